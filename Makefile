@@ -1,0 +1,46 @@
+# Two commands are all that is needed: `make demo` and `make test`. Each sets up what it lacks.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+
+.PHONY: demo test check lint types docs bench clean
+
+demo: $(VENV)/.core
+	$(BIN)/worldgate demo
+
+test: $(VENV)/.dev
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 2 --cov --cov-report=term:skip-covered
+
+check: lint types docs
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/codespell
+	$(BIN)/lint-imports
+	$(BIN)/deptry src
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+docs: $(VENV)/.dev
+	$(BIN)/zensical build --strict
+
+bench: $(VENV)/.dev
+	for script in bench/[a-z]*.py; do $(BIN)/python $$script || exit 1; done
+
+# The core and what the tests need live in one environment; each is installed when its stamp is older
+# than what declares it, so a second run starts at once.
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.core: $(VENV)/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . --constraint constraints.txt
+	touch $@
+
+$(VENV)/.dev: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,docs]' --constraint constraints.txt
+	touch $@ $(VENV)/.core
+
+clean:
+	rm -rf $(VENV) site .demo

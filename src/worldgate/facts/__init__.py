@@ -1,0 +1,101 @@
+"""Facts: the ground everything stands on.
+
+A *fact* is a relation applied to a key, with a value. A `Schema` declares the relations; a `State`
+is an immutable set of facts; a delta is a tuple of `Edit`s that say what stood before.
+
+>>> from worldgate.facts import BOOL, Relation, Schema, State, diff, distance, invert, ref
+>>> schema = Schema("lamps", "1", [Relation("lit", (("lamp", ref("lamp")),), BOOL)])
+>>> dark = State.of(schema, [("lit", ("hall",), False)])
+>>> light = dark.set("lit", ("hall",), True)
+>>> diff(dark, light)
+(Edit(relation='lit', key=('hall',), before=False, after=True),)
+>>> light.apply(invert(diff(dark, light))) == dark
+True
+>>> distance(dark, light)
+1.0
+"""
+
+from .codec import (
+    canonical_json,
+    delta_from_json,
+    delta_to_json,
+    edit_to_json,
+    fact_to_json,
+    facts_from_json,
+    format_address,
+    format_edit,
+    format_fact,
+    format_value,
+    parse_edit,
+    parse_fact,
+    value_from_json,
+    value_to_json,
+)
+from .delta import Delta, Edit, compose, invert
+from .draft import Draft, Reads
+from .errors import (
+    BadKey,
+    BadSchema,
+    BadValue,
+    Conflict,
+    Error,
+    NotFinite,
+    Undecodable,
+    UnknownRelation,
+    numbers,
+)
+from .schema import BOOL, BYTES, DECIMAL, INT, TEXT, Key, Relation, Schema, Type, Value, enum, ref
+from .state import Address, Fact, Source, State, conflict, decode, diff, distance, encode
+
+__all__ = [
+    "BOOL",
+    "BYTES",
+    "DECIMAL",
+    "INT",
+    "TEXT",
+    "Address",
+    "BadKey",
+    "BadSchema",
+    "BadValue",
+    "Conflict",
+    "Delta",
+    "Draft",
+    "Edit",
+    "Error",
+    "Fact",
+    "Key",
+    "NotFinite",
+    "Reads",
+    "Relation",
+    "Schema",
+    "Source",
+    "State",
+    "Type",
+    "Undecodable",
+    "UnknownRelation",
+    "Value",
+    "canonical_json",
+    "compose",
+    "conflict",
+    "decode",
+    "delta_from_json",
+    "delta_to_json",
+    "diff",
+    "distance",
+    "edit_to_json",
+    "encode",
+    "enum",
+    "fact_to_json",
+    "facts_from_json",
+    "format_address",
+    "format_edit",
+    "format_fact",
+    "format_value",
+    "invert",
+    "numbers",
+    "parse_edit",
+    "parse_fact",
+    "ref",
+    "value_from_json",
+    "value_to_json",
+]

@@ -1,0 +1,185 @@
+"""Types, relations and schemas: what facts a world may hold.
+
+A relation has a name, typed key columns and a typed value. A schema is a set of relations.
+Everything else in this package is derived from these declarations.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from hashlib import sha256
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+
+from .errors import BadKey, BadSchema, BadValue, NotFinite, UnknownRelation
+
+Value = bool | int | Decimal | str | bytes
+Key = tuple[Value, ...]
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
+_PYTHON = {
+    "bool": bool,
+    "int": int,
+    "decimal": Decimal,
+    "text": str,
+    "bytes": bytes,
+    "enum": str,
+    "ref": str,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Type:
+    """The type of a key column or a value.
+
+    `kind` is one of bool, int, decimal, text, bytes, enum (one of `choices`) and ref (the id, a
+    text, of an entity named `entity`). `low` and `high` bound int and decimal; `unit` is for people.
+    Text is what the operating system calls a name: any bytes, with undecodable ones as surrogate
+    escapes (PEP 383). Floats do not exist here: money and quantities are decimals or scaled integers.
+    """
+
+    kind: str
+    choices: tuple[str, ...] = ()
+    entity: str = ""
+    unit: str = ""
+    low: int | Decimal | None = None
+    high: int | Decimal | None = None
+    python: type = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.kind not in _PYTHON:
+            raise BadSchema(f"type {self.kind!r}", f"one of {', '.join(_PYTHON)}")
+        if (self.kind == "enum") != bool(self.choices) or len(set(self.choices)) < len(self.choices):
+            raise BadSchema(f"{self.kind} with choices {self.choices}", "distinct choices, on an enum and only there")
+        if (self.kind == "ref") != bool(self.entity):
+            raise BadSchema(f"{self.kind} with entity {self.entity!r}", "an entity on a ref and only there")
+        object.__setattr__(self, "python", _PYTHON[self.kind])
+
+    def problem(self, value: object) -> str | None:
+        """Why `value` is not of this type, or None when it is."""
+        if type(value) is not self.python:
+            return f"{value!r} ({type(value).__name__}) is not {self.kind}"
+        if isinstance(value, str):
+            if self.choices and value not in self.choices:
+                return f"{value!r} is not one of {', '.join(self.choices)}"
+            if not value.isascii():
+                try:
+                    value.encode("utf-8", "surrogateescape")
+                except UnicodeEncodeError as error:
+                    return f"{value!r} has a lone surrogate at {error.start}"
+        elif isinstance(value, Decimal) and not value.is_finite():
+            return f"{value} is not finite"
+        if self.low is not None and value < self.low:  # type: ignore[operator]
+            return f"{value} is below {self.low}"
+        if self.high is not None and value > self.high:  # type: ignore[operator]
+            return f"{value} is above {self.high}"
+        return None
+
+    def __str__(self) -> str:
+        detail = "|".join(self.choices) or self.entity
+        return f"{self.kind}({detail})" if detail else self.kind
+
+
+BOOL, INT, DECIMAL, TEXT, BYTES = (Type(kind) for kind in ("bool", "int", "decimal", "text", "bytes"))
+
+
+def enum(*choices: str) -> Type:
+    """A text that is one of `choices`."""
+    return Type("enum", choices=choices)
+
+
+def ref(entity: str) -> Type:
+    """The id (a text) of an entity, such as a host or an inode."""
+    return Type("ref", entity=entity)
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A named relation: typed key columns, a typed value.
+
+    `index` lists the prefix lengths by which `State.select` may ask (0: the whole relation).
+    `inverse` keeps, for each value, the keys that hold it (`State.owners`).
+    `local` facts belong to the acting process, not to the world's target (a working directory, an
+    exit status): they are simulated and recorded, and never committed.
+    """
+
+    name: str
+    key: tuple[tuple[str, Type], ...]
+    value: Type
+    index: tuple[int, ...] = ()
+    inverse: bool = False
+    local: bool = False
+
+    def __post_init__(self) -> None:
+        for name in (self.name, *(column for column, _ in self.key)):
+            if not _NAME.match(name):
+                raise BadSchema(f"name {name!r}", "lower-case letters, digits and underscores")
+        if any(not 0 <= length < len(self.key) for length in self.index):
+            raise BadSchema(f"index {self.index} on {len(self.key)} key columns", "prefix lengths shorter than the key")
+
+    def check(self, key: Key, value: Value | None) -> None:
+        """Raise unless `key` and `value` fit; None stands for absence and fits everywhere."""
+        columns = self.key
+        if type(key) is not tuple or len(key) != len(columns):
+            raise BadKey(
+                f"{self.name} with key {key!r}",
+                f"a tuple of {len(columns)}: ({', '.join(name for name, _ in columns)})",
+            )
+        for (name, column), part in zip(columns, key, strict=True):
+            if type(part) is not column.python or column.low is not None or not (type(part) is str and part.isascii()):
+                if problem := column.problem(part):
+                    raise BadKey(f"{self.name}.{name}: {problem}", str(column))
+        if value is not None:
+            problem = self.value.problem(value)
+            if problem:
+                kind = NotFinite if problem.endswith("not finite") else BadValue
+                raise kind(f"{self.name}{key}: {problem}", str(self.value))
+
+
+class Schema:
+    """A world's relations, by name, in the order they were declared."""
+
+    __slots__ = ("digest", "name", "relations", "version")
+
+    def __init__(self, name: str, version: str, relations: Iterable[Relation]) -> None:
+        found = tuple(relations)
+        table = {relation.name: relation for relation in found}
+        if len(table) != len(found):
+            raise BadSchema("two relations of one name", "one declaration a relation")
+        self.name, self.version = name, version
+        self.relations: Mapping[str, Relation] = MappingProxyType(table)
+        self.digest = sha256(msgspec.json.encode([name, version, [_describe(r) for r in found]])).hexdigest()
+
+    def relation(self, name: str) -> Relation:
+        """The relation of that name, or `UnknownRelation`."""
+        try:
+            return self.relations[name]
+        except (KeyError, TypeError):
+            raise UnknownRelation(repr(name), f"one of {', '.join(self.relations)}") from None
+
+    def check(self, relation: str, key: Key, value: Value | None) -> None:
+        """Raise unless this is a well-typed fact (or, with None, a well-typed absence)."""
+        self.relation(relation).check(key, value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Schema) and self.digest == other.digest
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    def __repr__(self) -> str:
+        return f"Schema({self.name!r}, {self.version!r}, {len(self.relations)} relations)"
+
+
+def _describe(relation: Relation) -> list[Any]:
+    def one(type_: Type) -> list[Any]:
+        bounds = [None if bound is None else str(bound) for bound in (type_.low, type_.high)]
+        return [type_.kind, type_.choices, type_.entity, type_.unit, *bounds]
+
+    columns = [[name, *one(type_)] for name, type_ in relation.key]
+    return [relation.name, columns, one(relation.value), relation.index, relation.inverse, relation.local]

@@ -1,0 +1,338 @@
+"""State: an immutable set of facts that forks in O(1) and changes in O(edits).
+
+A state keeps a persistent map from (relation, key) to value, the indexes its schema declares, and a
+log of the edits that led to it. The log is what makes the fingerprint incremental and the
+difference of two states that share history cost what differs; it never outgrows the state itself.
+
+A state may stand on a `Source`, such as a directory: facts are then read the first time they are
+asked for, and the state means the whole of the source with its own edits on top.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final, Protocol, cast
+
+from immutables import Map
+
+from . import fingerprint as _fingerprint
+from .codec import canonical_json, fact_to_json, facts_from_json, format_address, format_edit, format_value
+from .delta import Delta, Edit
+from .errors import Conflict, Undecodable
+from .schema import Key, Schema, Value
+
+Address = tuple[str, Key]
+Fact = tuple[str, Key, Value]
+
+_UNSET: Final[Any] = object()
+_EMPTY: Final[Map[Any, Any]] = Map()
+_NONE: Final[frozenset[Key]] = frozenset()
+_LOG_FLOOR = 1024
+
+
+class Source(Protocol):
+    """Where facts are read from on demand. Answers must not change while a state stands on it."""
+
+    def get(self, relation: str, key: Key) -> Value | None:
+        """The value of one fact, or None."""
+
+    def select(self, relation: str, prefix: Key) -> Mapping[Key, Value]:
+        """The facts whose key begins with `prefix`, by the rest of the key."""
+
+    def owners(self, relation: str, value: Value) -> frozenset[Key]:
+        """The keys that hold `value`, for a relation with `inverse`."""
+
+    def facts(self) -> Iterable[Fact]:
+        """Every fact."""
+
+
+class _Log:
+    """One link of a state's history. `count` is the number of edits since the history began."""
+
+    __slots__ = ("accumulator", "anchor", "count", "edits", "parent")
+
+    def __init__(self, parent: _Log | None, edits: Iterable[Edit], count: int, anchor: _Log | None) -> None:
+        self.parent, self.edits, self.count = parent, edits, count
+        self.anchor: _Log = self if anchor is None else anchor
+        self.accumulator: int | None = None
+
+
+class State:
+    """An immutable set of typed facts.
+
+    Make one with `State.of(schema, facts)`; change it with `set` or `apply`, which return a new one.
+    """
+
+    __slots__ = ("_facts", "_index", "_log", "_source", "schema")
+
+    schema: Schema
+
+    def __init__(
+        self, schema: Schema, facts: Map[Address, Any], index: Map[Any, Any], log: _Log, source: Source | None
+    ) -> None:
+        self.schema, self._facts, self._index, self._log, self._source = schema, facts, index, log, source
+
+    @classmethod
+    def of(cls, schema: Schema, facts: Iterable[Fact] = (), *, source: Source | None = None) -> State:
+        """The state of these facts (on top of `source`). Later facts replace earlier ones."""
+        empty = cls(schema, _EMPTY, _EMPTY, _Log(None, (), 0, None), source)
+        edits = []
+        for relation, key, value in facts:
+            schema.check(relation, key, value)
+            edits.append(Edit(relation, key, None, value))
+        if not edits:
+            return empty
+        new = empty._changed(edits)
+        new._log = _Log(None, (), 0, None)
+        return new
+
+    # --- reading ---------------------------------------------------------------------------------
+
+    def get(self, relation: str, key: Key) -> Any:
+        """The value of one fact, or None when it is absent."""
+        value = self._facts.get((relation, key), _UNSET)
+        if value is _UNSET:
+            if self._source is not None:
+                return self._source.get(relation, key)
+            if relation not in self.schema.relations:
+                self.schema.relation(relation)
+            return None
+        return value
+
+    def select(self, relation: str, prefix: Key = ()) -> Mapping[Key, Any]:
+        """The facts whose key begins with `prefix`, by the rest of the key.
+
+        O(1) when the relation declares an index of that length, else `KeyError`.
+        """
+        found = self._index.get((relation, prefix))
+        if found is None:
+            if len(prefix) not in self.schema.relation(relation).index:
+                raise KeyError(f"{relation} has no index over {len(prefix)} columns")
+            return _EMPTY if self._source is None else self._source.select(relation, prefix)
+        return cast("Mapping[Key, Any]", found)
+
+    def owners(self, relation: str, value: Value) -> frozenset[Key]:
+        """The keys that hold `value`; O(1), for a relation declared with `inverse`."""
+        found = self._index.get((relation, None, value))
+        if found is None:
+            if not self.schema.relation(relation).inverse:
+                raise KeyError(f"{relation} has no inverse")
+            return _NONE if self._source is None else self._source.owners(relation, value)
+        return cast("frozenset[Key]", found)
+
+    def facts(self, relation: str | None = None) -> Iterator[Fact]:
+        """Every fact (of one relation), in no particular order; O(state)."""
+        for (name, key), value in self._facts.items():
+            if value is not None and relation in (None, name):
+                yield name, key, value
+        if self._source is not None:
+            for name, key, value in self._source.facts():
+                if relation in (None, name) and (name, key) not in self._facts:
+                    yield name, key, value
+
+    def __len__(self) -> int:
+        return len(self._facts) if self._source is None else sum(1 for _ in self.facts())
+
+    def __contains__(self, address: Address) -> bool:
+        return self.get(*address) is not None
+
+    # --- changing --------------------------------------------------------------------------------
+
+    def set(self, relation: str, key: Key, value: Value | None) -> State:
+        """The state with one fact set, or removed with None."""
+        declared = self.schema.relations.get(relation) or self.schema.relation(relation)
+        declared.check(key, value)
+        address = (relation, key)
+        before = self._facts.get(address) if self._source is None else self.get(relation, key)
+        if before == value:
+            return self
+        edit = Edit(relation, key, before, value)
+        if self._source is not None or declared.index or declared.inverse:
+            return self._changed((edit,))
+        facts = self._facts.delete(address) if value is None else self._facts.set(address, value)
+        return State(self.schema, facts, self._index, self._logged((edit,), 1, len(facts)), None)
+
+    def apply(self, delta: Delta) -> State:
+        """The state after `delta`. `Conflict` names the first edit whose `before` does not hold.
+
+        Every edit is checked against the schema; nothing is applied when one fails.
+        """
+        seen: dict[Address, Value | None] = {}
+        for edit in delta:
+            relation, key, before, after = edit
+            self.schema.check(relation, key, after)
+            self.schema.check(relation, key, before)
+            actual = seen[relation, key] if (relation, key) in seen else self.get(relation, key)
+            if actual != before:
+                raise conflict(edit, actual)
+            seen[relation, key] = after
+        return self._changed(delta) if delta else self
+
+    def force(self, delta: Delta) -> State:
+        """The total form, for wrong predictions: each fact becomes its `after`, whatever stood before."""
+        actual = []
+        now: dict[Address, Value | None] = {}
+        for relation, key, _, after in delta:
+            self.schema.check(relation, key, after)
+            before = now[relation, key] if (relation, key) in now else self.get(relation, key)
+            if before != after:
+                actual.append(Edit(relation, key, before, after))
+            now[relation, key] = after
+        return self._changed(actual) if actual else self
+
+    def _changed(self, edits: Iterable[Edit]) -> State:
+        """Apply edits whose `before` is known to hold."""
+        edits = tuple(edits)
+        relations, sourced = self.schema.relations, self._source is not None
+        facts, index = self._facts.mutate(), None
+        for relation, key, before, after in edits:
+            if after is not None or sourced:
+                facts[relation, key] = after
+            else:
+                facts.pop((relation, key), None)
+            declared = relations[relation]
+            if declared.index or declared.inverse:
+                if index is None:
+                    index = self._index.mutate()
+                self._reindex(index, declared, key, before, after)
+        done = facts.finish()
+        new_index = self._index if index is None else index.finish()
+        return State(self.schema, done, new_index, self._logged(edits, len(edits), len(done)), self._source)
+
+    def _reindex(self, index: Any, declared: Any, key: Key, before: Value | None, after: Value | None) -> None:
+        name = declared.name
+        for length in declared.index:
+            address, rest = (name, key[:length]), key[length:]
+            group = index.get(address)
+            if group is None:
+                group = _EMPTY if self._source is None else Map(self._source.select(*address))
+            index[address] = group.set(rest, after) if after is not None else group.delete(rest)
+        if declared.inverse:
+            for value, joins in ((before, False), (after, True)):
+                if value is None:
+                    continue
+                address = (name, None, value)
+                keys = index.get(address)
+                if keys is None:
+                    keys = _NONE if self._source is None else self._source.owners(name, value)
+                index[address] = keys | {key} if joins else keys - {key}
+
+    def _logged(self, edits: Iterable[Edit], count: int, size: int) -> _Log:
+        parent = self._log
+        anchor = parent.anchor
+        if parent.count - anchor.count > (size if size > _LOG_FLOOR else _LOG_FLOOR):
+            anchor.parent = None  # forget what is older than two spans: the log stays O(state)
+            return _Log(parent, edits, parent.count + count, None)
+        return _Log(parent, edits, parent.count + count, anchor)
+
+    # --- identity --------------------------------------------------------------------------------
+
+    @property
+    def fingerprint(self) -> str:
+        """64 hexadecimal digits; equal exactly for equal states. Costs O(edits since it was last asked)."""
+        return _fingerprint.digest(self._accumulator())
+
+    def _accumulator(self) -> int:
+        log: _Log | None = self._log
+        pending = []
+        while log is not None and log.accumulator is None:
+            pending.append(log)
+            log = log.parent
+        if log is None or log.accumulator is None:
+            value = _fingerprint.total(self.facts())
+        else:
+            value = log.accumulator
+            for link in reversed(pending):
+                for edit in link.edits:
+                    value = _fingerprint.moved(value, *edit)
+        self._log.accumulator = value
+        return value
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, State):
+            return NotImplemented
+        return self is other or (self.schema == other.schema and not diff(self, other))
+
+    def __hash__(self) -> int:
+        return hash(self.fingerprint)
+
+    def __repr__(self) -> str:
+        return f"State({self.schema.name}, {len(self._facts)} facts{'' if self._source is None else ' on a source'})"
+
+    def __reduce__(self) -> tuple[Callable[..., State], tuple[Any, ...]]:
+        return decode, (self.schema, encode(self))
+
+
+def conflict(edit: Edit, actual: Value | None) -> Conflict:
+    """The error for an edit whose `before` does not hold."""
+    error = Conflict(
+        f"{format_address(edit.relation, edit.key)} = {format_value(actual)}",
+        f"{format_value(edit.before)}, as in {format_edit(edit)}",
+        "Compute the delta again from this state.",
+    )
+    error.relation, error.key, error.before, error.actual = edit.relation, edit.key, edit.before, actual
+    return error
+
+
+def diff(before: State, after: State) -> Delta:
+    """The delta from one state to another, in canonical order.
+
+    O(edits between them) when they share history, else O(state).
+    """
+    addresses: Iterable[Address] | None = None
+    if before._source is after._source:
+        addresses = _touched(before._log, after._log)
+    if addresses is None:
+        addresses = {(relation, key) for state in (before, after) for relation, key, _ in state.facts()}
+    edits = ((address, before.get(*address), after.get(*address)) for address in addresses)
+    return tuple(
+        Edit(*address, first, second)
+        for address, first, second in sorted(edits, key=lambda row: row[0])
+        if first != second
+    )
+
+
+def _touched(left: _Log, right: _Log) -> set[Address] | None:
+    """The addresses edited since two histories parted, or None when they share none."""
+    addresses: set[Address] = set()
+    one: _Log | None = left
+    two: _Log | None = right
+    while one is not two:
+        if one is None or two is None:
+            return None
+        ahead = one if one.count >= two.count else two
+        level = one.count == two.count
+        for link in (one, two) if level else (ahead,):
+            addresses.update((edit[0], edit[1]) for edit in link.edits)
+        if level:
+            one, two = one.parent, two.parent
+        elif ahead is one:
+            one = one.parent
+        else:
+            two = two.parent
+    return addresses if one is not None else None
+
+
+def distance(left: State, right: State) -> float:
+    """|A symmetric-difference B| / (|A| + |B|) over facts: 0 for equal states, 1 for disjoint ones."""
+    apart = sum((edit.before is not None) + (edit.after is not None) for edit in diff(left, right))
+    return apart / (len(left) + len(right)) if apart else 0.0
+
+
+def encode(state: State) -> bytes:
+    """Canonical bytes of the whole state: equal exactly for equal states."""
+    rows = sorted((fact_to_json(*fact) for fact in state.facts()), key=canonical_json)
+    return canonical_json({"schema": state.schema.digest, "facts": rows})
+
+
+def decode(schema: Schema, data: bytes) -> State:
+    """The inverse of `encode`. Raises `Undecodable` with the position."""
+    import msgspec
+
+    try:
+        found = msgspec.json.decode(data)
+    except msgspec.DecodeError as error:
+        raise Undecodable(str(error), "the JSON form of a state") from error
+    if not isinstance(found, dict) or found.get("schema") != schema.digest or set(found) != {"schema", "facts"}:
+        raise Undecodable("another document", f"a state of schema {schema.name} {schema.digest[:12]}")
+    return State.of(schema, facts_from_json(schema, found["facts"]))

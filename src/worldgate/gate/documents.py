@@ -1,0 +1,46 @@
+"""YAML and JSON documents, read strictly: one document, plain data, no key twice, bounded size."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any
+
+import yaml
+
+from ..facts import Error
+
+MAX_BYTES = 4_000_000
+_Loader: Any = yaml.SafeLoader  # the C parser does not call compose_node
+
+
+class _Strict(_Loader):  # type: ignore[misc]
+    """A safe loader that refuses a repeated key: the last one would silently win."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            if key_node.value in seen:
+                line = key_node.start_mark.line + 1
+                raise yaml.YAMLError(f"key {key_node.value!r} a second time on line {line}")
+            seen.add(key_node.value)
+        return super().construct_mapping(node, deep)  # type: ignore[no-any-return]
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.events.AliasEvent):
+            raise yaml.YAMLError("an alias; write the value out")
+        return super().compose_node(parent, index)
+
+
+def load_document(text: str, name: str, error: type[Error]) -> Any:
+    """The data of a YAML (or JSON) text; raises `error`, with `name` and the line, when it is not one."""
+    if len(text) > MAX_BYTES:
+        raise error(f"{name}: {len(text)} characters", f"at most {MAX_BYTES}")
+    try:
+        return yaml.load(text, Loader=_Strict)
+    except yaml.YAMLError as found:
+        mark = getattr(found, "problem_mark", None)
+        where = f" at line {mark.line + 1}" if mark else ""
+        problem = getattr(found, "problem", None) or str(found)
+        raise error(f"{name}: {problem}{where}", "one YAML or JSON document") from found
+    except (ValueError, RecursionError) as found:
+        raise error(f"{name}: {found}", "one YAML or JSON document") from found
