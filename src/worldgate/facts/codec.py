@@ -25,6 +25,7 @@ from .errors import Error, Undecodable
 from .schema import Key, Schema, Type, Value
 
 canonical_json = msgspec.json.Encoder(order="sorted").encode
+json_decode = msgspec.json.Decoder().decode
 
 
 def value_to_json(value: Value | None) -> Any:

@@ -114,8 +114,13 @@ class Relation:
     index: tuple[int, ...] = ()
     inverse: bool = False
     local: bool = False
+    plain: bool = field(init=False, repr=False, compare=False)
+    """Whether a key found in a state, and a value of the right Python type, need no further check."""
 
     def __post_init__(self) -> None:
+        plain_value = not self.value.choices and self.value.low is self.value.high is None
+        plain = plain_value and self.value.python in (int, bool) and all(type_.python is str for _, type_ in self.key)
+        object.__setattr__(self, "plain", plain)
         for name in (self.name, *(column for column, _ in self.key)):
             if not _NAME.match(name):
                 raise BadSchema(f"name {name!r}", "lower-case letters, digits and underscores")
@@ -131,9 +136,8 @@ class Relation:
                 f"a tuple of {len(columns)}: ({', '.join(name for name, _ in columns)})",
             )
         for (name, column), part in zip(columns, key, strict=True):
-            if type(part) is not column.python or column.low is not None or not (type(part) is str and part.isascii()):
-                if problem := column.problem(part):
-                    raise BadKey(f"{self.name}.{name}: {problem}", str(column))
+            if problem := column.problem(part):
+                raise BadKey(f"{self.name}.{name}: {problem}", str(column))
         if value is not None:
             problem = self.value.problem(value)
             if problem:
@@ -165,6 +169,9 @@ class Schema:
     def check(self, relation: str, key: Key, value: Value | None) -> None:
         """Raise unless this is a well-typed fact (or, with None, a well-typed absence)."""
         self.relation(relation).check(key, value)
+
+    def __reduce__(self) -> tuple[type[Schema], tuple[Any, ...]]:
+        return Schema, (self.name, self.version, tuple(self.relations.values()))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Schema) and self.digest == other.digest

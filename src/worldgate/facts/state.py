@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, Protocol, cast
 
+import msgspec
 from immutables import Map
 
 from . import fingerprint as _fingerprint
@@ -23,6 +24,7 @@ from .schema import Key, Schema, Value
 
 Address = tuple[str, Key]
 Fact = tuple[str, Key, Value]
+Edits = tuple[tuple[str, Key, Value | None, Value | None], ...]
 
 _UNSET: Final[Any] = object()
 _EMPTY: Final[Map[Any, Any]] = Map()
@@ -51,7 +53,7 @@ class _Log:
 
     __slots__ = ("accumulator", "anchor", "count", "edits", "parent")
 
-    def __init__(self, parent: _Log | None, edits: Iterable[Edit], count: int, anchor: _Log | None) -> None:
+    def __init__(self, parent: _Log | None, edits: Edits, count: int, anchor: _Log | None) -> None:
         self.parent, self.edits, self.count = parent, edits, count
         self.anchor: _Log = self if anchor is None else anchor
         self.accumulator: int | None = None
@@ -76,13 +78,11 @@ class State:
     def of(cls, schema: Schema, facts: Iterable[Fact] = (), *, source: Source | None = None) -> State:
         """The state of these facts (on top of `source`). Later facts replace earlier ones."""
         empty = cls(schema, _EMPTY, _EMPTY, _Log(None, (), 0, None), source)
-        edits = []
+        given: dict[Address, Value] = {}
         for relation, key, value in facts:
             schema.check(relation, key, value)
-            edits.append(Edit(relation, key, None, value))
-        if not edits:
-            return empty
-        new = empty._changed(edits)
+            given[relation, key] = value
+        new = empty._changed((*address, empty.get(*address), value) for address, value in given.items())
         new._log = _Log(None, (), 0, None)
         return new
 
@@ -141,16 +141,24 @@ class State:
     def set(self, relation: str, key: Key, value: Value | None) -> State:
         """The state with one fact set, or removed with None."""
         declared = self.schema.relations.get(relation) or self.schema.relation(relation)
-        declared.check(key, value)
         address = (relation, key)
-        before = self._facts.get(address) if self._source is None else self.get(relation, key)
+        before = self._facts.get(address)
+        if before is None or not declared.plain or type(value) is not declared.value.python:
+            declared.check(key, value)
+            if self._source is not None:
+                before = self.get(relation, key)
         if before == value:
             return self
-        edit = Edit(relation, key, before, value)
+        edits = ((relation, key, before, value),)
         if self._source is not None or declared.index or declared.inverse:
-            return self._changed((edit,))
+            return self._changed(edits)
         facts = self._facts.delete(address) if value is None else self._facts.set(address, value)
-        return State(self.schema, facts, self._index, self._logged((edit,), 1, len(facts)), None)
+        log = self._log
+        if log.count - log.anchor.count < _LOG_FLOOR:
+            log = _Log(log, edits, log.count + 1, log.anchor)
+        else:
+            log = self._logged(edits, 1, len(facts))
+        return State(self.schema, facts, self._index, log, None)
 
     def apply(self, delta: Delta) -> State:
         """The state after `delta`. `Conflict` names the first edit whose `before` does not hold.
@@ -180,7 +188,7 @@ class State:
             now[relation, key] = after
         return self._changed(actual) if actual else self
 
-    def _changed(self, edits: Iterable[Edit]) -> State:
+    def _changed(self, edits: Iterable[tuple[str, Key, Value | None, Value | None]]) -> State:
         """Apply edits whose `before` is known to hold."""
         edits = tuple(edits)
         relations, sourced = self.schema.relations, self._source is not None
@@ -211,13 +219,13 @@ class State:
             for value, joins in ((before, False), (after, True)):
                 if value is None:
                     continue
-                address = (name, None, value)
-                keys = index.get(address)
+                owned = (name, None, value)
+                keys = index.get(owned)
                 if keys is None:
                     keys = _NONE if self._source is None else self._source.owners(name, value)
-                index[address] = keys | {key} if joins else keys - {key}
+                index[owned] = keys | {key} if joins else keys - {key}
 
-    def _logged(self, edits: Iterable[Edit], count: int, size: int) -> _Log:
+    def _logged(self, edits: Edits, count: int, size: int) -> _Log:
         parent = self._log
         anchor = parent.anchor
         if parent.count - anchor.count > (size if size > _LOG_FLOOR else _LOG_FLOOR):
@@ -327,8 +335,6 @@ def encode(state: State) -> bytes:
 
 def decode(schema: Schema, data: bytes) -> State:
     """The inverse of `encode`. Raises `Undecodable` with the position."""
-    import msgspec
-
     try:
         found = msgspec.json.decode(data)
     except msgspec.DecodeError as error:

@@ -33,7 +33,7 @@ def addresses(schema: Schema, reads: Iterable[Address], delta: Delta) -> list[Ad
     """Everything read or changed that belongs to the target, in canonical order."""
     found = {*reads, *((edit.relation, edit.key) for edit in delta)}
     shared = [address for address in found if not schema.relation(address[0]).local]
-    return sorted(shared, key=lambda address: canonical_json(fact_to_json(*address, None)))
+    return sorted(shared, key=lambda address: canonical_json(fact_to_json(address[0], address[1], None)))
 
 
 def observe(state: State, wanted: Iterable[Address]) -> Base:

@@ -8,6 +8,9 @@ A plan file is YAML or JSON: either a list of actions, or
       - {id: fill, do: touch build/a, needs: [build]}
     intent: {creates: ["build/**"], deletes: 0}
 
+With `engine: kernel` the one step is any command line at all, run by the world's kernel (the real
+thing, isolated) rather than computed by the oracle; `network: true` lets it use the network.
+
 `needs` orders steps; steps without a path between them are parallel branches. `when` is an
 expression over the state (and `status`, the exit code of the needed step); a step whose condition
 is false is skipped. `intent` is what the author says the plan does; the gate holds the plan to it.
@@ -20,7 +23,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from hashlib import sha256
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -75,6 +78,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     steps: tuple[Step, ...]
     world: str = "filesystem"
+    engine: Literal["oracle", "kernel"] = "oracle"
+    network: bool = False
     intent: Intent | None = None
     note: str = ""
 
@@ -118,24 +123,30 @@ def load_plan(text: str, *, name: str = "plan") -> Plan:
         plan = msgspec.convert(data, Plan)
     except msgspec.ValidationError as error:
         raise BadPlan(f"{name}: {error}", "the fields of a plan") from error
-    return make_plan(plan.steps, world=plan.world, intent=plan.intent, note=plan.note)
+    return finish_plan(plan)
 
 
-def make_plan(
-    steps: Sequence[Step | str], *, world: str = "filesystem", intent: Intent | None = None, note: str = ""
-) -> Plan:
-    """A checked plan. Steps without ids are numbered; steps without needs follow the one before."""
-    if not steps:
+def make_plan(steps: Sequence[Step | str], **fields: Any) -> Plan:
+    """A checked plan from actions; `fields` are those of `Plan`."""
+    return finish_plan(Plan(steps=tuple(Step(do=step) if isinstance(step, str) else step for step in steps), **fields))
+
+
+def finish_plan(plan: Plan) -> Plan:
+    """The plan with ids and needs filled in (numbered; each after the one before), checked."""
+    if not plan.steps:
         raise EmptyPlan("no steps", "at least one")
-    if len(steps) > MAX_STEPS:
-        raise BadPlan(f"{len(steps)} steps", f"at most {MAX_STEPS}")
+    if len(plan.steps) > MAX_STEPS:
+        raise BadPlan(f"{len(plan.steps)} steps", f"at most {MAX_STEPS}")
+    if plan.engine == "kernel" and len(plan.steps) > 1:
+        raise BadPlan(f"{len(plan.steps)} steps for the kernel", "one command; a shell joins several: sh -c 'a && b'")
+    if plan.network and plan.engine != "kernel":
+        raise BadPlan("network for the oracle", "network only with engine: kernel")
     named: list[Step] = []
-    for number, given in enumerate(steps, 1):
-        step = Step(do=given) if isinstance(given, str) else given
+    for number, step in enumerate(plan.steps, 1):
         needs = step.needs if step.needs is not None else tuple(before.id for before in named[-1:])
-        named.append(Step(do=step.do, id=step.id or f"s{number}", needs=tuple(needs), when=step.when))
+        named.append(Step(do=step.do, id=step.id or f"s{number}", needs=needs, when=step.when))
     _check(named)
-    return Plan(steps=tuple(named), world=world, intent=intent, note=note)
+    return msgspec.structs.replace(plan, steps=tuple(named))
 
 
 def _check(steps: Sequence[Step]) -> None:

@@ -1,10 +1,13 @@
 """Worlds: exact executable models under one contract."""
 
+from .check import BrokenContract, Checked, check_world
 from .contract import Action, Driver, Observation, Outside, Property, Transition, World, transition
 from .registry import UnknownWorld, get, names, register
 
 __all__ = [
     "Action",
+    "BrokenContract",
+    "Checked",
     "Driver",
     "Observation",
     "Outside",
@@ -12,6 +15,7 @@ __all__ = [
     "Transition",
     "UnknownWorld",
     "World",
+    "check_world",
     "get",
     "names",
     "register",

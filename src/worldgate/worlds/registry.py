@@ -41,5 +41,5 @@ def get(name: str) -> World:
         if isinstance(factory, str):
             module, _, attribute = factory.partition(":")
             factory = getattr(import_module(module), attribute)
-        _worlds[name] = factory()  # type: ignore[operator]
+        _worlds[name] = factory()
     return _worlds[name]

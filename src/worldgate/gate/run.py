@@ -1,0 +1,212 @@
+"""A run: one simulation of one plan under one policy and budget, with its decision.
+
+A run's id is a hash of what it rests on (the facts it read or changed, as they were), the plan, the
+policy, the budget, the world's version and the delta. The same inputs give the same id and the
+same bytes in all four documents on every machine: nothing in them depends on time, place or chance.
+
+    run.json         what went in: plan, policy, budget, world, base, and every fact that was looked at
+    decision.json    what was decided and why
+    trajectory.json  what each step did, as its actor saw it
+    deltas.json      what each step changed, and the net effect
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ..facts import Error, Fact, canonical_json, delta_to_json, fact_to_json, json_decode
+from ..worlds import World
+from .base import Base
+from .decision import Breach, Decision
+from .plan import Plan
+from .simulate import Simulation
+
+SCHEMA_VERSION = 1
+ID_LENGTH = 64
+
+
+class UnknownRun(Error):
+    number, title = "WG331", "unknown run"
+
+
+class BadRun(Error):
+    number, title = "WG332", "a run's documents do not fit together"
+
+
+class Doc(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every document begins with."""
+
+    schema_version: int
+    run: str
+
+
+class StepResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One step as its actor saw it."""
+
+    id: str
+    action: str
+    observation: dict[str, Any]
+    skipped: bool = False
+
+
+class Rehearsal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The undo, computed and judged when the plan is: whether it would be approved, and why not."""
+
+    approved: bool
+    edits: int
+    breaches: tuple[Breach, ...] = ()
+
+
+class Shrunk(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The shortest prefix of the plan that is refused, and the steps in it that suffice."""
+
+    prefix: tuple[str, ...]
+    suffices: tuple[str, ...] = ()
+
+
+class DecisionDoc(Doc, frozen=True, kw_only=True):
+    """decision.json"""
+
+    decision: Decision
+    changes: list[Any]
+    totals: dict[str, int]
+    cannot_be_undone: tuple[str, ...]
+    undo: Rehearsal | None
+    refused_prefix: Shrunk | None
+    warnings: tuple[Breach, ...]
+    budget: dict[str, Any]
+
+
+class TrajectoryDoc(Doc, frozen=True, kw_only=True):
+    """trajectory.json"""
+
+    steps: tuple[StepResult, ...]
+
+
+class DeltasDoc(Doc, frozen=True, kw_only=True):
+    """deltas.json: rows are [relation, [key, ...], before, after]; null is absent."""
+
+    steps: dict[str, list[Any]]
+    net: list[Any]
+
+
+class RunDoc(Doc, frozen=True, kw_only=True):
+    """run.json"""
+
+    world: str
+    world_version: str
+    facts_schema: str
+    plan: Plan
+    policy: Any
+    policy_digest: str
+    budget: dict[str, Any]
+    base: list[Any]
+    facts: list[Any]
+    seen: str
+    undoes: str
+
+
+DOCUMENTS: dict[str, type[Doc]] = {
+    "run": RunDoc,
+    "decision": DecisionDoc,
+    "trajectory": TrajectoryDoc,
+    "deltas": DeltasDoc,
+}
+
+
+def run_id(
+    world: World, plan: Plan, policy_digest: str, budget: Any, base: Base, simulation: Simulation, undoes: str
+) -> str:
+    """SHA-256 over everything a run depends on."""
+    identity = {
+        "schema_version": SCHEMA_VERSION,
+        "world": [world.name, world.version, world.schema.digest],
+        "plan": plan.digest,
+        "policy": policy_digest,
+        "budget": budget,
+        "base": base_to_json(base),
+        "delta": delta_to_json(simulation.delta),
+        "undoes": undoes,
+    }
+    return sha256(canonical_json(identity)).hexdigest()
+
+
+def base_to_json(base: Base) -> list[Any]:
+    """Rows [relation, [key, ...], value]; a key shorter than the relation's stands for all facts under it."""
+    return [fact_to_json(relation, key, value) for (relation, key), value in base]
+
+
+def facts_to_json(facts: Iterable[Fact]) -> list[Any]:
+    return [fact_to_json(*fact) for fact in facts]
+
+
+def steps_of(simulation: Simulation) -> tuple[StepResult, ...]:
+    """What each step did, as its actor saw it."""
+    return tuple(
+        StepResult(id=did.step.id, action=did.step.do, observation=dict(did.observation), skipped=did.skipped)
+        for did in simulation.steps
+    )
+
+
+class Runs:
+    """The documents of all runs below one directory, one folder a run."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def save(self, docs: dict[str, Doc]) -> None:
+        """Write all documents of a run, or none: the folder appears complete."""
+        folder = self.root / docs["run"].run
+        if folder.exists():
+            return  # the id is a hash of the content: it is the same run
+        self.root.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self.root, prefix=".new-") as temporary:
+            stage = Path(temporary) / "run"
+            stage.mkdir(mode=0o755)
+            for name, doc in docs.items():
+                path = stage / f"{name}.json"
+                path.write_bytes(msgspec.json.format(canonical_json(doc), indent=1) + b"\n")
+                with path.open("rb") as written:
+                    os.fsync(written.fileno())
+            try:
+                stage.rename(folder)
+            except OSError:
+                if not folder.exists():  # another process saved the same run meanwhile
+                    raise
+
+    def load(self, run: str, name: str) -> Any:
+        """One document of one run, checked against its type."""
+        path = self.root / run / f"{name}.json"
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=DOCUMENTS[name])
+        except FileNotFoundError:
+            raise UnknownRun(run[:12], "a run of this workspace", "`worldgate log` lists them.") from None
+        except msgspec.DecodeError as error:
+            raise BadRun(f"{path.name} of {run[:12]}: {error}", "the document as it was written") from error
+
+    def resolve(self, prefix: str) -> str:
+        """The full id that begins with `prefix` (at least 4 characters)."""
+        if len(prefix) >= 4 and self.root.is_dir():
+            found = sorted(path.name for path in self.root.iterdir() if path.name.startswith(prefix))
+            if len(found) == 1:
+                return found[0]
+            if found:
+                raise UnknownRun(f"{prefix!r}, which begins {len(found)} ids", "more characters of the id")
+        raise UnknownRun(repr(prefix), "the first 4 or more characters of a run's id", "`worldgate log` lists them.")
+
+
+def json_schemas() -> dict[str, Any]:
+    """The published JSON Schema of each document."""
+    return {name: msgspec.json.schema(kind) for name, kind in DOCUMENTS.items()}
+
+
+def plain(value: Any) -> Any:
+    """A struct as plain JSON data."""
+    return json_decode(canonical_json(value))
