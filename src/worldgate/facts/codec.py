@@ -14,7 +14,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -105,6 +105,11 @@ def facts_from_json(schema: Schema, data: Any) -> list[tuple[str, Key, Value]]:
             raise Undecodable("an absent fact", "a value", position=number)
         rows.append((relation, key, value))
     return rows
+
+
+def facts_to_json(facts: Iterable[tuple[str, Key, Value]]) -> list[Any]:
+    """A list of [relation, [key, ...], value]."""
+    return [fact_to_json(*fact) for fact in facts]
 
 
 def _row(schema: Schema, row: Any, length: int, position: int) -> tuple[Any, ...]:

@@ -86,6 +86,11 @@ class State:
         new._log = _Log(None, (), 0, None)
         return new
 
+    @property
+    def source(self) -> Source | None:
+        """What the state stands on, if anything."""
+        return self._source
+
     # --- reading ---------------------------------------------------------------------------------
 
     def get(self, relation: str, key: Key) -> Any:

@@ -78,7 +78,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     steps: tuple[Step, ...]
     world: str = "filesystem"
-    engine: Literal["oracle", "kernel"] = "oracle"
+    engine: Literal["oracle", "kernel", "undo"] = "oracle"
     network: bool = False
     intent: Intent | None = None
     note: str = ""
@@ -123,6 +123,8 @@ def load_plan(text: str, *, name: str = "plan") -> Plan:
         plan = msgspec.convert(data, Plan)
     except msgspec.ValidationError as error:
         raise BadPlan(f"{name}: {error}", "the fields of a plan") from error
+    if plan.engine == "undo":
+        raise BadPlan(f"{name}: engine undo", "oracle or kernel", "`worldgate undo RUN` makes the plan of an undo.")
     return finish_plan(plan)
 
 

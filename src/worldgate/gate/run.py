@@ -4,7 +4,7 @@ A run's id is a hash of what it rests on (the facts it read or changed, as they 
 policy, the budget, the world's version and the delta. The same inputs give the same id and the
 same bytes in all four documents on every machine: nothing in them depends on time, place or chance.
 
-    run.json         what went in: plan, policy, budget, world, base, and every fact that was looked at
+    run.json         what went in: plan, policy, budget, world, base, the session, and every fact that was looked at
     decision.json    what was decided and why
     trajectory.json  what each step did, as its actor saw it
     deltas.json      what each step changed, and the net effect
@@ -14,14 +14,24 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from ..facts import Error, Fact, canonical_json, delta_to_json, fact_to_json, json_decode
+from ..facts import (
+    TEXT,
+    Address,
+    Error,
+    Schema,
+    Value,
+    canonical_json,
+    delta_to_json,
+    fact_to_json,
+    json_decode,
+    value_from_json,
+)
 from ..worlds import World
 from .base import Base
 from .decision import Breach, Decision
@@ -108,6 +118,7 @@ class RunDoc(Doc, frozen=True, kw_only=True):
     policy_digest: str
     budget: dict[str, Any]
     base: list[Any]
+    session: list[Any]
     facts: list[Any]
     seen: str
     undoes: str
@@ -143,16 +154,16 @@ def base_to_json(base: Base) -> list[Any]:
     return [fact_to_json(relation, key, value) for (relation, key), value in base]
 
 
-def facts_to_json(facts: Iterable[Fact]) -> list[Any]:
-    return [fact_to_json(*fact) for fact in facts]
-
-
-def steps_of(simulation: Simulation) -> tuple[StepResult, ...]:
-    """What each step did, as its actor saw it."""
-    return tuple(
-        StepResult(id=did.step.id, action=did.step.do, observation=dict(did.observation), skipped=did.skipped)
-        for did in simulation.steps
-    )
+def base_from_json(schema: Schema, rows: list[Any]) -> Base:
+    """The inverse of `base_to_json`."""
+    found: list[tuple[Address, Value | None]] = []
+    for row in rows:
+        relation = schema.relation(row[0])
+        types = [type_ for _, type_ in relation.key]
+        key = tuple(value_from_json(type_, part) for type_, part in zip(types, row[1], strict=False))
+        value = value_from_json(relation.value if len(key) == len(types) else TEXT, row[2])
+        found.append(((relation.name, key), value))  # type: ignore[arg-type]
+    return tuple(found)
 
 
 class Runs:

@@ -7,13 +7,14 @@ the same code commits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from ..facts import Address, Delta, Fact, Key, Reads, Source, State, Value, compose
 from ..worlds import World
+from .conditions import Conditions
 from .plan import Plan, Step
 
 
@@ -74,20 +75,17 @@ def shared_delta(state: State, *deltas: Delta) -> Delta:
     return tuple(edit for edit in compose(*deltas) if not relations[edit.relation].local)
 
 
-Condition = Callable[[State, str, Mapping[str, Mapping[str, Any]]], bool]
-"""(state, expression, observations so far by step id) -> whether the step runs."""
-
-
-def simulate(world: World, state: State, plan: Plan, condition: Condition) -> Iterator[Did]:
+def simulate(world: World, state: State, plan: Plan, conditions: Conditions) -> Iterator[Did]:
     """Each step of the plan in its order, computed by the world's oracle."""
     observations: dict[str, Mapping[str, Any]] = {}
     for step in plan.order:
-        if step.when and not condition(state, step.when, observations):
-            yield Did(step, state, state, (), {}, frozenset(), skipped=True)
+        runs, looked_at = conditions.holds(state, step, observations)
+        if not runs:
+            yield Did(step, state, state, (), {}, looked_at, skipped=True)
             continue
         moved = world.step(state, world.parse(step.do))
         observations[step.id] = moved.observation
-        yield Did(step, state, moved.state, moved.delta, moved.observation, moved.reads)
+        yield Did(step, state, moved.state, moved.delta, moved.observation, moved.reads | looked_at)
         state = moved.state
 
 

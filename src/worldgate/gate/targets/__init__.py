@@ -1,0 +1,1 @@
+"""Targets: what a run can be committed to. Nothing else in the package changes anything real."""

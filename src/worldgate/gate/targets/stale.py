@@ -17,7 +17,8 @@ class Stale(Error):
     @classmethod
     def of(cls, differences: Sequence[Mismatch], found: str = "") -> Stale:
         """The error for these differences (or, where only a token over everything differs, for `found`)."""
-        ordered = tuple(sorted(differences, key=lambda row: (len(str(row)), str(row))))
+        # the facts that place things (long keys) say more at a glance than their attributes
+        ordered = tuple(sorted(differences, key=lambda row: (-len(row.address[1]), len(str(row)), str(row))))
         first = found or str(ordered[0])
         more = f", and {len(ordered) - 1} more" if len(ordered) > 1 else ""
         error = cls(first + more, "the facts the run read and changed", "Simulate the plan again from here.")

@@ -11,7 +11,7 @@ Times are not facts of this world. Link counts are derived: the entries that nam
 
 from __future__ import annotations
 
-from ...facts import INT, TEXT, Relation, Schema, enum, ref
+from ...facts import BOOL, INT, TEXT, Relation, Schema, enum, ref
 
 INODE = ref("inode")
 ROOT = "."
@@ -25,7 +25,7 @@ SCHEMA = Schema(
         Relation("mode", (("inode", INODE),), INT),  # permission bits, 0 to 0o7777; symlinks have none
         Relation("uid", (("inode", INODE),), INT),
         Relation("gid", (("inode", INODE),), INT),
-        Relation("content", (("inode", INODE),), TEXT),  # files: SHA-256 of the bytes, hexadecimal
+        Relation("content", (("inode", INODE),), ref("blob")),  # files: SHA-256 of the bytes, hexadecimal
         Relation("size", (("inode", INODE),), INT),  # files: bytes
         Relation("target", (("inode", INODE),), TEXT),  # symlinks
         Relation("xattr", (("inode", INODE), ("name", TEXT)), TEXT, index=(1,)),  # value: hexadecimal bytes
@@ -35,6 +35,7 @@ SCHEMA = Schema(
         Relation("detached", (("inode", INODE),), INODE, local=True),  # a removed directory still in use: its parent
         Relation("env", (("name", TEXT),), TEXT, index=(0,), local=True),
         Relation("user", (("id", enum("uid", "gid", "umask")),), INT, local=True),
+        Relation("confined", (), BOOL, local=True),  # absolute paths, and ".." at the root, lead out of this world
         Relation("status", (), INT, local=True),  # exit code of the last command
         Relation("stdout", (), TEXT, local=True),
         Relation("stderr", (), TEXT, local=True),

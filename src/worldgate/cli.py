@@ -1,0 +1,397 @@
+"""The command line: `worldgate try -- COMMAND`, and what follows from it.
+
+Exit codes: 0 approved or done, 2 rejected, 1 error. With `--json`, one JSON document on standard output.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from . import __version__
+from .facts import Error, canonical_json
+
+app = typer.Typer(
+    name="worldgate",
+    help="Judge what a change does before it is done.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+world_app = typer.Typer(help="The worlds: list them, check one against its contract.", no_args_is_help=True)
+app.add_typer(world_app, name="world")
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+Where = Annotated[Path, typer.Option("--directory", "-C", help="The workspace, or a directory in it.")]
+PolicyFile = Annotated[Path | None, typer.Option("--policy", help="A policy file; without one, the default policy.")]
+Limit = Annotated[list[str], typer.Option("--budget", metavar="NAME=LIMIT", help="Limit a resource: files=20.")]
+Protect = Annotated[list[str], typer.Option("--protect", metavar="GLOB", help="Nothing matching may be touched.")]
+RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or its first characters.")]
+HERE = Path(".")
+REJECTED = ("WG601", "WG622", "WG624", "WG721", "WG722", "WG723", "WG724", "WG725", "WG726")
+"""Errors that say no to a commit, rather than that something is wrong."""
+
+
+class BadOption(Error):
+    number, title = "WG901", "option is not well-formed"
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    try:
+        code = app(standalone_mode=False)
+    except typer.TyperException as error:
+        getattr(error, "show", lambda: typer.echo(str(error), err=True))()
+        code = 1
+    except typer.Abort:
+        code = 1
+    except Error as error:
+        _fail(error)
+        code = 2 if error.number in REJECTED else 1
+    except BrokenPipeError:
+        code = 1
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(error: Error) -> None:
+    if "--json" in sys.argv:
+        _print_json({"error": error.to_json()})
+    else:
+        typer.echo(f"worldgate: {error}", err=True)
+        for difference in list(getattr(error, "differences", ()))[1:6]:
+            typer.echo(f"  {difference}", err=True)
+
+
+def _print_json(data: Any) -> None:
+    sys.stdout.write(canonical_json(data).decode() + "\n")
+
+
+def _print(lines: Iterable[tuple[str, str]]) -> None:
+    for style, text in lines:
+        words = style.split()
+        colour = next((word for word in words if word in ("red", "green", "yellow")), None)
+        typer.echo(typer.style(text, fg=colour, bold="bold" in words, dim="dim" in words))
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[None]:
+    """Say what is going on, on a terminal, while it goes on."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(what):
+        yield
+
+
+def _budget(limits: list[str]) -> Any:
+    from .gate.budget import Budget
+
+    table = {}
+    for limit in limits:
+        name, equals, value = limit.partition("=")
+        if not equals:
+            raise BadOption(f"--budget {limit}", "NAME=LIMIT, such as files=20")
+        table[name] = value
+    return Budget.of(table)
+
+
+def _policy(path: Path | None, world: str, protect: list[str], network: bool = False) -> Any:
+    from .gate.policy import Policy, allow_net, load_policy, with_protect
+
+    if path is None:
+        policy = Policy.default(world)
+    else:
+        try:
+            policy = load_policy(path.read_text(encoding="utf-8"), path.name, world)
+        except (OSError, UnicodeError) as error:
+            raise BadOption(f"--policy {path}: {error}", "a readable policy file") from error
+    policy = with_protect(policy, protect) if protect else policy
+    return allow_net(policy) if network else policy
+
+
+def _propose(proposal: Any, as_json: bool, note: str = "") -> None:
+    """Print a proposal; exit 2 unless it is approved."""
+    from .render import run_lines
+
+    docs = proposal.docs
+    if as_json:
+        _print_json({"run": proposal.id, "decision": docs["decision"], "trajectory": docs["trajectory"]})
+    else:
+        _print(run_lines(docs["run"], docs["decision"], docs["trajectory"]))
+        if note:
+            typer.echo(typer.style(note, dim=True))
+    if not proposal.approved:
+        raise typer.Exit(2)
+
+
+def _next(proposal: Any) -> str:
+    return f"to do it: worldgate commit {proposal.id[:12]}" if proposal.approved else "nothing was done"
+
+
+def _ground(path: Path | None, given: list[str]) -> str:
+    return "" if path or given else "no policy given: the default one holds (worldgate explain RUN shows it)\n"
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"worldgate {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True)] = False) -> None:
+    """Judge what a change does before it is done."""
+
+
+@app.command()
+def init(
+    directory: Annotated[Path, typer.Argument(help="The directory to guard.")] = HERE,
+    world: Annotated[str, typer.Option(help="A world's name, or a world file (YAML).")] = "filesystem",
+    as_json: Json = False,
+) -> None:
+    """Make a workspace of a directory: its gate keeps runs and the ledger in .worldgate/."""
+    from .gate.workspace import Workspace
+
+    workspace = Workspace.make(directory, world)
+    if as_json:
+        _print_json({"workspace": str(workspace.root), "world": workspace.guarded.world.name})
+    else:
+        typer.echo(f"workspace {workspace.root} over world {workspace.guarded.world.name}")
+
+
+@app.command(name="try", context_settings={"allow_interspersed_args": False})
+def try_(
+    command: Annotated[list[str], typer.Argument(metavar="COMMAND...", help="One argument is a shell line.")],
+    protect: Protect = [],  # noqa: B006  (typer reads the default)
+    policy: PolicyFile = None,
+    budget: Limit = [],  # noqa: B006
+    allow_net: Annotated[bool, typer.Option("--allow-net", help="Let the command use the network.")] = False,
+    commit_: Annotated[bool, typer.Option("--commit", help="Commit at once if approved.")] = False,
+    directory: Where = HERE,
+    as_json: Json = False,
+) -> None:
+    """Run a command in isolation, show what it would change, and judge that. Nothing is changed."""
+    from .gate.workspace import NotAWorkspace, Workspace
+
+    try:
+        workspace = Workspace.find(directory)
+    except NotAWorkspace:
+        workspace = Workspace.make(directory)
+    rules = _policy(policy, "filesystem", protect, allow_net)
+    with _progress("running it in isolation"):
+        proposal = workspace.run_command(command, rules, _budget(budget), network=allow_net, cwd=directory.resolve())
+    if commit_ and proposal.approved:
+        workspace.commit(proposal.id)
+        _propose(proposal, as_json, f"committed; to undo it: worldgate undo {proposal.id[:12]}")
+    else:
+        _propose(proposal, as_json, _ground(policy, protect) + _next(proposal))
+
+
+@app.command()
+def plan(
+    file: Annotated[Path, typer.Argument(help="A plan (YAML or JSON); - for standard input.")],
+    policy: PolicyFile = None,
+    protect: Protect = [],  # noqa: B006
+    budget: Limit = [],  # noqa: B006
+    commit_: Annotated[bool, typer.Option("--commit", help="Commit at once if approved.")] = False,
+    svg: Annotated[Path | None, typer.Option("--svg", help="Also draw the plan's graph into this file.")] = None,
+    directory: Where = HERE,
+    as_json: Json = False,
+) -> None:
+    """Simulate a plan, show what it would change, and judge that. Nothing is changed."""
+    from .gate.graph import draw_svg, draw_text
+    from .gate.plan import BadPlan, load_plan
+    from .gate.workspace import Workspace
+
+    try:
+        text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+    except (OSError, UnicodeError) as error:
+        raise BadPlan(f"{file}: {error}", "a readable plan") from error
+    found = load_plan(text, name=file.name)
+    workspace = Workspace.find(directory)
+    rules = _policy(policy, workspace.guarded.world.name, protect)
+    with _progress("simulating"):
+        proposal = workspace.plan(found, rules, _budget(budget), cwd=directory.resolve())
+    marked = {breach.step for breach in proposal.decision.breaches if breach.step}
+    if svg:
+        svg.write_text(draw_svg(found, marked), encoding="utf-8")
+    if not found.is_chain and not as_json:
+        typer.echo(draw_text(found, marked))
+    if commit_ and proposal.approved:
+        workspace.commit(proposal.id)
+        _propose(proposal, as_json, f"committed; to undo it: worldgate undo {proposal.id[:12]}")
+    else:
+        _propose(proposal, as_json, _ground(policy, protect) + _next(proposal))
+
+
+@app.command()
+def commit(run: RunId, directory: Where = HERE, as_json: Json = False) -> None:
+    """Commit an approved run: exactly the delta that was shown, once, if nothing it rests on has changed."""
+    from .gate.workspace import Workspace
+
+    workspace = Workspace.find(directory)
+    run = workspace.runs.resolve(run)
+    with _progress("committing"):
+        decision = workspace.commit(run)
+    if as_json:
+        _print_json({"run": run, "committed": True, "totals": decision.totals})
+    else:
+        _print([("bold green", f"committed  run {run[:12]}"), ("dim", f"to undo it: worldgate undo {run[:12]}")])
+
+
+@app.command()
+def undo(
+    run: RunId,
+    policy: PolicyFile = None,
+    dry: Annotated[bool, typer.Option("--dry", "-n", help="Only propose it.")] = False,
+    directory: Where = HERE,
+    as_json: Json = False,
+) -> None:
+    """Undo a committed run: a run of its own, judged and recorded like any other."""
+    from .gate.workspace import Workspace
+
+    workspace = Workspace.find(directory)
+    rules = _policy(policy, workspace.guarded.world.name, []) if policy else None
+    with _progress("simulating the undo"):
+        proposal = workspace.undo(run, rules)
+    if proposal.approved and not dry:
+        workspace.commit(proposal.id)
+    _propose(proposal, as_json, _next(proposal) if dry or not proposal.approved else "undone")
+
+
+@app.command()
+def show(run: RunId, directory: Where = HERE, as_json: Json = False) -> None:
+    """Show a run in full: every change, every step, every breach, what became of it."""
+    from .gate.workspace import Workspace
+    from .render import run_lines
+
+    workspace = Workspace.find(directory)
+    run = workspace.runs.resolve(run)
+    docs = {name: workspace.runs.load(run, name) for name in ("run", "decision", "trajectory", "deltas")}
+    history = workspace.records(run)
+    if as_json:
+        _print_json({**docs, "history": [[record.seq, record.at, record.kind] for record in history]})
+        return
+    _print(run_lines(docs["run"], docs["decision"], docs["trajectory"], full=True))
+    for record in history:
+        typer.echo(f"  {record.at[:19]}Z  {record.kind}")
+
+
+@app.command()
+def explain(run: RunId, directory: Where = HERE, as_json: Json = False) -> None:
+    """Explain a decision: the rules in force, the stage that settled it, the smallest fact behind each breach."""
+    from .gate.policy import explain as rules_in_words
+    from .gate.policy import make_policy
+    from .gate.workspace import Workspace
+    from .render import explain_lines
+
+    workspace = Workspace.find(directory)
+    run = workspace.runs.resolve(run)
+    doc, decision = workspace.runs.load(run, "run"), workspace.runs.load(run, "decision")
+    policy = make_policy(doc.policy, "recorded", workspace.guarded.world.schema)
+    if as_json:
+        _print_json({"run": run, "policy": doc.policy, "decision": decision.decision, "undo": decision.undo})
+    else:
+        _print(explain_lines(doc, decision, rules_in_words(policy)))
+
+
+@app.command()
+def log(
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many records, the latest.")] = 20,
+    directory: Where = HERE,
+    as_json: Json = False,
+) -> None:
+    """List the ledger: what was proposed, refused, committed and undone, the latest last."""
+    from .gate.workspace import Workspace
+    from .render import log_lines
+
+    workspace = Workspace.find(directory)
+    records = workspace.records()[-limit:]
+    if as_json:
+        _print_json([{"seq": r.seq, "at": r.at, "kind": r.kind, "run": r.run, "body": r.data} for r in records])
+    else:
+        _print(log_lines(records, workspace.runs))
+
+
+@app.command()
+def verify(
+    fast: Annotated[bool, typer.Option("--fast", help="Check the chain only; run nothing again.")] = False,
+    directory: Where = HERE,
+    as_json: Json = False,
+) -> None:
+    """Check the ledger's chain and run every recorded run again; say what differs."""
+    from .gate.audit import audit
+    from .gate.workspace import Workspace
+    from .render import audit_lines
+
+    with _progress("running the record again"):
+        report = audit(Workspace.find(directory), execute=not fast)
+    if as_json:
+        _print_json(report)
+    else:
+        _print(audit_lines(report))
+    if report.problems:
+        raise typer.Exit(2)
+
+
+@app.command()
+def demo(
+    only: Annotated[list[str], typer.Argument(help="Names of incidents; without any, all.")] = [],  # noqa: B006
+    as_json: Json = False,
+) -> None:
+    """Run the incidents: each a short story on a scratch copy of a real directory."""
+    from .demo import run_incidents
+
+    failed = run_incidents(only, as_json=as_json)
+    if failed:
+        raise typer.Exit(1)
+
+
+@world_app.command("list")
+def world_list(as_json: Json = False) -> None:
+    """List the registered worlds."""
+    from .worlds import get, names
+
+    rows = [(name, get(name)) for name in names()]
+    if as_json:
+        _print_json([{"name": n, "version": w.version, "relations": list(w.schema.relations)} for n, w in rows])
+    else:
+        for name, world in rows:
+            typer.echo(
+                f"{name:14} {world.version:8} {len(world.schema.relations)} relations: " + ", ".join(world.drivers)
+            )
+
+
+@world_app.command("check")
+def world_check(
+    name: Annotated[str, typer.Argument(help="A world's name, or a world file (YAML).")],
+    seeds: Annotated[int, typer.Option(min=1)] = 3,
+    steps: Annotated[int, typer.Option(min=1)] = 100,
+    as_json: Json = False,
+) -> None:
+    """Check a world against the contract: determinism, purity, the laws of facts, its own properties."""
+    from .worlds import check_world, get
+
+    if name.endswith((".yaml", ".yml")):
+        from .worlds.declared import world_from_file
+
+        with _progress("walking the world"):
+            report = check_world(world_from_file(name), seeds=range(seeds), steps=steps, processes=False)
+    else:
+        with _progress("walking the world"):
+            report = check_world(get(name), seeds=range(seeds), steps=steps)
+    if as_json:
+        _print_json(report)
+    else:
+        rate = 100 * report.succeeded // max(report.steps, 1)
+        typer.echo(
+            f"{report.world}: {report.steps} steps, {report.states} states, {rate} % succeeded; it keeps the contract"
+        )

@@ -1,0 +1,243 @@
+"""Verify: the stages a plan goes through, in order, stopping at the first that fails.
+
+    grammar      every action parses
+    plan         parallel branches commute, locks and capacities hold, in every interleaving
+    budget       the resources it needs are there
+    transitions  each step's effect, judged by itself
+    final        the net effect and the state it leads to, the plan's stated intent, the world's invariants
+
+Each stage reports every breach it finds. A refusal comes with the shortest prefix of the plan that is
+refused, and with the steps in it that suffice. Whatever raises is a breach: nothing passes by accident.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from ..facts import Error, State
+from ..worlds import World
+from .budget import BudgetExceeded, Meter
+from .changes import Summary
+from .conditions import Conditions, mentions_status
+from .decision import Breach, Decision
+from .intent import check_intent
+from .interleave import check as check_interleavings
+from .plan import Plan, Step, make_plan
+from .policy import Policy
+from .rules import Judged
+from .run import Shrunk
+from .simulate import Did, Simulation, simulate
+
+SHRINK_LIMIT = 64
+"""The longest prefix whose steps are tried one by one for being needed."""
+
+Simulate = Callable[[], Iterator[Did]]
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What verification found: the decision, the simulation as far as it went, breaches in shadow mode."""
+
+    decision: Decision
+    simulation: Simulation
+    shrunk: Shrunk | None = None
+    warnings: tuple[Breach, ...] = ()
+
+
+class Verification:
+    """One plan, from one state, under one policy and budget."""
+
+    def __init__(
+        self, world: World, state: State, plan: Plan, policy: Policy, meter: Meter, *, whole: bool = True
+    ) -> None:
+        """`whole` says that the state is all there is, so that the world's properties can be checked over it."""
+        self.world, self.state, self.plan, self.policy, self.meter = world, state, plan, policy, meter
+        self.whole, self.network = whole, plan.network
+        self.conditions = Conditions(world)
+        self.warnings: list[Breach] = []
+
+    def of_plan(self) -> Verified:
+        """Verify a plan that the world's oracle computes."""
+        nothing = Simulation(self.plan, self.state, ())
+        if breaches := self.grammar():
+            return self._rejected("grammar", breaches, nothing)
+        if not self.plan.is_chain and (breaches := self.interleavings()):
+            return self._rejected("plan", breaches, nothing)
+        return self.of_steps(lambda: simulate(self.world, self.state, self.plan, self.conditions))
+
+    def of_steps(self, steps: Simulate, seen: str = "") -> Verified:
+        """Verify steps that are simulated by `steps`, in whichever way."""
+        done: list[Did] = []
+        stage = "budget"
+        breaches: list[Breach] = []
+        with self._numbered("budget", breaches):
+            reserved = self.meter.reserve("steps", len(self.plan.steps))
+            self.meter.settle(reserved, len(self.plan.steps))
+        if not breaches:
+            stage = "transitions"
+            with self._numbered("simulation", breaches):
+                for did in steps():
+                    done.append(did)
+                    if breaches := self.transition(did):
+                        break
+        simulation = Simulation(self.plan, self.state, tuple(done), seen)
+        if not breaches:
+            stage, breaches = "budget", self.spend(simulation)
+        if not breaches:
+            stage, breaches = "final", self.final(simulation)
+        if not breaches:
+            return Verified(Decision(verdict="approve", stage="final"), simulation, None, tuple(self.warnings))
+        return self._rejected(stage, breaches, simulation)
+
+    # --- stages -----------------------------------------------------------------------------------
+
+    def grammar(self) -> list[Breach]:
+        found: list[Breach] = []
+        for step in self.plan.order:
+            with self._numbered("grammar", found, step.id):
+                self.world.parse(step.do)
+        with self._numbered("condition", found):
+            self.conditions.check(self.plan)
+        return found
+
+    def interleavings(self) -> list[Breach]:
+        found: list[Breach] = []
+        with self._numbered("interleavings", found):
+            found += check_interleavings(self.world, self.state, self.plan).breaches
+        return found
+
+    def transition(self, did: Did) -> list[Breach]:
+        """Breaches of one step: that it failed or was refused, and the policy's rules on its delta."""
+        found = [*self.failure(did)]
+        with self._numbered("policy", found, did.step.id):
+            judged = Judged(did.before, did.after, did.delta, (did.step.do,), did.step.id, self.network)
+            found += self._enforced(self.policy.judge(judged))
+        return found
+
+    def failure(self, did: Did) -> Iterator[Breach]:
+        """A step that the world refuses, or that exits with an error which no later condition looks at."""
+        seen, step = did.observation, did.step
+        if refused := seen.get("refused"):
+            told: dict[str, Any] = (
+                refused if isinstance(refused, dict) else {"number": refused, "message": seen["stderr"]}
+            )
+            yield Breach(number=told.get("number", "WG322"), rule=told.get("rule", "world"), step=step.id,
+                         message=f"{step.do} is refused: {str(told.get('message', '')).strip()}")  # fmt: skip
+            return
+        handled = any(step.id in (other.needs or ()) and mentions_status(other.when) for other in self.plan.steps)
+        if seen.get("exit") and self.plan.engine == "oracle" and not handled:
+            said = str(seen.get("stderr", "")).strip().splitlines()
+            yield Breach(number="WG321", rule="exit", found=seen["exit"], allowed=0, margin=seen["exit"], step=step.id,
+                         message=f"{step.do} fails: {said[0] if said else 'no message'}")  # fmt: skip
+
+    def spend(self, simulation: Simulation) -> list[Breach]:
+        """Charge what the net effect uses."""
+        found: list[Breach] = []
+        with self._numbered("budget", found):
+            for resource, amount in self.summary(simulation).usage.items():
+                with self._numbered("budget", found):
+                    self.meter.settle(self.meter.reserve(resource, amount))
+        return found
+
+    def final(self, simulation: Simulation) -> list[Breach]:
+        found: list[Breach] = []
+        judged = Judged(
+            simulation.before,
+            simulation.after,
+            simulation.delta,
+            tuple(did.step.do for did in simulation.steps),
+            network=self.network,
+        )
+        with self._numbered("policy", found):
+            found += self._enforced(self.policy.judge(judged))
+        if self.plan.intent is not None:
+            with self._numbered("intent", found):
+                summary = self.summary(simulation)
+                found += check_intent(self.plan.intent, summary.changes, summary.existed)
+        if self.whole:
+            for name, holds in self.world.properties().items():
+                with self._numbered(name, found):
+                    if problem := holds(simulation.after):
+                        found.append(Breach(number="WG320", rule=name, message=problem))
+        return found
+
+    def summary(self, simulation: Simulation) -> Summary:
+        return Summary(simulation.before, simulation.delta, simulation.after, network=self.network)
+
+    # --- shrinking --------------------------------------------------------------------------------
+
+    def shortest(self, stage: str, breaches: Sequence[Breach], simulation: Simulation) -> Shrunk | None:
+        """The shortest prefix refused by one of the same rules, and those of its steps that suffice."""
+        rules = {breach.rule for breach in breaches}
+        length = len(simulation.steps)
+        if stage == "final":
+            silent = _Silent(self)
+            for shorter in range(1, length):
+                if rules & {breach.rule for breach in silent.final(simulation.prefix(shorter))}:
+                    length = shorter
+                    break
+        steps = [did.step for did in simulation.steps[:length]]
+        if not steps:
+            return None
+        ids = tuple(step.id for step in steps)
+        needed = self._needed(steps, rules) if self.plan.engine == "oracle" and len(steps) <= SHRINK_LIMIT else steps
+        return Shrunk(prefix=ids, suffices=tuple(step.id for step in needed) if len(needed) < len(steps) else ())
+
+    def _needed(self, steps: list[Step], rules: set[str]) -> list[Step]:
+        kept = list(steps)
+        for step in steps[:-1]:
+            fewer = [other for other in kept if other is not step]
+            if self._still_refused(fewer, rules):
+                kept = fewer
+        return kept
+
+    def _still_refused(self, steps: list[Step], rules: set[str]) -> bool:
+        chain = [Step(id=step.id, do=step.do) for step in steps]
+        silent = _Silent(self)
+        plan = make_plan(chain, world=self.plan.world, intent=self.plan.intent)
+        done: list[Did] = []
+        try:
+            for did in simulate(self.world, self.state, plan, self.conditions):
+                done.append(did)
+                if rules & {breach.rule for breach in silent.transition(did)}:
+                    return True
+        except Error:
+            return False
+        return bool(rules & {breach.rule for breach in silent.final(Simulation(plan, self.state, tuple(done)))})
+
+    # --- helpers ----------------------------------------------------------------------------------
+
+    def _rejected(self, stage: str, breaches: Sequence[Breach], simulation: Simulation) -> Verified:
+        decision = Decision(verdict="reject", stage=stage, breaches=tuple(breaches))
+        shrunk = self.shortest(stage, breaches, simulation) if stage in ("transitions", "final") else None
+        return Verified(decision, simulation, shrunk, tuple(self.warnings))
+
+    def _enforced(self, breaches: list[Breach]) -> list[Breach]:
+        if self.policy.enforced:
+            return breaches
+        self.warnings += breaches
+        return []
+
+    @contextmanager
+    def _numbered(self, rule: str, found: list[Breach], step: str = "") -> Iterator[None]:
+        """Turn whatever is raised inside into a breach."""
+        try:
+            yield
+        except BudgetExceeded as error:
+            found.append(Breach(number=error.number, rule="budget", message=str(error), found=error.found,
+                                allowed=error.expected, step=step))  # fmt: skip
+        except Error as error:
+            found.append(Breach(number=error.number, rule=rule, message=f"{error.title}: {error.found}",
+                                found=error.found, allowed=error.expected, step=step))  # fmt: skip
+        except Exception as error:  # a rule, a world or a policy that raises must refuse, not pass
+            found.append(Breach(number="WG399", rule=rule, message=f"raised {error!r}", step=step))
+
+
+class _Silent(Verification):
+    """The same verification, trying prefixes: its warnings are dropped."""
+
+    def __init__(self, other: Verification) -> None:
+        super().__init__(other.world, other.state, other.plan, other.policy, other.meter, whole=other.whole)

@@ -1,0 +1,339 @@
+"""A workspace: a target with its runs and its ledger. The one place where things become real.
+
+    propose -> simulate -> verify -> approve -> commit -> record
+
+`plan`, `run_command` and `undo` simulate and judge; only `commit` changes the target, and only by a run
+that was approved. Everything the gate keeps is below `.worldgate/` in the directory it guards.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shlex
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ..facts import Delta, Error, State, canonical_json, delta_from_json, invert
+from . import approvals
+from .base import Mismatch, mismatches
+from .budget import Budget, Meter
+from .guarded import Guarded, guard, state_of
+from .ledger import Ledger, Record, place
+from .plan import Plan, Step, finish_plan, make_plan
+from .policy import Policy, make_policy
+from .proposal import Proposal, digest, propose
+from .run import DecisionDoc, RunDoc, Runs, base_from_json
+from .simulate import Did, Recorder
+from .targets.refusals import OutcomeUnknown
+from .targets.stale import Stale
+from .verify import Verification, Verified
+
+GATE = ".worldgate"
+APPROVAL_LASTS = timedelta(hours=24)
+ENDED = {"committed", "failed", "unknown"}
+
+
+class NotAWorkspace(Error):
+    number, title = "WG621", "not a workspace"
+
+
+class NotApprovedRun(Error):
+    number, title = "WG622", "the run was not approved"
+
+
+class NothingToUndo(Error):
+    number, title = "WG623", "the run cannot be undone"
+
+
+class Tampered(Error):
+    number, title = "WG624", "a run's documents are not the ones recorded"
+
+
+def now() -> str:
+    """The time, as the ledger writes it."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+class Workspace:
+    """A directory and its gate. `find` opens the one that a path is in, `make` makes one."""
+
+    def __init__(self, root: Path, clock: Callable[[], str] = now) -> None:
+        self.root, self.clock = root, clock
+        self.gate = root / GATE
+        self.runs = Runs(self.gate / "runs")
+
+    @classmethod
+    def find(cls, start: Path) -> Workspace:
+        """The workspace that `start` is in; raises `NotAWorkspace`."""
+        start = start.resolve()
+        for folder in (start, *start.parents):
+            if (folder / GATE / "workspace.json").is_file():
+                return cls(folder)
+        raise NotAWorkspace(str(start), f"a directory with {GATE}/ in it or above it", "`worldgate init` makes one.")
+
+    @classmethod
+    def make(cls, root: Path, world: str = "filesystem") -> Workspace:
+        """The workspace at `root`, made if there is none; its world stays.
+
+        `world` is a registered name, or the path of a world file, which is copied into the gate.
+        """
+        root = root.resolve()
+        if not root.is_dir():
+            raise NotAWorkspace(str(root), "a directory")
+        gate = root / GATE
+        gate.mkdir(mode=0o700, exist_ok=True)
+        settings = gate / "workspace.json"
+        if not settings.exists():
+            if world.endswith((".yaml", ".yml")):
+                (gate / "world.yaml").write_bytes(Path(world).read_bytes())
+                world = "world.yaml"
+            (gate / ".gitignore").write_text("*\n")
+            settings.write_bytes(canonical_json({"version": 1, "world": world}))
+        found = cls(root)
+        found.guarded.world  # noqa: B018  (a world that does not load is an error here, not later)
+        return found
+
+    @cached_property
+    def guarded(self) -> Guarded:
+        """What commits change."""
+        settings = msgspec.json.decode((self.gate / "workspace.json").read_bytes())
+        return guard(settings["world"], self.root, self.gate)
+
+    @contextmanager
+    def ledger(self) -> Iterator[Ledger]:
+        """The workspace's ledger, open."""
+        with Ledger.open(place(self.root)) as found:
+            yield found
+
+    # --- propose, simulate, verify -----------------------------------------------------------------
+
+    def plan(self, plan: Plan, policy: Policy, budget: Budget, *, cwd: Path | None = None) -> Proposal:
+        """Simulate a plan and judge it: by the oracle, or its one command by the kernel. Nothing is changed."""
+        if plan.engine == "kernel":
+            return self._command(plan, ["/bin/sh", "-c", plan.steps[0].do], policy, budget, cwd)
+        self.recover()
+        state, recorder = self._state()
+        meter = Meter(budget)
+        verified = self._verification(state, plan, policy, meter).of_plan()
+        return self._record(plan, policy, meter, verified, recorder)
+
+    def run_command(
+        self, argv: Sequence[str], policy: Policy, budget: Budget, *, network: bool = False, cwd: Path | None = None
+    ) -> Proposal:
+        """Run a command in isolation over a copy of the directory and judge what it did. Nothing is changed.
+
+        A single argument is a line for the shell.
+        """
+        line = argv[0] if len(argv) == 1 else shlex.join(argv)
+        plan = make_plan([line], engine="kernel", network=network, world=self.guarded.world.name)
+        return self._command(plan, ["/bin/sh", "-c", line] if len(argv) == 1 else argv, policy, budget, cwd)
+
+    def _command(self, plan: Plan, argv: Sequence[str], policy: Policy, budget: Budget, cwd: Path | None) -> Proposal:
+        self.recover()
+        ran = self.guarded.run(argv, network=plan.network, cwd=cwd)
+        state, recorder = self._state()
+        did = Did(plan.steps[0], state, state.apply(ran.delta), ran.delta, ran.observation, frozenset())
+        return self._judge_one(plan, policy, Meter(budget), did, recorder, seen=ran.seen)
+
+    def undo(self, run: str, policy: Policy | None = None) -> Proposal:
+        """Propose the inverse of a committed run, judged like any other; committing it undoes the run."""
+        self.recover()
+        run = self.runs.resolve(run)
+        kinds = [record.kind for record in self.records(run)]
+        if "committed" not in kinds:
+            raise NothingToUndo(f"{run[:12]}, never committed", "a committed run")
+        doc: RunDoc = self.runs.load(run, "run")
+        plan = finish_plan(Plan(steps=(Step(do=run, id="undo"),), engine="undo", world=doc.world))
+        state, recorder = self._state()
+        delta = invert(self._delta(run))
+        drifted = [
+            Mismatch((edit.relation, edit.key), edit.before, actual)
+            for edit in delta
+            if (actual := state.get(edit.relation, edit.key)) != edit.before
+        ]
+        if drifted:
+            raise Stale.of(drifted)
+        did = Did(plan.steps[0], state, state.apply(delta), delta, {}, frozenset())
+        policy = policy or make_policy(doc.policy, "recorded")
+        return self._judge_one(plan, policy, Meter(Budget.of(doc.budget)), did, recorder, undoes=run)
+
+    def _state(self) -> tuple[State, Recorder]:
+        recorder = Recorder(self.guarded.source())
+        return state_of(self.guarded, recorder), recorder
+
+    def _verification(self, state: State, plan: Plan, policy: Policy, meter: Meter) -> Verification:
+        return Verification(self.guarded.world, state, plan, policy, meter, whole=self.guarded.whole)
+
+    def _judge_one(
+        self,
+        plan: Plan,
+        policy: Policy,
+        meter: Meter,
+        did: Did,
+        recorder: Recorder,
+        *,
+        seen: str = "",
+        undoes: str = "",
+    ) -> Proposal:
+        verified = self._verification(did.before, plan, policy, meter).of_steps(lambda: iter([did]), seen)
+        return self._record(plan, policy, meter, verified, recorder, undoes)
+
+    def _record(
+        self, plan: Plan, policy: Policy, meter: Meter, verified: Verified, recorder: Recorder, undoes: str = ""
+    ) -> Proposal:
+        proposal = propose(self.guarded, plan, policy, meter, verified, recorder, undoes)
+        if proposal.approved:
+            self.guarded.keep(verified.simulation.delta)
+        self.runs.save(dict(proposal.docs))
+        at, run = self.clock(), proposal.id
+        body = {"documents": self.digests(run), "plan": plan.digest, "verdict": proposal.decision.verdict}
+        with self.ledger() as ledger:
+            ledger.append("simulated" if proposal.approved else "refused", run, body, at=at)
+            if proposal.approved:
+                approvals.approve(ledger, run, digest(self._net(proposal)), at=at, expires=_later(at), by="policy")
+        return proposal
+
+    def _net(self, proposal: Proposal) -> Any:
+        return proposal.docs["deltas"].net  # type: ignore[attr-defined]
+
+    # --- commit ------------------------------------------------------------------------------------
+
+    def commit(self, run: str) -> DecisionDoc:
+        """Commit an approved run, once: its delta exactly, if everything it rests on still holds."""
+        run = self.runs.resolve(run)
+        with self._alone(), self.ledger() as ledger:
+            self._settle(ledger)
+            self._check_documents(ledger, run)
+            doc: RunDoc = self.runs.load(run, "run")
+            decision: DecisionDoc = self.runs.load(run, "decision")
+            if decision.decision.verdict != "approve":
+                raise NotApprovedRun(f"{run[:12]}: {decision.decision.verdict}", "an approved run")
+            self._carry_out(ledger, doc, self._delta(run))
+            self._recorded(ledger, run)
+        return decision
+
+    def _carry_out(self, ledger: Ledger, doc: RunDoc, delta: Delta) -> None:
+        run, guarded = doc.run, self.guarded
+        base = base_from_json(guarded.world.schema, doc.base)
+        state = state_of(guarded, guarded.source())
+        if differences := mismatches(state, base):
+            raise self._stale(doc, differences)
+        guarded.keep(delta, before=True)
+        net = self.runs.load(run, "deltas").net
+        approvals.spend(ledger, run, digest(net), now=self.clock())
+        self._pending.write_text(run)
+        _sync(self._pending)
+        ledger.append("started", run, {"delta": net, "base": digest(doc.base)}, at=self.clock())
+        try:
+            guarded.commit(run, delta, base, seen=doc.seen)
+        except OutcomeUnknown as error:
+            ledger.append("unknown", run, {"error": str(error)}, at=self.clock())
+            raise
+        except Error as error:  # the target says that nothing was changed
+            ledger.append("failed", run, error.to_json(), at=self.clock())
+            self._pending.unlink()
+            raise
+
+    def _stale(self, doc: RunDoc, differences: list[Mismatch]) -> Stale:
+        """The error, with what would be decided about the same plan from here."""
+        error = Stale.of(differences)
+        if doc.plan.engine == "oracle":
+            policy = make_policy(doc.policy, "recorded", self.guarded.world.schema)
+            meter = Meter(Budget.of(doc.budget))
+            verified = self._verification(self._state()[0], doc.plan, policy, meter).of_plan()
+            error.do = f"From here the same plan: {verified.decision.verdict}. Simulate it again to do it."
+        return error
+
+    def _recorded(self, ledger: Ledger, run: str) -> None:
+        """Record a commit that is done."""
+        doc, decision = self.runs.load(run, "run"), self.runs.load(run, "decision")
+        delta = self.runs.load(run, "deltas").net
+        body = {"delta": digest(delta), "verdict": decision.decision.verdict, "budget": decision.budget}
+        ledger.append("committed", run, body, at=self.clock())
+        if doc.undoes:
+            ledger.append("undone", doc.undoes, {"by": run}, at=self.clock())
+        self._pending.unlink(missing_ok=True)
+
+    def _delta(self, run: str) -> Delta:
+        return delta_from_json(self.guarded.world.schema, self.runs.load(run, "deltas").net)
+
+    def digests(self, run: str) -> dict[str, str]:
+        """The SHA-256 of each document of a run, as it is on disk."""
+        paths = sorted((self.runs.root / run).glob("*.json"))
+        return {path.stem: sha256(path.read_bytes()).hexdigest() for path in paths}
+
+    def _check_documents(self, ledger: Ledger, run: str) -> None:
+        """The documents on disk are the ones that the ledger recorded."""
+        recorded = [record.data for record in ledger.find(run) if record.kind in ("simulated", "refused")]
+        if not recorded or recorded[-1]["documents"] != self.digests(run):
+            raise Tampered(run[:12], "the documents whose digests are in the ledger", "Simulate the plan again.")
+
+    # --- record and recovery -----------------------------------------------------------------------
+
+    def records(self, run: str | None = None) -> list[Record]:
+        """The ledger's records (of one run), in order."""
+        with self.ledger() as ledger:
+            return list(ledger.records()) if run is None else ledger.find(run)
+
+    def recover(self) -> None:
+        """Finish what an earlier process left unfinished: the target first, then the ledger."""
+        with self._alone(), self.ledger() as ledger:
+            self._settle(ledger)
+
+    @property
+    def _pending(self) -> Path:
+        """Names the run whose commit has started and has no recorded end."""
+        return self.gate / "pending"
+
+    def _settle(self, ledger: Ledger) -> None:
+        self.guarded.recover()
+        if not self._pending.exists():
+            return
+        run = self._pending.read_text()
+        kinds = [record.kind for record in ledger.find(run)]
+        started = len(kinds) - kinds[::-1].index("started") if "started" in kinds else None
+        if started is None or ENDED & set(kinds[started:]) - {"unknown"}:
+            self._pending.unlink()
+            return
+        outcome = self.guarded.outcome(run, self._delta(run))
+        if outcome:
+            self._recorded(ledger, run)
+        elif outcome is False:
+            ledger.append("failed", run, {"error": "interrupted; nothing was changed"}, at=self.clock())
+            self._pending.unlink()
+        elif "unknown" not in kinds[started:]:
+            ledger.append(
+                "unknown", run, {"error": "interrupted; the target is neither before nor after"}, at=self.clock()
+            )
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One process at a time commits or recovers."""
+        descriptor = os.open(self.gate / "gate.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def _later(at: str) -> str:
+    moment = datetime.fromisoformat(at) + APPROVAL_LASTS
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _sync(path: Path) -> None:
+    for place_ in (path, path.parent):
+        descriptor = os.open(place_, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

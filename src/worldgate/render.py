@@ -1,0 +1,195 @@
+"""Runs as text: summary first, what cannot be undone on top, then what changes, then why it is refused.
+
+Every function returns lines, each a (style, text) pair, so that the same lines go to a terminal, a pipe or a
+test. Lines fit 80 columns where they can be shortened without losing what matters.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from .gate.decision import Breach
+from .gate.run import DecisionDoc, RunDoc, TrajectoryDoc
+
+Line = tuple[str, str]
+WIDTH = 80
+SHOWN = 20
+_STYLES = {"+": "green", "-": "red", "~": "yellow"}
+_VERDICTS = {"approve": ("bold green", "approved"), "reject": ("bold red", "rejected")}
+
+
+def run_lines(run: RunDoc, doc: DecisionDoc, trajectory: TrajectoryDoc, *, full: bool = False) -> Iterator[Line]:
+    """A run: the verdict, what cannot be undone, the changes, the breaches, the budget."""
+    style, word = _VERDICTS.get(doc.decision.verdict, ("bold yellow", doc.decision.verdict))
+    yield style, f"{word}  run {run.run[:12]}  {_summary(doc.totals)}"
+    yield from _what(run, trajectory, full)
+    if doc.cannot_be_undone:
+        yield "bold", "cannot be undone:"
+        yield from (("bold red", f"  ! {note}") for note in doc.cannot_be_undone)
+    yield from _changes([row["line"] for row in doc.changes], full)
+    yield from _breaches(doc.decision.breaches, "refused by", "red")
+    yield from _breaches(doc.warnings, "would be refused (shadow) by", "yellow")
+    if doc.refused_prefix and len(run.plan.steps) > 1:
+        yield "", f"shortest prefix refused: {', '.join(doc.refused_prefix.prefix)}"
+        if doc.refused_prefix.suffices:
+            yield "", f"of these suffice: {', '.join(doc.refused_prefix.suffices)}"
+    if doc.undo is not None and not doc.undo.approved:
+        yield "yellow", "the undo would be refused under this policy:"
+        yield from _breaches(doc.undo.breaches, "by", "yellow")
+    yield "dim", f"budget: {_budget(run.budget, doc.budget)}"
+
+
+def _summary(totals: Mapping[str, int]) -> str:
+    words = [f"{totals[name]} {name}" for name in ("deleted", "changed", "moved", "created") if totals.get(name)]
+    freed, written = totals.get("bytes_deleted", 0), totals.get("bytes_created", 0) + totals.get("bytes_changed", 0)
+    words += [f"{size(freed)} removed"] * bool(freed) + [f"{size(written)} written"] * bool(written)
+    return ", ".join(words) or "nothing changes"
+
+
+def _what(run: RunDoc, trajectory: TrajectoryDoc, full: bool) -> Iterator[Line]:
+    results = {step.id: step for step in trajectory.steps}
+    many = len(run.plan.steps) > 1
+    policy = "the default policy" if run.policy == {} else f"policy {run.policy_digest[:12]}"
+    if run.plan.engine == "kernel":
+        (step,) = run.plan.steps
+        seen = results[step.id].observation if step.id in results else {}
+        yield "", clip(f"  exit {seen.get('exit', '?')}: {step.do}")
+        if seen.get("killed"):
+            yield "yellow", f"  ended by its limit on {seen['killed']}"
+        for name in ("stdout", "stderr"):
+            yield from _output(str(seen.get(name, "")), full)
+    elif run.plan.engine == "undo":
+        yield "", f"  undoes run {run.undoes[:12]}"
+    elif many or full:
+        for step in run.plan.steps:
+            result = results.get(step.id)
+            state = "not reached" if result is None else "skipped" if result.skipped else _outcome(result.observation)
+            yield "", clip(f"  {step.id}: {step.do}", WIDTH - len(state) - 2) + f"  {state}".rstrip()
+    else:
+        yield "", clip(f"  {run.plan.steps[0].do}")
+    if full:
+        yield "dim", f"  under {policy}"
+
+
+def _outcome(observation: Mapping[str, Any]) -> str:
+    if observation.get("refused"):
+        return "refused"
+    return f"exit {observation['exit']}" if observation.get("exit") else ""
+
+
+def _output(text: str, full: bool) -> Iterator[Line]:
+    lines = text.splitlines()
+    kept = lines if full else lines[:5]
+    yield from (("dim", clip(f"  | {line}")) for line in kept)
+    if len(lines) > len(kept):
+        yield "dim", f"  | ... {len(lines) - len(kept)} more lines"
+
+
+def _changes(lines: Sequence[str], full: bool) -> Iterator[Line]:
+    kept = list(lines) if full else list(collapse(lines))
+    for line in kept[: None if full else SHOWN]:
+        yield _STYLES.get(line[0], ""), f"  {line if full else clip(line, WIDTH - 2)}"
+    if not full and len(kept) > SHOWN:
+        yield "dim", f"  ... {len(kept) - SHOWN} more (worldgate show RUN)"
+
+
+def collapse(lines: Iterable[str]) -> Iterator[str]:
+    """A directory that is created or deleted stands for the same beneath it: `- build/ (and 12 beneath)`."""
+    above, count = "", 0
+    for line in lines:
+        if above and line.startswith(above):
+            count += 1
+            continue
+        if above:
+            yield above + (f"  (and {count} beneath)" if count else "")
+        above, count = (line, 0) if line[0] in "+-" and line.endswith("/") else ("", 0)
+        if not above:
+            yield line
+    if above:
+        yield above + (f"  (and {count} beneath)" if count else "")
+
+
+def _breaches(breaches: Iterable[Breach], title: str, style: str) -> Iterator[Line]:
+    for breach in breaches:
+        step = f" at step {breach.step}" if breach.step else ""
+        yield f"bold {style}", f"{title} {breach.rule} ({breach.number}){step}"
+        yield from ((style, f"  {line}") for line in textwrap.wrap(breach.message, WIDTH - 2) or [""])
+        if breach.margin and isinstance(breach.allowed, int):
+            yield style, f"  found {breach.found}, allowed {breach.allowed}, over by {breach.margin}"
+        if breach.fact:
+            yield "", clip(f"  {breach.fact}")
+
+
+def _budget(limits: Mapping[str, Any], used: Mapping[str, Any]) -> str:
+    shown = [f"{name} {used[name]}/{limits[name]}" for name in limits if used.get(name) not in (0, "0", None)]
+    return ", ".join(shown) or "nothing used"
+
+
+def clip(text: str, width: int = WIDTH) -> str:
+    """One printable line of at most `width` characters; what was cut is marked."""
+    text = "".join(mark if mark.isprintable() else "?" for mark in text)
+    return text if len(text) <= width else text[: width - 3] + "..."
+
+
+def size(count: int) -> str:
+    """Bytes for people: 999 B, 12 kB, 3.4 MB."""
+    if count < 1000:
+        return f"{count} B"
+    for unit in ("kB", "MB", "GB", "TB"):
+        count_in = count / 1000 ** ("kB", "MB", "GB", "TB").index(unit) / 1000
+        if count_in < 1000:
+            break
+    return f"{count_in:.1f} {unit}" if count_in < 10 else f"{count_in:.0f} {unit}"
+
+
+def explain_lines(run: RunDoc, doc: DecisionDoc, rules: str) -> Iterator[Line]:
+    """Why a run was decided as it was."""
+    style, word = _VERDICTS.get(doc.decision.verdict, ("bold yellow", doc.decision.verdict))
+    yield style, f"{word} at stage {doc.decision.stage}  run {run.run[:12]}"
+    yield from _breaches(doc.decision.breaches, "because of", "red")
+    if doc.refused_prefix:
+        steps = {step.id: step.do for step in run.plan.steps}
+        yield "bold", "the shortest prefix of the plan that is refused:"
+        for name in doc.refused_prefix.prefix:
+            needed = not doc.refused_prefix.suffices or name in doc.refused_prefix.suffices
+            yield (
+                "" if needed else "dim",
+                clip(f"  {name}: {steps.get(name, '')}") + ("" if needed else "  (not needed)"),
+            )
+    if doc.undo is not None:
+        word = "would be approved" if doc.undo.approved else "would be refused"
+        yield "", f"the undo: {doc.undo.edits} edits, {word}"
+    yield "bold", "rules in force:"
+    for line in rules.splitlines():
+        yield from (("", f"  {part}") for part in textwrap.wrap(line, WIDTH - 2, subsequent_indent="  "))
+    yield "dim", f"base: {len(run.base)} facts read or changed must still hold at commit"
+
+
+def log_lines(records: Iterable[Any], runs: Any) -> Iterator[Line]:
+    """The ledger, a line a record."""
+    styles = {"committed": "green", "refused": "red", "failed": "red", "unknown": "bold red", "undone": "yellow"}
+    for record in records:
+        what = ""
+        if record.kind in ("simulated", "refused"):
+            try:
+                steps = runs.load(record.run, "run").plan.steps
+                what = steps[0].do + (f"  (and {len(steps) - 1} more)" if len(steps) > 1 else "")
+            except Exception as error:  # the log must be readable when a run's documents are not
+                what = f"({error})"
+        line = f"{record.seq:>4}  {record.at[:19]}Z  {record.kind:<10} {record.run[:12]:12}  {what}".rstrip()
+        yield styles.get(record.kind, ""), clip(line)
+
+
+def audit_lines(report: Any) -> Iterator[Line]:
+    """What an audit found."""
+    for problem in report.problems:
+        yield "bold red", clip(f"{problem.place}: {problem.what}", 200)
+    for note in report.notes:
+        yield "dim", note
+    word = f"{len(report.problems)} problems" if report.problems else "whole"
+    yield (
+        "bold red" if report.problems else "bold green",
+        f"{word}: {report.records} records, {report.executed} runs executed again",
+    )

@@ -1,0 +1,301 @@
+"""The system calls that change the tree, each with the kernel's order of checks.
+
+Every function either does the whole change on the tree's draft or raises `Failure` having changed
+nothing. Times are not facts here, and neither is what a signal or a full disk would do.
+"""
+
+from __future__ import annotations
+
+from .errno import (
+    EACCES,
+    EBUSY,
+    EEXIST,
+    EINVAL,
+    EISDIR,
+    ELOOP,
+    ENAMETOOLONG,
+    ENOENT,
+    ENOTDIR,
+    ENOTEMPTY,
+    EPERM,
+    Failure,
+)
+from .paths import MAX_PATH, READ, SEARCH, WRITE, Place, Tree, octets
+from .schema import ROOT
+
+SETUID, SETGID, STICKY = 0o4000, 0o2000, 0o1000
+
+
+# --- shared checks and edits -----------------------------------------------------------------------
+
+
+def _check_create(tree: Tree, directory: str) -> None:
+    if tree.is_detached(directory):
+        raise Failure(ENOENT)
+    if tree.uid and not tree.may(directory, WRITE | SEARCH):
+        raise Failure(EACCES)
+
+
+def _check_delete(tree: Tree, directory: str, inode: str) -> None:
+    """Write permission on the directory; in a sticky one, also ownership of either."""
+    if not tree.uid:
+        return
+    if not tree.may(directory, WRITE | SEARCH):
+        raise Failure(EACCES)
+    if tree.mode(directory) & STICKY and not tree.owns(inode) and not tree.owns(directory):
+        raise Failure(EPERM)
+
+
+def _new_inode(tree: Tree, directory: str, name: str, kind: str, mode: int | None) -> str:
+    """A new inode of the user's, entered as `name`; a set-group-id directory passes its group on."""
+    above = tree.path(directory)
+    path = f"{above}/{name}" if above else name
+    inode, number = path, 1
+    while tree.get("kind", (inode,)) is not None:
+        number += 1
+        inode = f"{path}//{number}"
+    key, write = (inode,), tree.set
+    write("entry", (directory, name), inode)
+    write("kind", key, kind)
+    write("uid", key, tree.uid)
+    group = tree.gid
+    if tree.mode(directory) & SETGID:
+        group = tree.get("gid", (directory,))
+        if kind == "dir" and mode is not None:
+            mode |= SETGID
+    write("gid", key, group)
+    if mode is not None:
+        write("mode", key, mode)
+    return inode
+
+
+def _forget(tree: Tree, inode: str) -> None:
+    """Remove every fact of an inode that no entry names any more."""
+    key = (inode,)
+    for relation in ("kind", "mode", "uid", "gid", "content", "size", "target", "outside"):
+        tree.set(relation, key, None)
+    for (name,) in list(tree.draft.select("xattr", key)):
+        tree.set("xattr", (inode, name), None)
+
+
+def _drop_entry(tree: Tree, directory: str, name: str, inode: str) -> None:
+    """Remove an entry that is not a directory, and its inode with the last link."""
+    tree.set("entry", (directory, name), None)
+    if not tree.draft.owners("entry", inode):
+        _forget(tree, inode)
+
+
+def _drop_dir(tree: Tree, directory: str, name: str, inode: str) -> None:
+    """Remove an empty directory; while the shell stands in it or below it, it lives on without a name."""
+    tree.set("entry", (directory, name), None)
+    held: str | None = tree.cwd
+    while held is not None and held != inode:
+        held = tree.get("detached", (held,))
+    if held is None:
+        _forget(tree, inode)
+    else:
+        tree.set("detached", (inode,), directory)
+
+
+def release(tree: Tree, directory: str) -> None:
+    """The shell leaves `directory`: removed directories that only it held are gone now."""
+    held: str | None = directory
+    while held is not None and (above := tree.get("detached", (held,))) is not None:
+        tree.set("detached", (held,), None)
+        _forget(tree, held)
+        held = above
+
+
+# --- the calls ---------------------------------------------------------------------------------------
+
+
+def mkdir(tree: Tree, path: str, mode: int = 0o777) -> str:
+    place = tree.locate(path, slash_follows=False)
+    if place.inode is not None:
+        raise Failure(EEXIST)
+    _check_create(tree, place.dir)
+    return _new_inode(tree, place.dir, place.name, "dir", mode & 0o1777 & ~tree.umask)
+
+
+def rmdir(tree: Tree, path: str) -> None:
+    place = tree.locate(path, slash_follows=False)
+    if not place.dir:
+        raise Failure({".": EINVAL, "..": ENOTEMPTY, "/": EBUSY}[place.name])
+    inode = place.inode
+    if inode is None:
+        raise Failure(ENOENT)
+    _check_delete(tree, place.dir, inode)
+    if not tree.is_dir(inode):
+        raise Failure(ENOTDIR)
+    if not tree.is_empty(inode):
+        raise Failure(ENOTEMPTY)
+    _drop_dir(tree, place.dir, place.name, inode)
+
+
+def unlink(tree: Tree, path: str) -> None:
+    place = tree.locate(path, slash_follows=False)
+    if not place.dir:
+        raise Failure(EISDIR)
+    inode = place.inode
+    if inode is None:
+        raise Failure(ENOENT)
+    if place.slash:
+        raise Failure(EISDIR if tree.is_dir(inode) else ENOTDIR)
+    _check_delete(tree, place.dir, inode)
+    if tree.is_dir(inode):
+        raise Failure(EISDIR)
+    _drop_entry(tree, place.dir, place.name, inode)
+
+
+def symlink(tree: Tree, target: str, path: str) -> str:
+    if not target:
+        raise Failure(ENOENT)
+    if len(octets(target)) > MAX_PATH:
+        raise Failure(ENAMETOOLONG)
+    place = _to_create(tree, path)
+    _check_create(tree, place.dir)
+    inode = _new_inode(tree, place.dir, place.name, "symlink", None)
+    tree.set("target", (inode,), target)
+    return inode
+
+
+def _to_create(tree: Tree, path: str) -> Place:
+    """The place of a new entry that is not a directory: free, and without a slash after its name."""
+    place = tree.locate(path, slash_follows=False)
+    if place.inode is not None:
+        raise Failure(EEXIST)
+    if place.slash:
+        raise Failure(ENOENT)
+    return place
+
+
+def link(tree: Tree, source: str, path: str) -> None:
+    """A hard link to `source`, itself not followed; as with fs.protected_hardlinks = 1."""
+    inode = tree.find(source, follow=False)
+    place = _to_create(tree, path)
+    if tree.uid and not tree.owns(inode) and not _safe_to_link(tree, inode):
+        raise Failure(EPERM)
+    _check_create(tree, place.dir)
+    if tree.is_dir(inode):
+        raise Failure(EPERM)
+    tree.set("entry", (place.dir, place.name), inode)
+
+
+def _safe_to_link(tree: Tree, inode: str) -> bool:
+    if tree.kind(inode) != "file":
+        return False
+    mode = tree.mode(inode)
+    if mode & SETUID or mode & (SETGID | 0o010) == SETGID | 0o010:
+        return False
+    return tree.may(inode, READ | WRITE)
+
+
+def rename(tree: Tree, source: str, path: str, replace: bool = True) -> None:
+    """rename(2); without `replace`, renameat2 with RENAME_NOREPLACE."""
+    old = tree.locate(source, slash_follows=False)
+    new = tree.locate(path, slash_follows=False)
+    if not old.dir or not new.dir:
+        raise Failure(EBUSY if replace or old.dir == "" else EEXIST)
+    inode, there = old.inode, new.inode
+    if inode is None:
+        raise Failure(ENOENT)
+    if there is not None and not replace:
+        raise Failure(EEXIST)
+    is_dir = tree.is_dir(inode)
+    if not is_dir and (old.slash or new.slash):
+        raise Failure(ENOTDIR)
+    if is_dir and _is_below(tree, new.dir, inode):
+        raise Failure(EINVAL)
+    if there is not None and _is_below(tree, old.dir, there):
+        raise Failure(ENOTEMPTY)
+    if there == inode:
+        return
+    _check_delete(tree, old.dir, inode)
+    if there is None:
+        _check_create(tree, new.dir)
+    else:
+        _check_delete(tree, new.dir, there)
+        if is_dir != tree.is_dir(there):
+            raise Failure(ENOTDIR if is_dir else EISDIR)
+    if is_dir and old.dir != new.dir and not tree.may(inode, WRITE):
+        raise Failure(EACCES)
+    if there is not None:
+        if not is_dir:
+            _drop_entry(tree, new.dir, new.name, there)
+        elif tree.is_empty(there):
+            _drop_dir(tree, new.dir, new.name, there)
+        else:
+            raise Failure(ENOTEMPTY)
+    tree.set("entry", (old.dir, old.name), None)
+    tree.set("entry", (new.dir, new.name), inode)
+
+
+def _is_below(tree: Tree, directory: str, top: str) -> bool:
+    """Whether `directory` is `top` or somewhere below it."""
+    while directory not in (top, ROOT):
+        directory = tree.parent(directory)
+    return directory == top
+
+
+def open_write(tree: Tree, path: str, mode: int = 0o666, exclusive: bool = False) -> tuple[str, bool]:
+    """open(2) for writing with O_CREAT: the inode, and whether it is new. Contents stay as they are."""
+    place = tree.locate(path, follow=not exclusive, slash_follows=False)
+    inode = place.inode
+    if exclusive and inode is not None:
+        raise Failure(EEXIST)
+    if place.slash:
+        raise Failure(EISDIR)
+    if inode is not None:
+        check_write(tree, inode)
+        return inode, False
+    _check_create(tree, place.dir)
+    inode = _new_inode(tree, place.dir, place.name, "file", mode & ~tree.umask)
+    return inode, True
+
+
+def check_write(tree: Tree, inode: str) -> None:
+    """Whether an existing inode can be opened for writing."""
+    kind = tree.kind(inode)
+    if kind == "dir":
+        raise Failure(EISDIR)
+    if kind == "symlink":
+        raise Failure(ELOOP)
+    if not tree.may(inode, WRITE):
+        raise Failure(EACCES)
+
+
+def store(tree: Tree, inode: str, content: str, size: int) -> None:
+    """Give a file its content."""
+    tree.set("content", (inode,), content)
+    tree.set("size", (inode,), size)
+
+
+def drop_privileges(tree: Tree, inode: str) -> None:
+    """What writing or truncating does to the mode: the set-id bits go, for a namespace's root as for others."""
+    mode = tree.mode(inode)
+    if mode & (SETUID | SETGID):
+        tree.set("mode", (inode,), mode & ~SETUID & (~SETGID if mode & 0o010 else 0o7777))
+
+
+def chmod(tree: Tree, inode: str, mode: int) -> None:
+    if not tree.owns(inode):
+        raise Failure(EPERM)
+    if tree.uid and mode & SETGID and tree.get("gid", (inode,)) != tree.gid:
+        mode &= ~SETGID
+    tree.set("mode", (inode,), mode)
+
+
+def chown(tree: Tree, inode: str, uid: int | None, gid: int | None) -> None:
+    """lchown(2): root may all; others may give a file of theirs to the group they are in."""
+    owner = tree.get("uid", (inode,))
+    if tree.uid:
+        if owner != tree.uid or uid not in (None, owner):
+            raise Failure(EPERM)
+        if gid not in (None, tree.gid, tree.get("gid", (inode,))):
+            raise Failure(EPERM)
+    if uid is not None:
+        tree.set("uid", (inode,), uid)
+    if gid is not None:
+        tree.set("gid", (inode,), gid)
+    if tree.kind(inode) == "file":
+        drop_privileges(tree, inode)

@@ -1,0 +1,216 @@
+"""Paths to inodes, as the kernel resolves them, over the draft of one step.
+
+Guarantees: symbolic links in the middle of a path are followed (at most 40 in all), "." and ".."
+are real lookups, every directory passed needs search permission, names are at most 255 bytes and
+paths 4095, a trailing slash demands a directory. The acting user has one uid, one gid and no
+supplementary groups; uid 0 passes every check. Not covered: access control lists, mounts.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from ...facts import Draft
+from .errno import EACCES, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, Failure
+from .schema import ROOT
+
+READ, WRITE, SEARCH = 4, 2, 1
+NOBODY = 65534
+MAX_LINKS, MAX_NAME, MAX_PATH = 40, 255, 4095
+
+
+class Place(NamedTuple):
+    """Where a path ends: `name` in `dir` is `inode` (None: nothing there yet).
+
+    For a path that ends in ".", ".." or is the root itself, `dir` is "" and `name` says which.
+    `slash`: the path ended in a slash.
+    """
+
+    dir: str
+    name: str
+    inode: str | None
+    slash: bool
+
+
+def octets(text: str) -> bytes:
+    """The bytes a text stands for: undecodable ones are surrogate escapes (PEP 383)."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _too_long(text: str, limit: int) -> bool:
+    return len(text) * 4 > limit and len(octets(text)) > limit
+
+
+class Tree:
+    """The directory tree as one user sees it, over a draft."""
+
+    __slots__ = ("_gid", "_umask", "cwd", "draft", "get", "set", "uid")
+
+    def __init__(self, draft: Draft) -> None:
+        self.draft = draft
+        self.get, self.set = draft.get, draft.set
+        uid = draft.get("user", ("uid",))
+        self.uid: int = NOBODY if uid is None else uid
+        self.cwd: str = draft.get("cwd", ()) or ROOT
+        self._gid: int | None = None
+        self._umask: int | None = None
+
+    @property
+    def gid(self) -> int:
+        if self._gid is None:
+            gid = self.get("user", ("gid",))
+            self._gid = NOBODY if gid is None else gid
+        return self._gid
+
+    @property
+    def umask(self) -> int:
+        if self._umask is None:
+            umask = self.get("user", ("umask",))
+            self._umask = 0o022 if umask is None else umask
+        return self._umask
+
+    # --- what an inode is ------------------------------------------------------------------------
+
+    def kind(self, inode: str) -> str:
+        return self.get("kind", (inode,))  # type: ignore[no-any-return]
+
+    def is_dir(self, inode: str | None) -> bool:
+        return inode is not None and self.get("kind", (inode,)) == "dir"
+
+    def is_link(self, inode: str | None) -> bool:
+        return inode is not None and self.get("kind", (inode,)) == "symlink"
+
+    def mode(self, inode: str) -> int:
+        return self.get("mode", (inode,))  # type: ignore[no-any-return]
+
+    def links(self, inode: str) -> int:
+        """The link count of a file."""
+        return len(self.draft.owners("entry", inode)) + (self.get("outside", (inode,)) or 0)
+
+    def names(self, directory: str) -> list[str]:
+        """The names in a directory, in the order of their bytes."""
+        rows = self.draft.select("entry", (directory,))
+        return sorted((row[0] for row in rows), key=octets)
+
+    def is_empty(self, directory: str) -> bool:
+        return not self.draft.select("entry", (directory,))
+
+    def parent(self, directory: str) -> str:
+        """What ".." is in a directory; a removed one still knows where it was."""
+        if directory == ROOT:
+            return ROOT
+        for key in self.draft.owners("entry", directory):
+            return key[0]  # type: ignore[return-value]
+        return self.get("detached", (directory,)) or ROOT
+
+    def is_detached(self, directory: str) -> bool:
+        return directory != ROOT and not self.draft.owners("entry", directory)
+
+    def path(self, directory: str) -> str:
+        """The path of a directory from the root, without a leading slash; "" for the root."""
+        names: list[Any] = []
+        owners = self.draft.owners
+        while directory != ROOT:
+            for key in owners("entry", directory):
+                directory, name = key  # type: ignore[assignment]
+                names.append(name)
+                break
+            else:  # removed: nothing can be created below it, so its path names nothing
+                raise Failure(ENOENT)
+        return "/".join(reversed(names))
+
+    # --- permissions -----------------------------------------------------------------------------
+
+    def may(self, inode: str, want: int) -> bool:
+        """Whether the user has all of the READ, WRITE and SEARCH bits in `want` on an inode."""
+        if not self.uid:
+            return want != SEARCH or self.is_dir(inode) or bool(self.mode(inode) & 0o111)
+        mode = self.mode(inode)
+        if mode & (want * 0o111) == want * 0o111:
+            return True
+        if self.get("uid", (inode,)) == self.uid:
+            mode >>= 6
+        elif self.get("gid", (inode,)) == self.gid:
+            mode >>= 3
+        return mode & want == want
+
+    def owns(self, inode: str) -> bool:
+        return not self.uid or bool(self.get("uid", (inode,)) == self.uid)
+
+    # --- resolution ------------------------------------------------------------------------------
+
+    def locate(self, path: str, follow: bool = False, slash_follows: bool = True) -> Place:
+        """Where `path` ends. The last name may be absent; everything before it must be there.
+
+        A symbolic link at the end is followed with `follow`, or (unless not `slash_follows`) when a
+        slash stands after it.
+        """
+        if not path:
+            raise Failure(ENOENT)
+        if _too_long(path, MAX_PATH):
+            raise Failure(ENAMETOOLONG)
+        slash = path[-1] == "/"
+        here = ROOT if path[0] == "/" else self.cwd
+        if "/" in path:
+            todo = [name for name in path.split("/") if name]
+            todo.reverse()
+        else:
+            todo = [path]
+        if not todo:
+            return Place("", "/", ROOT, slash)
+        through = follow or (slash and slash_follows)
+        get, get_kind, links = self.get, self.kind, 0
+        while True:
+            name = todo.pop()
+            special = name == "." or name == ".."
+            found = None if special else get("entry", (here, name))
+            if found is None and get_kind(here) != "dir":
+                raise Failure(ENOTDIR)
+            if self.uid and not self.may(here, SEARCH):
+                raise Failure(EACCES)
+            if special:
+                if name == "..":
+                    here = self.parent(here)
+                if not todo:
+                    return Place("", name, here, slash)
+                continue
+            if found is None:
+                if _too_long(name, MAX_NAME):
+                    raise Failure(ENAMETOOLONG)
+                if todo:
+                    raise Failure(ENOENT)
+                return Place(here, name, None, slash)
+            if not todo and not through:
+                return Place(here, name, found, slash)
+            if get_kind(found) == "symlink":
+                links += 1
+                if links > MAX_LINKS:
+                    raise Failure(ELOOP)
+                target = get("target", (found,))
+                if target[0] == "/":
+                    here = ROOT
+                if not todo and target[-1] == "/":
+                    slash = through = True
+                todo.extend(reversed([part for part in target.split("/") if part]))
+                if not todo:
+                    return Place("", "/", ROOT, slash)
+                continue
+            if not todo:
+                return Place(here, name, found, slash)
+            here = found
+
+    def find(self, path: str, follow: bool = True) -> str:
+        """The inode at `path`, as stat (or, without `follow`, lstat) finds it."""
+        place = self.locate(path, follow)
+        if place.inode is None:
+            raise Failure(ENOENT)
+        if place.slash and not self.is_dir(place.inode):
+            raise Failure(ENOTDIR)
+        return place.inode
+
+    def look(self, path: str, follow: bool = True) -> str | None:
+        """As `find`, with None for any failure."""
+        try:
+            return self.find(path, follow)
+        except Failure:
+            return None

@@ -1,0 +1,144 @@
+"""The oracle: what one action does to a state.
+
+The commands and their options are one table; lists, redirections and the shell's status follow
+dash. A step that meets something the rules do not model changes nothing but the status (126) and says so:
+its observation then has `refused`, the error's number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from ...facts import Draft, State
+from ..contract import Transition, transition
+from . import files, options, transfer
+from .actions import Action, Simple, Text, literal
+from .blobs import Blobs
+from .builtins import BUILTINS, SPECIAL, UNMODELLED_TESTS
+from .expansion import Unmodelled, fields_of, value_of
+from .session import Session, ShellExit
+from .shell import outside, parse
+
+REFUSED = 126
+
+
+class Tool(NamedTuple):
+    """A command that is a program of its own, and the option letters modelled."""
+
+    run: Callable[[Session, set[str], Sequence[str]], int]
+    letters: str = ""
+
+
+TOOLS: Mapping[str, Tool] = {
+    "cat": Tool(files.cat),
+    "chmod": Tool(files.chmod),
+    "cp": Tool(transfer.cp, "rRp"),
+    "ln": Tool(files.ln, "s"),
+    "ls": Tool(files.ls, "1aAd"),
+    "mkdir": Tool(files.mkdir, "p"),
+    "mv": Tool(transfer.mv, "nT"),
+    "readlink": Tool(files.readlink),
+    "rm": Tool(files.rm, "rRf"),
+    "rmdir": Tool(files.rmdir),
+    "touch": Tool(files.touch),
+}
+COMMANDS = tuple(sorted([*TOOLS, *BUILTINS]))
+
+
+def parse_action(text: str) -> Action:
+    """The action of a line of shell text; raises `Outside` with what is outside and where."""
+    return parse(text, COMMANDS, _check)
+
+
+def _check(command: Simple, position: int) -> None:
+    """Refuse the arguments that are outside in every state."""
+    name = command.words[0][0]
+    assert isinstance(name, Text)
+    arguments = [literal(word) for word in command.words[1:]]
+    tool = TOOLS.get(name.text)
+    if tool is not None:
+        found = options.unknown_option(arguments, tool.letters)
+        known = ", ".join(f"-{letter}" for letter in tool.letters) or "no option"
+        if found:
+            raise outside(f"{name.text} {found}", position, known)
+    elif name.text in ("cd", "pwd") and arguments and (first := arguments[0]) and first[0] == "-":
+        if first not in ("-", "--") or (name.text == "pwd" and first == "-"):
+            raise outside(f"{name.text} {first}", position, "no option")
+    elif name.text == "export" and not arguments:
+        raise outside("export without a name", position, "NAME or NAME=VALUE")
+    elif name.text in ("test", "[") and len(arguments) > 1 + (name.text == "["):
+        for argument in arguments:
+            if argument in UNMODELLED_TESTS:
+                raise outside(f"{name.text} with {argument}", position, "one operator, and '!'")
+
+
+def step(state: State, action: Action, blobs: Blobs) -> Transition:
+    """What the action does in that state."""
+    draft = Draft(state)
+    session = Session(draft, blobs)
+    try:
+        session.status = draft.get("status", ()) or 0 if _asks_status(action) else 0
+        status = _run(session, action)
+    except Unmodelled as error:
+        reads = draft.reads
+        draft = Draft(state)
+        draft.reads = reads
+        return _finish(draft, REFUSED, "", f"{error}\n", error.number)
+    return _finish(draft, status, "".join(session.out), "".join(session.err))
+
+
+def _finish(draft: Draft, status: int, stdout: str, stderr: str, refused: str = "") -> Transition:
+    draft.set("status", (), status)
+    draft.set("stdout", (), stdout)
+    draft.set("stderr", (), stderr)
+    seen: dict[str, int | str] = {"exit": status, "stdout": stdout, "stderr": stderr}
+    if refused:
+        seen["refused"] = refused
+    return transition(draft, seen)
+
+
+def _asks_status(action: Action) -> bool:
+    return True
+
+
+def _run(session: Session, action: Action) -> int:
+    try:
+        for operator, command in action.commands:
+            if operator == ";" or (session.status == 0) == (operator == "&&"):
+                session.status = _command(session, command)
+    except ShellExit:
+        session.status = 2
+    return session.status
+
+
+def _command(session: Session, command: Simple) -> int:
+    """One simple command: its words, then its redirections, then what it does."""
+    session.line = command.line
+    argv: Sequence[str] = command.argv if command.argv is not None else fields_of(command, session.tree, session.variable)
+    if not command.redirects:
+        return _invoke(session, command, argv)
+    kept, session.out = session.out, []
+    try:
+        if not session.redirect(command.redirects):
+            if argv and argv[0] in SPECIAL:
+                raise ShellExit
+            return 2
+        status = _invoke(session, command, argv)
+        if session.seen_output is not None:
+            session.write(session.seen_output[0], "".join(session.out), session.seen_output[1])
+        return status
+    finally:
+        session.out, session.seen_output = kept, None
+
+
+def _invoke(session: Session, command: Simple, argv: Sequence[str]) -> int:
+    if not argv:
+        for name, word in command.assignments:
+            session.tree.set("env", (name,), value_of(word, session.variable))
+        return 0
+    tool = TOOLS.get(argv[0])
+    if tool is None:
+        return BUILTINS[argv[0]](session, argv)
+    flags, operands = options.split(argv, tool.letters)
+    return tool.run(session, flags, operands)
