@@ -14,6 +14,7 @@ Exit status 1 and the failing program when anything differs.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import ctypes
 import json
 import os
@@ -37,6 +38,8 @@ from worldgate.worlds.filesystem.rules import TOOLS
 from worldgate.worlds.filesystem.schema import ROOT, SCHEMA
 
 TOOLBOX = ".t"  # where the real programs are inside the world; a step that would change it is not run
+PROC = "proc"  # a link to the toolbox's procfs, which the C library needs to change modes
+HIDDEN = (TOOLBOX, PROC)  # from the drivers, and in comparisons
 VARIABLES = ("A", "B", "OLDPWD", "PWD")
 DRIVERS = ("everyday", "adversarial", "structural")
 _NEWNS, _NEWUSER = 0x00020000, 0x10000000
@@ -115,6 +118,8 @@ def toolbox(root: Path) -> None:
     locale = next((path for path in ("/usr/lib/locale/C.utf8", "/usr/lib/locale/C.UTF-8") if os.path.isdir(path)), None)
     if locale:
         shutil.copytree(locale, box / "C.utf8")
+    (box / "proc").mkdir()
+    _libc("mount", b"/proc", bytes(box / "proc"), None, 0x5000, None)  # MS_BIND | MS_REC; chmod needs it
     os.chmod(root, 0o755)
 
 
@@ -165,8 +170,9 @@ class Shell:
     def _send(self, text: bytes) -> None:
         self.lines += text.count(b"\n")
         view = memoryview(text)
-        while view:
-            view = view[os.write(self.feed, view) :]
+        with contextlib.suppress(BrokenPipeError):  # the shell ended; reading its answer shows that
+            while view:
+                view = view[os.write(self.feed, view) :]
 
     def run(self, text: str) -> dict[str, Any] | None:
         """What the command did to the shell and printed; None for the variables when the shell ended."""
@@ -213,7 +219,7 @@ def materialise(state: State, root: bytes, blobs: Any) -> None:
 
     def fill(directory: str, path: bytes) -> None:
         for (name,), inode in state.select("entry", (directory,)).items():
-            if inode == TOOLBOX:
+            if inode in HIDDEN:
                 continue
             if inode not in made:
                 make(inode, path + b"/" + name.encode("utf-8", _ESCAPE))
@@ -245,7 +251,7 @@ def materialise(state: State, root: bytes, blobs: Any) -> None:
 
 def wipe(root: bytes) -> None:
     for entry in os.scandir(root):
-        if entry.name == TOOLBOX.encode():
+        if os.fsdecode(entry.name) in HIDDEN:
             continue
         if entry.is_dir(follow_symlinks=False):
             shutil.rmtree(entry.path)
@@ -258,7 +264,7 @@ def wipe(root: bytes) -> None:
 Facts = dict[str, tuple[Any, ...]]
 
 
-def real_tree(root: bytes, hashes: dict[tuple[int, int], str]) -> Facts:
+def real_tree(root: bytes, hashes: dict[tuple[int, int], Any], skip: str = "") -> Facts:
     """Facts by path. Paths of one inode share its least path."""
     found: Facts = {}
     least: dict[int, str] = {}
@@ -267,12 +273,12 @@ def real_tree(root: bytes, hashes: dict[tuple[int, int], str]) -> Facts:
     def visit(directory: bytes, prefix: str) -> None:
         with os.scandir(directory) as entries:
             for entry in entries:
-                if not prefix and entry.name == TOOLBOX.encode():
+                if not skip and not prefix and os.fsdecode(entry.name) in HIDDEN:
                     continue
                 path = prefix + entry.name.decode("utf-8", _ESCAPE)
                 status = entry.stat(follow_symlinks=False)
                 rows.append((path, status, entry.path))
-                if status.st_mode & 0o170000 == 0o040000:
+                if status.st_mode & 0o170000 == 0o040000 and path != skip:
                     visit(entry.path, path + "/")
 
     visit(root, "")
@@ -307,7 +313,7 @@ def model_tree(state: State) -> Facts:
 
     def visit(directory: str, prefix: str) -> None:
         for (name,), inode in state.select("entry", (directory,)).items():
-            if not prefix and name == TOOLBOX:
+            if not prefix and name in HIDDEN:
                 continue
             rows.append((prefix + name, inode))
             if state.get("kind", (inode,)) == "dir":
@@ -357,14 +363,15 @@ def differences(state: State, seen: Any, real: dict[str, Any], tree: Facts) -> l
         if cwd != real["cwd"] and not (cwd == " (deleted)" and real["cwd"].endswith(cwd)):
             found.append(f"cwd: rules {cwd!r}, real {real['cwd']!r}")
     expected_tree = model_tree(state)
-    for path in sorted(expected_tree.keys() | tree.keys()):
-        if expected_tree.get(path) != tree.get(path):
-            found.append(f"{path!r}: rules {expected_tree.get(path)}, real {tree.get(path)}")
-    return found
+    return found + [
+        f"{path!r}: rules {expected_tree.get(path)}, real {tree.get(path)}"
+        for path in sorted(expected_tree.keys() | tree.keys())
+        if expected_tree.get(path) != tree.get(path)
+    ]
 
 
-def only_order(state: State, seen: Any, real: dict[str, Any], found: list[str]) -> bool:
-    """Whether the one difference is the order of complaints: directories are read in no order that a program can know."""
+def only_order(seen: Any, real: dict[str, Any], found: list[str]) -> bool:
+    """Whether only the order of complaints differs: the real tools read directories in no order one can know."""
     same = sorted(seen["stderr"].splitlines()) == sorted(real["stderr"].splitlines())
     return len(found) == 1 and found[0].startswith("stderr") and same
 
@@ -377,6 +384,8 @@ def starting_state(world: FilesystemWorld, seed: int, box: Facts, only_uid: int 
     facts = list(world.initial(seed).facts())
     if only_uid is not None:
         facts = [(r, k, only_uid if r in ("uid", "gid") or k in (("uid",), ("gid",)) else v) for r, k, v in facts]
+    facts += [("entry", (ROOT, PROC), PROC), ("kind", (PROC,), "symlink"), ("target", (PROC,), f"{TOOLBOX}/proc")]
+    facts += [("uid", (PROC,), 0), ("gid", (PROC,), 0)]
     for path, (kind, mode, uid, gid, content, _) in box.items():
         inode = f"{TOOLBOX}/{path}" if path != "." else TOOLBOX
         above, _, name = inode.rpartition("/")
@@ -387,14 +396,19 @@ def starting_state(world: FilesystemWorld, seed: int, box: Facts, only_uid: int 
     return State.of(SCHEMA, facts)
 
 
-def touches_toolbox(delta: Any) -> bool:
-    """Whether an edit takes away, changes or enters something of the toolbox (copying out of it is fine)."""
-    for edit in delta:
+def touches_toolbox(made: Any) -> bool:
+    """Whether a step changes the toolbox, or looks into its procfs (copying the rest is fine)."""
+    if any(address[1] and str(address[1][0]).startswith(f"{TOOLBOX}/proc") for address in made.reads):
+        return True
+    if made.state.get("user", ("uid",)) and not made.state.get("mode", (ROOT,)) & 0o001:
+        return True  # the shell would no longer reach its programs
+    for edit in made.delta:
         if edit.relation == "cwd":
             continue
-        if any(str(part) == TOOLBOX or str(part).startswith(TOOLBOX + "/") for part in (*edit.key, edit.before)):
+        parts = [str(part) for part in (*edit.key, edit.before)]
+        if any(part in HIDDEN or part.startswith(TOOLBOX + "/") for part in parts):
             return True
-        if edit.relation == "entry" and str(edit.after).startswith(TOOLBOX):
+        if edit.relation == "entry" and str(edit.after).startswith(HIDDEN):
             return True
     return False
 
@@ -406,13 +420,20 @@ class Runner:
         toolbox(root)
         self.root, self.only_uid = root, only_uid
         self.hashes: dict[tuple[int, int], Any] = {}
-        self.box = real_tree(bytes(root / TOOLBOX), {})
+        os.symlink(f"{TOOLBOX}/proc", root / PROC)
+        self.box = real_tree(bytes(root / TOOLBOX), {}, skip="proc")
         self.blobs = MemoryBlobs()
         for path in self.box:
             if self.box[path][0] == "file":
                 self.blobs.put((root / TOOLBOX / path).read_bytes())
         self.counts: Counter[str] = Counter()
         self.by_command: Counter[tuple[str, bool]] = Counter()
+
+    def shown(self, state: State) -> State:
+        """What the drivers see: without the harness's own entries."""
+        for name in HIDDEN:
+            state = state.set("entry", (ROOT, name), None)
+        return state
 
     def program(self, seed: int, driver: str, length: int, limit: int, trace: bool = False) -> list[str]:
         """One program; the report of its first difference, or nothing."""
@@ -425,14 +446,16 @@ class Runner:
         random, history = Random(f"{seed} {driver}"), list[str]()
         shell = Shell(self.root, *user)
         try:
-            while len(history) < length and self.counts["commands"] < limit:
-                text = world.drivers[driver](state.set("entry", (ROOT, TOOLBOX), None), random)
+            for _ in range(2 * length):
+                if len(history) == length or self.counts["commands"] >= limit:
+                    break
+                text = world.drivers[driver](self.shown(state), random)
                 try:
                     made = world.step(state, world.parse(text))
                 except Outside:
                     self.counts["outside"] += 1
                     continue
-                if "refused" in made.observation or touches_toolbox(made.delta):
+                if "refused" in made.observation or touches_toolbox(made):
                     self.counts["refused" if "refused" in made.observation else "spared"] += 1
                     continue
                 real = shell.run(text)
@@ -444,7 +467,7 @@ class Runner:
                 state = made.state
                 self.by_command[text.split()[0], real["exit"] == 0] += 1
                 found = differences(state, made.observation, real, real_tree(root, self.hashes))
-                if found and only_order(state, made.observation, real, found):
+                if found and only_order(made.observation, real, found):
                     self.counts["order"] += 1
                 elif found:
                     return [f"seed {seed}, {driver}, uid {user[0]}, umask {user[2]:o}", *map(repr, history), *found]

@@ -1,6 +1,6 @@
-"""Spoil 1,000 valid plans in each of many ways: how many are refused, with which number.
+"""Spoil valid plans in each of many ways, 1,000 times each: how many are refused, with which number.
 
-    python bench/mutations.py [plans]
+    python bench/mutations.py [mutants of each kind]
 
 A mutant that means the same as its plan (same verdict and results, by trying every order) is counted as
 such and need not be refused. Anything else must be refused by the expected number; the script exits 1 otherwise.
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from random import Random
 from time import perf_counter
@@ -20,23 +20,29 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from tests.gate.mutants import MUTATORS, cases, judged
 from worldgate.worlds import get
 
+WORLDS = ("support-desk", "robot-cell")
 
-def main(plans: int) -> int:
-    start, missed = perf_counter(), 0
-    worlds = [get("support-desk"), get("robot-cell")]
-    drawn = list(islice(chain.from_iterable(zip(*(cases(world, 1) for world in worlds), strict=True)), plans))
-    print(f"{plans} valid plans, {sum(len(case.steps) for case in drawn)} steps, in {perf_counter() - start:.0f} s")
+
+def main(wanted: int) -> int:
+    start, plans = perf_counter(), 0
+    counts: dict[str, Counter[str]] = {name: Counter() for name in MUTATORS}
+    randoms = {name: Random(name) for name in MUTATORS}
+    for case in chain.from_iterable(zip(*(cases(get(name), 1) for name in WORLDS), strict=True)):
+        plans += 1
+        for name, mutator in MUTATORS.items():
+            if counts[name].total() < wanted and (mutant := mutator(case, randoms[name])):
+                counts[name][judged(case, mutant)] += 1
+        if all(count.total() >= wanted for count in counts.values()):
+            break
     print(f"{'mutator':<22}{'mutants':>8}{'refused':>9}{'same':>7}{'missed':>8}  numbers")
-    for name, mutator in MUTATORS.items():
-        random = Random(name)
-        made = [(case, mutant) for case in drawn if (mutant := mutator(case, random))]
-        counts = Counter(judged(case, mutant) for case, mutant in made)
-        wrong = sum(count for outcome, count in counts.items() if outcome.startswith("missed"))
-        same = counts.pop("same", 0)
-        numbers = " ".join(f"{outcome}:{count}" for outcome, count in counts.most_common())
-        print(f"{name:<22}{len(made):>8}{len(made) - same - wrong:>9}{same:>7}{wrong:>8}  {numbers}", flush=True)
+    missed = 0
+    for name, count in counts.items():
+        wrong = sum(times for outcome, times in count.items() if outcome.startswith("missed"))
+        numbers = " ".join(f"{outcome}:{times}" for outcome, times in count.most_common() if outcome != "same")
+        refused = count.total() - count["same"] - wrong
+        print(f"{name:<22}{count.total():>8}{refused:>9}{count['same']:>7}{wrong:>8}  {numbers}")
         missed += wrong
-    print(f"{missed} missed, {perf_counter() - start:.0f} s in all")
+    print(f"{missed} missed; {plans} valid plans, {perf_counter() - start:.0f} s")
     return 1 if missed else 0
 
 

@@ -28,10 +28,12 @@ world_app = typer.Typer(help="The worlds: list them, check one against its contr
 app.add_typer(world_app, name="world")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-Where = Annotated[Path, typer.Option("--directory", "-C", help="The workspace, or a directory in it.")]
-PolicyFile = Annotated[Path | None, typer.Option("--policy", help="A policy file; without one, the default policy.")]
+Where = Annotated[Path, typer.Option("--directory", "-C", metavar="DIR", help="The workspace, or a directory in it.")]
+PolicyFile = Annotated[
+    Path | None, typer.Option("--policy", metavar="FILE", help="A policy; without one, the default one.")
+]
 Limit = Annotated[list[str], typer.Option("--budget", metavar="NAME=LIMIT", help="Limit a resource: files=20.")]
-Protect = Annotated[list[str], typer.Option("--protect", metavar="GLOB", help="Nothing matching may be touched.")]
+Protect = Annotated[list[str], typer.Option("--protect", metavar="GLOB", help="Nothing at or beneath may be touched.")]
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or its first characters.")]
 HERE = Path(".")
 REJECTED = ("WG601", "WG622", "WG624", "WG721", "WG722", "WG723", "WG724", "WG725", "WG726")
@@ -47,7 +49,7 @@ def main() -> None:
     try:
         code = app(standalone_mode=False)
     except typer.TyperException as error:
-        getattr(error, "show", lambda: typer.echo(str(error), err=True))()
+        typer.echo(f"worldgate: {error}", err=True)
         code = 1
     except typer.Abort:
         code = 1
@@ -63,20 +65,20 @@ def _fail(error: Error) -> None:
     if "--json" in sys.argv:
         _print_json({"error": error.to_json()})
     else:
-        typer.echo(f"worldgate: {error}", err=True)
-        for difference in list(getattr(error, "differences", ()))[1:6]:
-            typer.echo(f"  {difference}", err=True)
+        from .render import error_lines
+
+        _print(error_lines(error), err=True)
 
 
 def _print_json(data: Any) -> None:
     sys.stdout.write(canonical_json(data).decode() + "\n")
 
 
-def _print(lines: Iterable[tuple[str, str]]) -> None:
+def _print(lines: Iterable[tuple[str, str]], *, err: bool = False) -> None:
     for style, text in lines:
         words = style.split()
         colour = next((word for word in words if word in ("red", "green", "yellow")), None)
-        typer.echo(typer.style(text, fg=colour, bold="bold" in words, dim="dim" in words))
+        typer.echo(typer.style(text, fg=colour, bold="bold" in words, dim="dim" in words), err=err)
 
 
 @contextmanager
@@ -103,14 +105,14 @@ def _budget(limits: list[str]) -> Any:
     return Budget.of(table)
 
 
-def _policy(path: Path | None, world: str, protect: list[str], network: bool = False) -> Any:
+def _policy(path: Path | None, world: Any, protect: list[str], network: bool = False) -> Any:
     from .gate.policy import Policy, allow_net, load_policy, with_protect
 
     if path is None:
-        policy = Policy.default(world)
+        policy = Policy.default(world.name, world.schema)
     else:
         try:
-            policy = load_policy(path.read_text(encoding="utf-8"), path.name, world)
+            policy = load_policy(path.read_text(encoding="utf-8"), path.name, world.name, world.schema)
         except (OSError, UnicodeError) as error:
             raise BadOption(f"--policy {path}: {error}", "a readable policy file") from error
     policy = with_protect(policy, protect) if protect else policy
@@ -133,11 +135,13 @@ def _propose(proposal: Any, as_json: bool, note: str = "") -> None:
 
 
 def _next(proposal: Any) -> str:
+    if proposal.approved and not proposal.doc.changes:
+        return "there is nothing to commit"
     return f"to do it: worldgate commit {proposal.id[:12]}" if proposal.approved else "nothing was done"
 
 
 def _ground(path: Path | None, given: list[str]) -> str:
-    return "" if path or given else "no policy given: the default one holds (worldgate explain RUN shows it)\n"
+    return "" if path or given else "no policy given: .git and secrets are protected, at most 100 paths deleted\n"
 
 
 def _version(value: bool) -> None:
@@ -147,14 +151,18 @@ def _version(value: bool) -> None:
 
 
 @app.callback()
-def root(version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True)] = False) -> None:
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
     """Judge what a change does before it is done."""
 
 
 @app.command()
 def init(
     directory: Annotated[Path, typer.Argument(help="The directory to guard.")] = HERE,
-    world: Annotated[str, typer.Option(help="A world's name, or a world file (YAML).")] = "filesystem",
+    world: Annotated[str, typer.Option(metavar="WORLD", help="A world's name, or a world file (YAML).")] = "filesystem",
     as_json: Json = False,
 ) -> None:
     """Make a workspace of a directory: its gate keeps runs and the ledger in .worldgate/."""
@@ -185,7 +193,7 @@ def try_(
         workspace = Workspace.find(directory)
     except NotAWorkspace:
         workspace = Workspace.make(directory)
-    rules = _policy(policy, "filesystem", protect, allow_net)
+    rules = _policy(policy, workspace.guarded.world, protect, allow_net)
     with _progress("running it in isolation"):
         proposal = workspace.run_command(command, rules, _budget(budget), network=allow_net, cwd=directory.resolve())
     if commit_ and proposal.approved:
@@ -202,7 +210,9 @@ def plan(
     protect: Protect = [],  # noqa: B006
     budget: Limit = [],  # noqa: B006
     commit_: Annotated[bool, typer.Option("--commit", help="Commit at once if approved.")] = False,
-    svg: Annotated[Path | None, typer.Option("--svg", help="Also draw the plan's graph into this file.")] = None,
+    svg: Annotated[
+        Path | None, typer.Option("--svg", metavar="FILE", help="Also draw the plan's graph into this file.")
+    ] = None,
     directory: Where = HERE,
     as_json: Json = False,
 ) -> None:
@@ -215,9 +225,9 @@ def plan(
         text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
     except (OSError, UnicodeError) as error:
         raise BadPlan(f"{file}: {error}", "a readable plan") from error
-    found = load_plan(text, name=file.name)
     workspace = Workspace.find(directory)
-    rules = _policy(policy, workspace.guarded.world.name, protect)
+    found = load_plan(text, name=file.name, world=workspace.guarded.world.name)
+    rules = _policy(policy, workspace.guarded.world, protect)
     with _progress("simulating"):
         proposal = workspace.plan(found, rules, _budget(budget), cwd=directory.resolve())
     marked = {breach.step for breach in proposal.decision.breaches if breach.step}
@@ -259,7 +269,7 @@ def undo(
     from .gate.workspace import Workspace
 
     workspace = Workspace.find(directory)
-    rules = _policy(policy, workspace.guarded.world.name, []) if policy else None
+    rules = _policy(policy, workspace.guarded.world, []) if policy else None
     with _progress("simulating the undo"):
         proposal = workspace.undo(run, rules)
     if proposal.approved and not dry:
@@ -305,7 +315,7 @@ def explain(run: RunId, directory: Where = HERE, as_json: Json = False) -> None:
 
 @app.command()
 def log(
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many records, the latest.")] = 20,
+    limit: Annotated[int, typer.Option("--limit", "-n", metavar="N", min=1, help="At most so many records.")] = 20,
     directory: Where = HERE,
     as_json: Json = False,
 ) -> None:
@@ -373,8 +383,8 @@ def world_list(as_json: Json = False) -> None:
 @world_app.command("check")
 def world_check(
     name: Annotated[str, typer.Argument(help="A world's name, or a world file (YAML).")],
-    seeds: Annotated[int, typer.Option(min=1)] = 3,
-    steps: Annotated[int, typer.Option(min=1)] = 100,
+    seeds: Annotated[int, typer.Option(metavar="N", min=1, help="Random walks per driver.")] = 3,
+    steps: Annotated[int, typer.Option(metavar="N", min=1, help="Steps of each walk.")] = 100,
     as_json: Json = False,
 ) -> None:
     """Check a world against the contract: determinism, purity, the laws of facts, its own properties."""

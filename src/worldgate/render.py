@@ -10,6 +10,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from .facts import Error
 from .gate.decision import Breach
 from .gate.run import DecisionDoc, RunDoc, TrajectoryDoc
 
@@ -23,22 +24,23 @@ _VERDICTS = {"approve": ("bold green", "approved"), "reject": ("bold red", "reje
 def run_lines(run: RunDoc, doc: DecisionDoc, trajectory: TrajectoryDoc, *, full: bool = False) -> Iterator[Line]:
     """A run: the verdict, what cannot be undone, the changes, the breaches, the budget."""
     style, word = _VERDICTS.get(doc.decision.verdict, ("bold yellow", doc.decision.verdict))
-    yield style, f"{word}  run {run.run[:12]}  {_summary(doc.totals)}"
+    yield from wrapped(style, f"{word}  run {run.run[:12]}  {_summary(doc.totals)}")
     yield from _what(run, trajectory, full)
     if doc.cannot_be_undone:
         yield "bold", "cannot be undone:"
         yield from (("bold red", f"  ! {note}") for note in doc.cannot_be_undone)
     yield from _changes([row["line"] for row in doc.changes], full)
-    yield from _breaches(doc.decision.breaches, "refused by", "red")
-    yield from _breaches(doc.warnings, "would be refused (shadow) by", "yellow")
-    if doc.refused_prefix and len(run.plan.steps) > 1:
-        yield "", f"shortest prefix refused: {', '.join(doc.refused_prefix.prefix)}"
+    many = len(run.plan.steps) > 1
+    yield from _breaches(doc.decision.breaches, "refused by", "red", many)
+    yield from _breaches(doc.warnings, "would be refused (shadow mode) by", "yellow", many)
+    if doc.refused_prefix and many:
+        yield from wrapped("", f"shortest prefix refused: {', '.join(doc.refused_prefix.prefix)}")
         if doc.refused_prefix.suffices:
-            yield "", f"of these suffice: {', '.join(doc.refused_prefix.suffices)}"
+            yield from wrapped("", f"of these suffice: {', '.join(doc.refused_prefix.suffices)}")
     if doc.undo is not None and not doc.undo.approved:
         yield "yellow", "the undo would be refused under this policy:"
-        yield from _breaches(doc.undo.breaches, "by", "yellow")
-    yield "dim", f"budget: {_budget(run.budget, doc.budget)}"
+        yield from _breaches(doc.undo.breaches, "by", "yellow", many)
+    yield from wrapped("dim", f"budget: {_budget(run.budget, doc.budget)}")
 
 
 def _summary(totals: Mapping[str, int]) -> str:
@@ -51,7 +53,6 @@ def _summary(totals: Mapping[str, int]) -> str:
 def _what(run: RunDoc, trajectory: TrajectoryDoc, full: bool) -> Iterator[Line]:
     results = {step.id: step for step in trajectory.steps}
     many = len(run.plan.steps) > 1
-    policy = "the default policy" if run.policy == {} else f"policy {run.policy_digest[:12]}"
     if run.plan.engine == "kernel":
         (step,) = run.plan.steps
         seen = results[step.id].observation if step.id in results else {}
@@ -70,7 +71,7 @@ def _what(run: RunDoc, trajectory: TrajectoryDoc, full: bool) -> Iterator[Line]:
     else:
         yield "", clip(f"  {run.plan.steps[0].do}")
     if full:
-        yield "dim", f"  under {policy}"
+        yield "dim", f"  under policy {run.policy_digest[:12]}"
 
 
 def _outcome(observation: Mapping[str, Any]) -> str:
@@ -82,7 +83,7 @@ def _outcome(observation: Mapping[str, Any]) -> str:
 def _output(text: str, full: bool) -> Iterator[Line]:
     lines = text.splitlines()
     kept = lines if full else lines[:5]
-    yield from (("dim", clip(f"  | {line}")) for line in kept)
+    yield from (("dim", plain(f"  | {line}") if full else clip(f"  | {line}")) for line in kept)
     if len(lines) > len(kept):
         yield "dim", f"  | ... {len(lines) - len(kept)} more lines"
 
@@ -90,7 +91,7 @@ def _output(text: str, full: bool) -> Iterator[Line]:
 def _changes(lines: Sequence[str], full: bool) -> Iterator[Line]:
     kept = list(lines) if full else list(collapse(lines))
     for line in kept[: None if full else SHOWN]:
-        yield _STYLES.get(line[0], ""), f"  {line if full else clip(line, WIDTH - 2)}"
+        yield _STYLES.get(line[0], ""), f"  {plain(line) if full else clip(line, WIDTH - 2)}"
     if not full and len(kept) > SHOWN:
         yield "dim", f"  ... {len(kept) - SHOWN} more (worldgate show RUN)"
 
@@ -111,25 +112,44 @@ def collapse(lines: Iterable[str]) -> Iterator[str]:
         yield above + (f"  (and {count} beneath)" if count else "")
 
 
-def _breaches(breaches: Iterable[Breach], title: str, style: str) -> Iterator[Line]:
+def _breaches(breaches: Iterable[Breach], title: str, style: str, many: bool) -> Iterator[Line]:
     for breach in breaches:
-        step = f" at step {breach.step}" if breach.step else ""
-        yield f"bold {style}", f"{title} {breach.rule} ({breach.number}){step}"
-        yield from ((style, f"  {line}") for line in textwrap.wrap(breach.message, WIDTH - 2) or [""])
-        if breach.margin and isinstance(breach.allowed, int):
+        step = f" at step {breach.step}" if breach.step and many else ""
+        yield f"bold {style}", clip(f"{title} {breach.rule} ({breach.number}){step}")
+        yield from wrapped(style, f"  {breach.message}")
+        if isinstance(breach.allowed, int) and breach.allowed:
             yield style, f"  found {breach.found}, allowed {breach.allowed}, over by {breach.margin}"
         if breach.fact:
-            yield "", clip(f"  {breach.fact}")
+            more = breach.found - 1 if isinstance(breach.found, int) and breach.allowed == 0 else 0
+            note = f"  (and {more} more)" if more > 0 else ""
+            yield "", clip(f"  {breach.fact}", WIDTH - len(note)) + note
 
 
 def _budget(limits: Mapping[str, Any], used: Mapping[str, Any]) -> str:
-    shown = [f"{name} {used[name]}/{limits[name]}" for name in limits if used.get(name) not in (0, "0", None)]
+    rows = [(name, used[name], limits[name]) for name in limits if used.get(name) not in (0, "0", None)]
+    shown = [f"{name} {_amount(name, some)} of {_amount(name, most)}" for name, some, most in rows]
     return ", ".join(shown) or "nothing used"
+
+
+def _amount(name: str, count: Any) -> str:
+    return size(count) if "bytes" in name and isinstance(count, int) else str(count)
+
+
+def wrapped(style: str, text: str) -> Iterator[Line]:
+    """A text in lines of at most `WIDTH` characters; the lines after the first are indented."""
+    lead = text[: len(text) - len(text.lstrip())]
+    for line in textwrap.wrap(plain(text), WIDTH, subsequent_indent=lead or "  ", break_on_hyphens=False) or [""]:
+        yield style, line
+
+
+def plain(text: str) -> str:
+    """One line without anything that a terminal could take for a command."""
+    return "".join(mark if mark.isprintable() else "?" for mark in text)
 
 
 def clip(text: str, width: int = WIDTH) -> str:
     """One printable line of at most `width` characters; what was cut is marked."""
-    text = "".join(mark if mark.isprintable() else "?" for mark in text)
+    text = plain(text)
     return text if len(text) <= width else text[: width - 3] + "..."
 
 
@@ -148,7 +168,7 @@ def explain_lines(run: RunDoc, doc: DecisionDoc, rules: str) -> Iterator[Line]:
     """Why a run was decided as it was."""
     style, word = _VERDICTS.get(doc.decision.verdict, ("bold yellow", doc.decision.verdict))
     yield style, f"{word} at stage {doc.decision.stage}  run {run.run[:12]}"
-    yield from _breaches(doc.decision.breaches, "because of", "red")
+    yield from _breaches(doc.decision.breaches, "because of", "red", len(run.plan.steps) > 1)
     if doc.refused_prefix:
         steps = {step.id: step.do for step in run.plan.steps}
         yield "bold", "the shortest prefix of the plan that is refused:"
@@ -163,7 +183,7 @@ def explain_lines(run: RunDoc, doc: DecisionDoc, rules: str) -> Iterator[Line]:
         yield "", f"the undo: {doc.undo.edits} edits, {word}"
     yield "bold", "rules in force:"
     for line in rules.splitlines():
-        yield from (("", f"  {part}") for part in textwrap.wrap(line, WIDTH - 2, subsequent_indent="  "))
+        yield from (("", f"  {part}") for _, part in wrapped("", line))
     yield "dim", f"base: {len(run.base)} facts read or changed must still hold at commit"
 
 
@@ -185,11 +205,25 @@ def log_lines(records: Iterable[Any], runs: Any) -> Iterator[Line]:
 def audit_lines(report: Any) -> Iterator[Line]:
     """What an audit found."""
     for problem in report.problems:
-        yield "bold red", clip(f"{problem.place}: {problem.what}", 200)
+        yield from wrapped("bold red", f"{problem.place}: {problem.what}")
     for note in report.notes:
-        yield "dim", note
-    word = f"{len(report.problems)} problems" if report.problems else "whole"
+        yield from wrapped("dim", note)
+    count = len(report.problems)
+    word = f"{count} problem{'s' * (count != 1)}" if count else "whole"
     yield (
         "bold red" if report.problems else "bold green",
         f"{word}: {report.records} records, {report.executed} runs executed again",
     )
+
+
+def error_lines(error: Error) -> Iterator[Line]:
+    """An error: its number, what was found, what was expected, what to do; of several differences, the first few."""
+    yield from wrapped("bold red", f"worldgate: {error.number} {error.title}")
+    differences = [str(difference) for difference in getattr(error, "differences", ())]
+    for text in differences[:SHOWN] or [error.found]:
+        yield from wrapped("", f"  found {text}")
+    if len(differences) > SHOWN:
+        yield "", f"  ... and {len(differences) - SHOWN} more"
+    yield from wrapped("", f"  expected {error.expected}")
+    if error.do:
+        yield from wrapped("", f"  {error.do}")

@@ -18,14 +18,27 @@ import pytest
 
 from tests.gate.targets.scripts import Script, renamed
 from tests.gate.targets.trees import (
-    Change, Link, Node, Photo, Symlink, Tree, assert_same_photo, assert_same_shape, build, change, photograph, scan, shape,
+    Change,
+    Link,
+    Node,
+    Photo,
+    Symlink,
+    Tree,
+    assert_same_photo,
+    assert_same_shape,
+    build,
+    change,
+    photograph,
+    scan,
+    shape,
 )  # fmt: skip
 from worldgate.gate.targets.directory import DirectoryTarget
-from worldgate.gate.targets.refusals import CommitFailed
+from worldgate.gate.targets.refusals import CommitFailed, OutcomeUnknown
 from worldgate.gate.targets.writes import Writes
 
 RUN = "r" * 64
 
+SMALL: Tree = {"a": b"one", "b": b"two", "d/x": b"x"}
 RICH: Tree = {
     "a": b"one", "b": b"two", "h1": b"linked", "h2": Link("h1"), "h3": Link("h1"), "s": Symlink("a"),
     "d": None, "d/x": b"x", "d/y": None, "d/y/z": b"z", "d/y/w": None, "e": None, "e/f": b"f", "e/g/deep/er": b"er",
@@ -104,6 +117,15 @@ CHANGES: dict[str, Callable[[Script], None]] = {
     "create": _create, "delete": _delete, "swap": _swap, "rotate": _rotate, "links": _links,
     "metadata": _metadata, "kinds": _kinds, "inside_out": _inside_out,
 }  # fmt: skip
+
+
+def _small(script: Script) -> None:
+    script.write("a", b"changed")
+    script.mv("b", "d/b")
+    script.rm("d/x")
+    script.mkdir("n")
+    script.mv("d", "n/d")
+    script.chmod("n/d", 0o700)
 
 
 class Unsynced(Writes):
@@ -239,7 +261,9 @@ def test_killed_in_the_middle_of_any_data(tmp_path: Path) -> None:
     assert kills >= 2  # a file's content, and the journal
 
 
-def test_killed_at_any_write_and_again_at_any_write_of_the_recovery(case: Case) -> None:
+@pytest.mark.parametrize("name", ["small", "kinds", "links"])
+def test_killed_at_any_write_and_again_at_any_write_of_the_recovery(tmp_path: Path, name: str) -> None:
+    case = Case(tmp_path, RICH if name in CHANGES else SMALL, CHANGES.get(name, _small))
     pairs = 0
     for number in range(1, case.writes + 1):
         again, killed = 0, True
@@ -269,11 +293,41 @@ class Failing(Writes):
                 raise OSError(self.error, os.strerror(self.error))
 
 
+class Dead(Unsynced):
+    """Every call from one number on fails: the disk is gone."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(self._fail)
+        self.number = number
+
+    def _fail(self, count: int, _: str) -> None:
+        if count >= self.number:
+            raise OSError(EIO, os.strerror(EIO))
+
+
+def test_when_rolling_back_fails_too_the_outcome_is_unknown_until_it_is_recovered(case: Case) -> None:
+    unknown = 0
+    for number in range(1, case.writes + 1):
+        root = case.fresh()
+        before = photograph(root)
+        recovered = None
+        try:
+            case.commit(root, Dead(number))
+        except CommitFailed:
+            assert_same_photo(photograph(root), before, number)
+        except OutcomeUnknown:
+            unknown += 1
+            recovered = DirectoryTarget(root, writes=Unsynced()).recover()
+        DirectoryTarget(root, writes=Unsynced()).recover()
+        case.assert_whole(root, before, recovered, number)
+    assert unknown > 1
+
+
 for _name in [name for name in vars(Writes) if not name.startswith("_")]:
 
-    def _late(self: Failing, *args: object, _original: Callable[..., object] = getattr(Writes, _name)) -> object:
+    def _late(self: Failing, *args: object, _name: str = _name) -> object:
         count = self.count
-        result = _original(self, *args)
+        result = getattr(Writes, _name)(self, *args)
         if self.late and count < self.number <= self.count and self.failed:
             self.late = False
             raise OSError(self.error, os.strerror(self.error))
@@ -297,8 +351,7 @@ def test_an_error_at_any_write_is_rolled_back(case: Case, error: int, late: bool
         except CommitFailed as failed:
             failures += 1
             assert_same_photo(photograph(root), before, (number, writes.failed))
-            assert isinstance(failed.__cause__, OSError)
-            assert failed.__cause__.errno == error
+            assert getattr(failed.__cause__, "errno", None) == error  # noqa: PT017 (it may also succeed)
         else:
             # Only tidying up after the decision may fail without a word.
             assert_same_shape(photograph(root), case.after, (number, writes.failed))
@@ -307,3 +360,45 @@ def test_an_error_at_any_write_is_rolled_back(case: Case, error: int, late: bool
         DirectoryTarget(root, writes=Unsynced()).recover()
         assert not list(root.glob(".worldgate/stage/*"))
     assert failures > counted.count // 3
+
+
+def test_a_run_that_begins_again_and_is_killed_early_is_not_taken_for_its_first_time(tmp_path: Path) -> None:
+    case = Case(tmp_path, SMALL, _small)
+    root = case.fresh()
+    empty = Change((), (), case.change.blobs)
+
+    def again(writes: Writes) -> None:
+        DirectoryTarget(root, writes=writes).commit(RUN, empty.delta, empty.base, empty.blobs)
+
+    again(Unsynced())
+    assert DirectoryTarget(root).outcome(RUN)
+    names: list[str] = []
+    again(Unsynced(lambda _, name: names.append(name)))
+    assert in_child(lambda: again(killing(names.index("create") + 1)))
+    recovered = DirectoryTarget(root, writes=Unsynced()).recover()
+    assert recovered is not None
+    assert recovered.outcome == "before"
+    assert not DirectoryTarget(root).outcome(RUN)
+
+
+def test_a_stranger_in_the_way_of_a_recovery_is_left_alone(tmp_path: Path) -> None:
+    """Between the crash and the recovery, someone puts a file where the commit had taken one away."""
+    case = Case(tmp_path, SMALL, _small)
+    strangers = 0
+    for number in range(1, case.writes + 1):
+        root = case.fresh()
+        before = photograph(root)
+        assert in_child(lambda root=root, number=number: case.commit(root, killing(number)))
+        if (root / "b").exists() or not (root / ".worldgate/journal.json").exists():
+            continue
+        strangers += 1
+        (root / "b").write_bytes(b"theirs")
+        target = DirectoryTarget(root, writes=Unsynced())
+        with pytest.raises(OutcomeUnknown):
+            target.recover()
+        assert (root / "b").read_bytes() == b"theirs"
+        (root / "b").unlink()
+        target.recover()
+        again = photograph(root)
+        assert {path: row for path, row in again.items() if path} == {path: row for path, row in before.items() if path}
+    assert strangers > 3

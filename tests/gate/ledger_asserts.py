@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from worldgate.facts import Error
@@ -82,6 +81,3 @@ def in_processes(count: int, code: str, *arguments: str) -> list[str]:
     outputs = [process.communicate(timeout=120) for process in started]
     assert [process.returncode for process in started] == [0] * count, outputs
     return [out for out, _ in outputs]
-
-
-Change = Callable[[Path], object]

@@ -91,7 +91,11 @@ def _tried(world: DeclaredWorld, now: State, step: Step, action: Action) -> tupl
         except Error as error:
             return "", error.number, now
     moved = world.step(now, action)
-    return str(moved.observation), "" if moved.observation["ok"] else moved.observation["refused"]["number"], moved.state
+    return (
+        str(moved.observation),
+        "" if moved.observation["ok"] else moved.observation["refused"]["number"],
+        moved.state,
+    )
 
 
 def _faults(refused: dict[str, set[str]], seen: dict[str, set[str]], results: set[str]) -> set[str]:
@@ -292,7 +296,9 @@ def unknown_action(case: Case, random: Random) -> Mutant | None:
 @mutator
 def unknown_parameter(case: Case, random: Random) -> Mutant | None:
     number = random.randrange(len(case.steps))
-    return Mutant(_changed(case, number, do=case.steps[number].do.removesuffix(")") + ", force_majeure: true)"), "WG259")
+    return Mutant(
+        _changed(case, number, do=case.steps[number].do.removesuffix(")") + ", force_majeure: true)"), "WG259"
+    )
 
 
 @mutator
@@ -397,8 +403,9 @@ def condition_on_a_race(case: Case, random: Random) -> Mutant | None:
         action = case.world.parse(step.do)
         for number, other in enumerate(case.steps):
             apart = step is not other and step.id not in above[other.id] and other.id not in above[step.id]
-            if apart and action.name in UNDONE:
-                return Mutant(_changed(case, number, when=UNDONE[action.name].format(**action.values)))
+            when = UNDONE.get(action.name, "false").format(**action.values)
+            if apart and case.world.condition(when)(Draft(case.state), {"status": 0}):
+                return Mutant(_changed(case, number, when=when))
     return None
 
 

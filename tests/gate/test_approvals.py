@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import tempfile
+from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -18,6 +20,7 @@ from worldgate.gate.approvals import (
     OtherDelta,
     Revoked,
     approve,
+    check,
     revoke,
     spend,
 )
@@ -36,8 +39,10 @@ def ledger(tmp_path):
 
 
 def assert_not_spendable(ledger, error, run="run", delta=DELTA, now=LATER, **options):
-    """`spend` raises that error, and records nothing."""
+    """`spend` raises that error, and so does `check`, and nothing is recorded."""
     before = ledger._store.last()
+    with pytest.raises(error):
+        check(ledger, run, delta, now=now, **options)
     with pytest.raises(error):
         spend(ledger, run, delta, now=now, **options)
     assert ledger._store.last() == before
@@ -45,6 +50,7 @@ def assert_not_spendable(ledger, error, run="run", delta=DELTA, now=LATER, **opt
 
 def test_an_approval_is_spent_once(ledger):
     token = approve(ledger, "run", DELTA, at=AT, expires=EXPIRES, by="ann")
+    assert check(ledger, "run", DELTA, now=LATER, token=token).hash == token
     record = spend(ledger, "run", DELTA, now=LATER, token=token)
     assert record.data == {"approval": token, "delta": DELTA}
     assert ledger.find("run")[0].data == {"by": "ann", "delta": DELTA, "expires": EXPIRES}
@@ -207,9 +213,6 @@ class Approving(RuleBasedStateMachine):
 
     def __init__(self):
         super().__init__()
-        import tempfile
-        from pathlib import Path
-
         self.folder = tempfile.TemporaryDirectory()
         self.ledger = open_ledger(Path(self.folder.name))
         self.live, self.spent, self.approved = {}, [], 0
@@ -247,4 +250,6 @@ class Approving(RuleBasedStateMachine):
 
 
 TestApproving = Approving.TestCase
-TestApproving.settings = settings(max_examples=25, stateful_step_count=12, deadline=None)
+TestApproving.settings = settings(
+    max_examples=25, stateful_step_count=12, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)

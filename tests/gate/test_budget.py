@@ -7,7 +7,7 @@ import threading
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
@@ -134,6 +134,7 @@ def assert_is_a_lower_bound(got, *others):
             assert above is None or (limit is not None and limit <= above)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(budgets, budgets, budgets)
 def test_a_ceiling_never_raises_and_the_order_does_not_matter(left, right, third):
     assert_is_a_lower_bound(left.under(right)[0], left, right)
@@ -325,4 +326,6 @@ class Metering(RuleBasedStateMachine):
 
 
 TestMetering = Metering.TestCase
-TestMetering.settings = settings(max_examples=150, stateful_step_count=25, deadline=None)
+TestMetering.settings = settings(
+    max_examples=150, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)

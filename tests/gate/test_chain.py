@@ -5,12 +5,13 @@ from __future__ import annotations
 import subprocess
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from worldgate.gate.chain import KINDS, START, BadRecord, check, digest, encode_body, follow, parse_time
 
 AT = "2030-01-01T00:00:00Z"
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 bodies = st.dictionaries(
     st.text(st.characters(codec="utf-8"), max_size=5),
     st.recursive(
@@ -45,6 +46,7 @@ def assert_change_is_named(rows, changed):
     assert damages or ended_early  # only the head can tell that the end was cut off
 
 
+@patient
 @given(st.lists(entries, max_size=6), st.data())
 def test_a_chain_holds_and_a_changed_column_does_not(entries_, data):
     rows = build(entries_)
@@ -57,6 +59,7 @@ def test_a_chain_holds_and_a_changed_column_does_not(entries_, data):
     assert_change_is_named(rows, [*rows[:at], (*rows[at][:column], new, *rows[at][column + 1 :]), *rows[at + 1 :]])
 
 
+@patient
 @given(st.lists(entries, min_size=1, max_size=6), st.data())
 def test_removed_repeated_and_moved_records_are_named(entries_, data):
     rows = build(entries_)
@@ -91,6 +94,19 @@ def test_damage_is_said_once_and_the_walk_goes_on():
     rows[4] = (*rows[4][:2], "other", *rows[4][3:])
     assert [(damage.kind, damage.seq) for damage in check(rows, verifier=None)] == [("hash", 3), ("hash", 5)]
     assert str(next(check(rows, verifier=None))).startswith("hash: record 3: found hash ")
+
+
+def test_a_record_rewritten_with_its_hash_no_longer_carries_the_next():
+    rows = build([("failed", "run", {"n": n}, AT) for n in range(4)])
+    forged = follow((rows[1][0], rows[1][6]), "committed", "run", {}, AT).row
+    damages = list(check([*rows[:2], forged, *rows[3:]], verifier=None))
+    assert [(damage.kind, damage.seq) for damage in damages] == [("link", 4)]
+
+
+def test_a_signature_where_no_key_is_named_is_a_damage():
+    rows = build([("failed", "run", {}, AT)])
+    rows[1] = (*rows[1][:7], "ab" * 64)
+    assert [(damage.kind, damage.seq) for damage in check(rows, verifier=None)] == [("signature", 2)]
 
 
 def test_a_first_record_stands_first_and_only_there():

@@ -277,6 +277,7 @@ def test_a_further_link_to_a_protected_file():
     before = Tree(BASE)
     (breach,) = judge(policy(protect=KEYS), before, before.copy().link("conf/keys/id", "alias"))
     assert (breach.number, breach.fact) == ("WG427", "+ alias: conf/keys/id")
+    assert breach.message == "what conf/keys/ protects gets a further link"
     over = before.copy().remove("bin/tool").link("conf/keys/id", "bin/tool")
     assert numbers(policy(protect=KEYS), before, over) == ["WG427"]
 
@@ -289,6 +290,26 @@ def test_a_link_on_the_way_to_a_protected_path():
         after = before.copy().make(place, target="bin")
         assert numbers(rules, before, after) == ["WG428"]
     assert judge(rules, before, before.copy().make("config", target="bin")) == []
+    assert numbers(policy(protect=["/conf"]), before, before.copy().make("conf", target="bin")) == ["WG420"]
+
+
+def test_a_link_on_the_way_comes_with_a_directory_or_lies_behind_another():
+    rules = policy(protect=["/conf/keys/*", "/conf/keys/x"])
+    before = Tree({"bin/tool": ""}).make("box/keys", target="../bin")
+    assert numbers(rules, before, before.copy().move("box", "conf")) == ["WG428"] * 2
+    before = Tree({"bin/tool": "", "a/keys/": None, "b/keys/": None}).make("conf", target="via").make("via", target="a")
+    turned = before.copy()
+    turned.set("via", target="b")
+    assert numbers(rules, before, turned, before.copy().remove("conf")) == ["WG428"] * 4
+
+
+def test_every_pattern_follows_the_link_it_begins_with():
+    before = Tree({"real/a1": "", "real/b1": ""}).make("conf", target="real")
+    rules = policy(protect=["conf/a*", "conf/b*"])
+    assert (
+        numbers(rules, before, before.copy().write("real/a1", "x"), before.copy().write("real/b1", "x"))
+        == ["WG420"] * 2
+    )
 
 
 def test_protection_follows_a_link_that_stood_before():
@@ -432,6 +453,8 @@ def test_links_that_led_out_before_are_no_breach():
     after = before.copy().move("env", "venv").move("out", "away").chown("away", 0)
     assert judge(rules, before, after) == []
     assert judge(rules, before, before.copy().remove("out")) == []
+    risen = Tree().make("a/b/l", target="/etc").make("a/b/m", target="../../../x")
+    assert judge(rules, risen, risen.copy().move("a/b", "b")) == []
     copied = before.copy().make("again", target="/tmp")
     assert numbers(rules, before, copied) == ["WG422"]
 
@@ -445,6 +468,18 @@ def test_links_that_lead_out_because_they_moved():
     assert judge(rules, before, before.copy().move("a", "c")) == []
 
 
+def test_links_that_are_turned_outwards():
+    before = Tree(BASE).make("l", target="src").make("d", target="a")
+    turned = before.copy()
+    turned.set("l", target="/etc")
+    replaced = before.copy().make("tmp", target="/etc").move("tmp", "l")
+    for after in (turned, replaced):
+        assert numbers(policy(allow_escape_links=False), before, after) == ["WG422"]
+    turned = before.copy()
+    turned.set("d", target="b")
+    assert numbers(policy(protect=["/d/keys/*"]), before, turned) == ["WG428"]
+
+
 def test_files_with_links_outside_the_workspace():
     before = Tree(BASE)
     before.set("src/a.py", outside=1)
@@ -454,6 +489,7 @@ def test_files_with_links_outside_the_workspace():
         assert judge(policy(), before, after) == []
     assert judge(rules, before, before.copy().remove("src/a.py")) == []
     assert judge(rules, before, before.copy().make("tmp", "new").move("tmp", "src/a.py")) == []
+    assert judge(rules, before, before.copy().remove("src/a.py").make("src/a.py", "new")) == []
     assert judge(rules, before, before.copy().write("src/b.py", "1").link("src/a.py", "more")) == []
 
 
@@ -496,8 +532,10 @@ def test_capabilities_that_are_there_already():
 
 def test_a_directory_may_take_the_group_bit_from_the_one_it_is_made_in():
     before = Tree({"shared/": None}).chmod("shared", 0o2775)
-    after = before.copy().make("shared/d/", mode=0o2755)
-    assert judge(policy(allow_set_id=False), before, after) == []
+    rules = policy(allow_set_id=False)
+    assert judge(rules, before, before.copy().make("shared/d/", mode=0o2755)) == []
+    assert numbers(rules, before, before.copy().make("shared/f", mode=0o2755)) == ["WG424"], "a file does not"
+    assert numbers(rules, before, before.copy().make("shared/d/", mode=0o6755)) == ["WG424"]
 
 
 def test_world_writable():
@@ -541,29 +579,30 @@ def busy() -> tuple[Tree, Tree]:
 
 
 @pytest.mark.parametrize(
-    ("name", "found"),
+    ("name", "found", "first"),
     [
-        ("deleted", 1),
-        ("changed", 2),
-        ("created", 1),
-        ("moved", 1),
-        ("bytes_deleted", 4),
-        ("bytes_changed", 5),
-        ("bytes_created", 6),
+        ("deleted", 1, "- a"),
+        ("changed", 2, "~ b (2 -> 5 bytes)"),
+        ("created", 1, "+ n"),
+        ("moved", 1, "~ c -> m"),
+        ("bytes_deleted", 4, "- a"),
+        ("bytes_changed", 5, "~ b (2 -> 5 bytes)"),
+        ("bytes_created", 6, "+ n"),
     ],
 )
-def test_limits(name, found):
+def test_limits(name, found, first):
     before, after = busy()
     assert judge(policy(limits={"deleted": None, name: found}), before, after) == []
     (breach,) = judge(policy(limits={"deleted": None, name: found - 1}), before, after)
-    assert (breach.number, breach.rule, breach.found, breach.allowed, breach.margin) == (
-        LIMITS[name],
-        f"limits.{name}",
-        found,
-        found - 1,
-        1,
-    )
-    assert breach.fact
+    assert (breach.number, breach.rule, breach.fact) == (LIMITS[name], f"limits.{name}", first)
+    assert (breach.found, breach.allowed, breach.margin) == (found, found - 1, 1)
+
+
+def test_bytes_changed_in_what_was_also_moved():
+    before = Tree({"a": "1"})
+    (breach,) = judge(policy(limits={"bytes_changed": 2}), before, before.copy().move("a", "b").write("b", "123"))
+    assert (breach.number, breach.fact) == ("WG435", "~ a -> b (1 -> 3 bytes)")
+    assert breach.message == "3 bytes of content changed, 1 more than 2"
 
 
 def test_every_limit_that_is_broken_is_reported():
@@ -597,7 +636,7 @@ def test_share_of_a_directory():
 
 
 def test_share_of_the_top_itself():
-    before = Tree({f"f{number}": "" for number in range(30)})
+    before = Tree({f"f{number}": "" for number in range(30)} | {f"d/{number}": "" for number in range(100)})
     after = before.copy()
     for number in range(21):
         after.remove(f"f{number}")

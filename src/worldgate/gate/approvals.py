@@ -64,6 +64,13 @@ def revoke(ledger: Ledger, run: str, *, at: str, why: str = "") -> Record:
         return writing.append("revoked", run, {"approval": approval.hash, "why": why}, at=at)
 
 
+def check(ledger: Ledger, run: str, delta: str, *, now: str, token: str | None = None) -> Record:
+    """The approval that `spend` would use now, or what `spend` would raise. Nothing is recorded."""
+    _check(run, delta)
+    with ledger.writing() as writing:
+        return _usable(writing, run, delta, now, token)
+
+
 def spend(ledger: Ledger, run: str, delta: str, *, now: str, token: str | None = None) -> Record:
     """Use the run's approval: of all that ever try, one succeeds. On return the use is durable.
 
@@ -71,19 +78,24 @@ def spend(ledger: Ledger, run: str, delta: str, *, now: str, token: str | None =
     errors; `token` asks for that very approval.
     """
     _check(run, delta)
-    moment = parse_time(now)
     with ledger.writing() as writing:
-        approval = _live(writing, run)
-        terms = approval.data
-        if token is not None and token != approval.hash:
-            raise NotApproved(f"token {token:.12}", f"{approval.hash:.12}, the run's latest approval")
-        if terms["delta"] != delta:
-            raise OtherDelta(delta, terms["delta"], "Simulate again, and ask for approval of what comes out")
-        if moment < parse_time(approval.at):
-            raise ClockError(now, f"{approval.at} or later", "Set the clock right")
-        if moment >= parse_time(terms["expires"]):
-            raise ApprovalExpired(now, f"a time before {terms['expires']}", _ASK)
+        approval = _usable(writing, run, delta, now, token)
         return writing.append("spent", run, {"approval": approval.hash, "delta": delta}, at=now)
+
+
+def _usable(writing: Writing, run: str, delta: str, now: str, token: str | None) -> Record:
+    moment = parse_time(now)
+    approval = _live(writing, run)
+    terms = approval.data
+    if token is not None and token != approval.hash:
+        raise NotApproved(f"token {token:.12}", f"{approval.hash:.12}, the run's latest approval")
+    if terms["delta"] != delta:
+        raise OtherDelta(delta, terms["delta"], "Simulate again, and ask for approval of what comes out")
+    if moment < parse_time(approval.at):
+        raise ClockError(now, f"{approval.at} or later", "Set the clock right")
+    if moment >= parse_time(terms["expires"]):
+        raise ApprovalExpired(now, f"a time before {terms['expires']}", _ASK)
+    return approval
 
 
 def _live(writing: Writing, run: str) -> Record:

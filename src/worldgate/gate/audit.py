@@ -14,16 +14,12 @@ from collections.abc import Iterator
 
 import msgspec
 
-from ..facts import Error, State, delta_from_json, delta_to_json, facts_from_json
+from ..facts import Error, State, delta_to_json, facts_from_json
+from .again import session_of, verify_again
 from .base import observe
-from .budget import Budget, Meter
 from .chain import Record
-from .plan import Plan
-from .policy import make_policy
 from .proposal import digest
-from .run import BadRun, DecisionDoc, DeltasDoc, RunDoc, TrajectoryDoc, base_from_json, base_to_json, run_id
-from .simulate import Did
-from .verify import Verification, Verified
+from .run import DecisionDoc, DeltasDoc, RunDoc, TrajectoryDoc, base_from_json, base_to_json, run_id
 from .workspace import Workspace
 
 
@@ -49,8 +45,9 @@ def audit(workspace: Workspace, *, execute: bool = True) -> Audit:
     notes: list[str] = []
     executed = 0
     with workspace.ledger() as ledger:
-        for damage in ledger.verify():
-            problems.append(Problem(f"record {damage.seq}" if damage.seq else "ledger", str(damage)))
+        problems += [
+            Problem(f"record {damage.seq}" if damage.seq else "ledger", str(damage)) for damage in ledger.verify()
+        ]
         records: list[Record] = []
         try:
             records.extend(ledger.records())
@@ -83,7 +80,9 @@ def _check_run(workspace: Workspace, run: str, record: Record, notes: list[str])
     world = workspace.guarded.world
     if (doc.world_version, doc.facts_schema) != (world.version, world.schema.digest):
         notes.append(f"{place} was made by {doc.world} {doc.world_version}; executed by {world.version}")
-    verified, meter = execute_again(workspace, doc, deltas, trajectory)
+    facts = [*facts_from_json(world.schema, doc.facts), *session_of(workspace.guarded, doc)]
+    state = State.of(world.schema, facts)
+    verified, meter = verify_again(workspace.guarded, state, doc, deltas, trajectory)
     simulation = verified.simulation
     if delta_to_json(simulation.delta) != deltas.net:
         yield Problem(place, "the plan has another effect than the one recorded")
@@ -97,28 +96,6 @@ def _check_run(workspace: Workspace, run: str, record: Record, notes: list[str])
         yield Problem(place, "the recorded facts are not the ones it says it rests on")
     if run_id(world, doc.plan, doc.policy_digest, doc.budget, base, simulation, doc.undoes) != run:
         yield Problem(place, "its id is not the hash of its inputs")
-
-
-def execute_again(
-    workspace: Workspace, doc: RunDoc, deltas: DeltasDoc, trajectory: TrajectoryDoc
-) -> tuple[Verified, Meter]:
-    """Verify a recorded run again from its own facts, without the target."""
-    world = workspace.guarded.world
-    facts = [*facts_from_json(world.schema, doc.facts), *facts_from_json(world.schema, doc.session)]
-    state = State.of(world.schema, facts)
-    policy = make_policy(doc.policy, "recorded", world.schema)
-    if policy.digest != doc.policy_digest:
-        raise BadRun("a policy with another digest", "the recorded policy")
-    meter = Meter(Budget.of(doc.budget))
-    verification = Verification(world, state, doc.plan, policy, meter, whole=workspace.guarded.whole)
-    if doc.plan.engine == "oracle":
-        return verification.of_plan(), meter
-    return verification.of_steps(lambda: iter([_recorded_step(state, doc.plan, deltas, trajectory)]), doc.seen), meter
-
-
-def _recorded_step(state: State, plan: Plan, deltas: DeltasDoc, trajectory: TrajectoryDoc) -> Did:
-    delta = delta_from_json(state.schema, deltas.net)
-    return Did(plan.steps[0], state, state.apply(delta), delta, trajectory.steps[0].observation, frozenset())
 
 
 def _check_commits(records: list[Record]) -> Iterator[Problem]:

@@ -29,9 +29,9 @@ class Mismatch(NamedTuple):
         return f"{place} was {format_value(self.expected)} and is {format_value(self.actual)}"
 
 
-def addresses(schema: Schema, reads: Iterable[Address], delta: Delta) -> list[Address]:
+def addresses(schema: Schema, reads: Iterable[Address], edits: Delta) -> list[Address]:
     """Everything read or changed that belongs to the target, in canonical order."""
-    found = {*reads, *((edit.relation, edit.key) for edit in delta)}
+    found = {*reads, *((edit.relation, edit.key) for edit in edits)}
     shared = [address for address in found if not schema.relation(address[0]).local]
     return sorted(shared, key=lambda address: canonical_json(fact_to_json(address[0], address[1], None)))
 

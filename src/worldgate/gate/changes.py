@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..facts import Delta, State, Edit, compose, edit_to_json, format_edit
+from ..facts import Delta, Edit, State, compose, edit_to_json, format_edit
 from ..worlds.filesystem import effects as paths
 from ..worlds.filesystem.schema import SCHEMA as FILESYSTEM
 from .intent import Affected, touched

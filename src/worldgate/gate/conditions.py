@@ -51,7 +51,14 @@ class Conditions:
                     raise BadCondition(f"status in {step.id}, which needs {len(step.needs or ())} steps", "one need")
 
     def holds(self, state: State, step: Step, observations: Observations) -> tuple[bool, Reads]:
-        """(whether the step runs, what was looked at)."""
+        """(whether the step runs, what was looked at). Raises a numbered `Error` when that cannot be said."""
+        runs, reads = self.look(state, step, observations)
+        if isinstance(runs, Error):
+            raise runs
+        return runs, reads
+
+    def look(self, state: State, step: Step, observations: Observations) -> tuple[bool | Error, Reads]:
+        """As `holds`, with the error in place of the answer: what was looked at up to there counts too."""
         if not step.when:
             return True, frozenset()
         variables = {"status": 0}
@@ -61,7 +68,11 @@ class Conditions:
                 return False, frozenset()
             variables = {"status": status_of(observations[needed])}
         draft = Draft(state)
-        return self._compile(step.when)(draft, variables), frozenset(draft.reads)
+        try:
+            runs: bool | Error = self._compile(step.when)(draft, variables)
+        except Error as error:
+            runs = error
+        return runs, frozenset(draft.reads)
 
     def _compile(self, text: str) -> Callable[[Draft, Mapping[str, int]], bool]:
         if text not in self._compiled:

@@ -5,7 +5,8 @@ cannot matter. From each state only a persistent set of steps is taken (Godefroi
 no step left out depends on. What depends on what is learned from the steps as they run: a walk
 that meets a new dependency is walked again with it, until a walk meets none. States reached twice,
 with the same steps done, are walked on once. Steps come from a graph without cycles and run once
-each, so nothing can be put off for ever.
+each, so nothing can be put off for ever. A refused step changes nothing and ends its branch: what needs
+it does not run, everything else does.
 
 Facts of the acting process that no step of the plan looks at (an exit status, printed text) are
 left out of all comparisons; the others (a working directory) count for what may follow, not for the
@@ -18,7 +19,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..facts import Address, Delta, Error, State
 from ..facts.fingerprint import digest, moved
@@ -27,7 +28,17 @@ from .conditions import Conditions, mentions_status, status_of
 from .plan import Plan, Step
 
 SKIPPED = "skipped"
-Key = tuple[int, int, int, int, tuple[tuple[int, int], ...]]
+
+
+class Key(NamedTuple):
+    """What tells two nodes apart: steps as bitmasks, what changed as sums of fact hashes, exit codes asked for."""
+
+    done: int = 0
+    skipped: int = 0
+    refused: int = 0
+    shared: int = 0
+    local: int = 0
+    statuses: tuple[tuple[int, int], ...] = ()
 
 
 class Graph:
@@ -66,18 +77,14 @@ class Node:
     last: int = -1
 
     @property
-    def done(self) -> int:
-        return self.key[0]
-
-    @property
     def ran(self) -> int:
         """The steps that were done and not skipped."""
-        return self.key[0] & ~self.key[1]
+        return self.key.done & ~self.key.skipped
 
     @property
     def result(self) -> str:
         """A digest of the net change of the target, equal exactly for equal changes."""
-        return digest(self.key[2])
+        return digest(self.key.shared)
 
     def path(self) -> list[int]:
         """The steps that led here, in order."""
@@ -96,8 +103,6 @@ class Move:
     node: Node
     outcome: str
     refusal: Mapping[str, Any] | None
-    touched: frozenset[Address]
-    shadows: frozenset[Address]
 
 
 @dataclass
@@ -134,14 +139,15 @@ class Explorer:
         self._touched: list[set[Address]] = [set() for _ in self.graph.steps]
         self._shadows: list[set[Address]] = [set() for _ in self.graph.steps]
         self._local = {name for name, relation in state.schema.relations.items() if relation.local}
-        self._unread = set(self._local)
+        self._unread = set(self._local)  # by any step so far
+        self._assumed = set(self._local)
         self._base = state
         self._moves: dict[tuple[Key, int], Move] = {}
 
     @cached_property
     def root(self) -> Node:
         ready = tuple(number for number, needs in enumerate(self.graph.needs) if not needs)
-        return Node((0, 0, 0, 0, ()), self._base, ready, {})
+        return Node(Key(), self._base, ready, {})
 
     def explore(self, bound: int) -> Found:
         """Walk until nothing new is learned. At most `bound` nodes a walk."""
@@ -150,7 +156,7 @@ class Explorer:
             found = self._walk(bound)
             self._learn()
             if not found.complete or known == (self.dependent, self._unread):
-                return found
+                return found  # of the last walk alone: what the ones before met is met again
 
     def _walk(self, bound: int) -> Found:
         found, stack, seen = Found(), [self.root], {self.root.key}
@@ -160,12 +166,12 @@ class Explorer:
             if found.nodes > bound:
                 found.complete = False
                 break
-            if node.done == self.graph.all:
+            if node.key.done == self.graph.all:
                 found.ends.setdefault(node.key, node)
             for step in self._chosen(node):
                 move = self.move(node, step)
                 found.outcomes.setdefault(step, {}).setdefault(move.outcome, (node, move))
-                if move.refusal is None and move.node.key not in seen:
+                if move.node.key not in seen:
                     seen.add(move.node.key)
                     stack.append(move.node)
         return found
@@ -181,11 +187,10 @@ class Explorer:
 
     def _moved(self, node: Node, number: int) -> Move:
         step = self.graph.steps[number]
-        try:
-            runs, looked = self.conditions.holds(node.state, step, node.observations)
-        except Error as error:
-            refusal = {"number": error.number, "kind": "condition", "rule": "when", "found": error.found}
-            return self._to(node, number, {"refused": refusal}, node.state, (), frozenset())
+        runs, looked = self.conditions.look(node.state, step, node.observations)
+        if isinstance(runs, Error):
+            refusal = {"number": runs.number, "kind": "condition", "rule": "when", "found": runs.found}
+            return self._to(node, number, {"refused": refusal}, node.state, (), looked)
         if not runs:
             return self._to(node, number, None, node.state, (), looked)
         moved_ = self.world.step(node.state, self.actions[number])
@@ -202,20 +207,23 @@ class Explorer:
     ) -> Move:
         self._unread -= {relation for relation, _ in reads}
         written = [(edit.relation, edit.key) for edit in delta if edit.relation not in self._unread]
-        touched = frozenset(address for address in (*reads, *written) if address[0] not in self._unread)
-        shadows = frozenset((name, key[:length]) for name, key in written for length in range(len(key) + 1))
-        self._touched[number] |= touched
-        self._shadows[number] |= shadows
+        self._touched[number].update(address for address in (*reads, *written) if address[0] not in self._unread)
+        # a read of all facts with some prefix meets every write beneath it
+        self._shadows[number].update((name, key[:length]) for name, key in written for length in range(len(key) + 1))
         observations = node.observations
         if observation is not None and number in self.tracked:
             observations = {**observations, self.graph.steps[number].id: observation}
-        after = Node(self._key(node, number, observation, delta), state, self._ready(node, number), observations,
-                     node, number)  # fmt: skip
+        refusal = _refusal(observation or {})
+        if refusal:
+            key = node.key._replace(refused=node.key.refused | 1 << number)
+            state, ready = node.state, tuple(other for other in node.ready if other != number)
+        else:
+            key, ready = self._key(node.key, number, observation, delta), self._ready(node, number)
         outcome = SKIPPED if observation is None else json.dumps(observation, sort_keys=True, default=str)
-        return Move(after, outcome, _refusal(observation or {}), touched, shadows)
+        return Move(Node(key, state, ready, observations, node, number), outcome, refusal)
 
-    def _key(self, node: Node, number: int, observation: Mapping[str, Any] | None, delta: Delta) -> Key:
-        done, skipped, shared, local, statuses = node.key
+    def _key(self, key: Key, number: int, observation: Mapping[str, Any] | None, delta: Delta) -> Key:
+        done, skipped, refused, shared, local, statuses = key
         for edit in delta:
             if edit.relation not in self._local:
                 shared = moved(shared, *edit)
@@ -225,10 +233,10 @@ class Explorer:
             skipped |= 1 << number
         elif number in self.tracked:
             statuses = tuple(sorted((*statuses, (number, status_of(observation)))))
-        return done | 1 << number, skipped, shared, local, statuses
+        return Key(done | 1 << number, skipped, refused, shared, local, statuses)
 
     def _ready(self, node: Node, number: int) -> tuple[int, ...]:
-        done = node.done | 1 << number
+        done = node.key.done | 1 << number
         freed = (
             later for later in self.graph.then[number] if all(done >> need & 1 for need in self.graph.needs[later])
         )
@@ -244,13 +252,9 @@ class Explorer:
             ):
                 self.dependent[one] |= 1 << two
                 self.dependent[two] |= 1 << one
-        # a local relation that is read after all: keys and footprints made without it are void
-        if self._void != len(self._unread):
-            self._void = len(self._unread)
+        if self._assumed != self._unread:  # a local relation is read after all: what was made without it is void
+            self._assumed = set(self._unread)
             self._moves.clear()
-            self.__dict__.pop("root", None)
-
-    _void = -1
 
     def _unordered(self) -> Iterator[tuple[int, int]]:
         for one in range(len(self.graph.steps)):
@@ -281,9 +285,11 @@ class Explorer:
             step = work.pop()
             if step in ready:
                 chosen.append(step)
-                new = self.dependent[step] & ~node.done & ~member
+                new = self.dependent[step] & ~node.key.done & ~node.key.refused & ~member
+            elif self.graph.before[step] & node.key.refused:  # it cannot run any more
+                new = 0
             else:  # it cannot run before one of its needs: one that is open stands for it
-                undone = [need for need in self.graph.needs[step] if not node.done >> need & 1]
+                undone = [need for need in self.graph.needs[step] if not node.key.done >> need & 1]
                 new = 0 if any(member >> need & 1 for need in undone) else 1 << undone[0]
             while new:
                 lowest = new & -new

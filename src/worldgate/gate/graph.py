@@ -2,7 +2,8 @@
 
 `draw_text` gives one line a step, with rails for the needs as version-control logs have them, in at most
 80 columns. `draw_svg` gives a self-contained picture in layers. Needs that others imply are left out.
-Steps in `failed` are marked; conditional steps have a mark of their own; long labels are clipped.
+Steps in `failed` (ids, or the `step` of a breach) are marked, and so are conditional steps; long labels
+are clipped.
 
 >>> from worldgate.gate.plan import load_plan
 >>> print(draw_text(load_plan("[{id: a, do: one}, {id: b, do: two}, {id: c, do: three, needs: [a]}]")))
@@ -45,12 +46,17 @@ def clipped(text: str, width: int) -> str:
     return line if len(line) <= width else line[: max(width - 1, 0)] + "…"
 
 
+def _named(failed: Collection[str]) -> set[str]:
+    """The ids in `failed`, where an entry may also be several, as the `step` of a breach is."""
+    return {*failed, *(name for entry in failed for name in entry.split(", "))}
+
+
 # --- text ----------------------------------------------------------------------------------------
 
 
 def draw_text(plan: Plan, failed: Collection[str] = ()) -> str:
     """The graph in at most 80 columns: ○ a step, ◇ a conditional step, ✗ a step in `failed`."""
-    drawn = needs_drawn(plan)
+    drawn, failed = needs_drawn(plan), _named(failed)
     then: dict[str, list[str]] = {step.id: [] for step in plan.order}
     for step in plan.order:
         for need in drawn[step.id]:
@@ -138,7 +144,7 @@ _STYLE = """
 
 def draw_svg(plan: Plan, failed: Collection[str] = ()) -> str:
     """The graph as one SVG document, in light or dark as the reader's system is."""
-    drawn = needs_drawn(plan)
+    drawn, failed = needs_drawn(plan), _named(failed)
     layers, edges = _layers(plan, drawn)
     _untangle(layers, edges)
     wide = max(len(layer) for layer in layers) * (_WIDE + _GAP) - _GAP + 2 * _EDGE

@@ -16,7 +16,7 @@ from ..facts import Delta, Error, Fact, Source, State
 from ..worlds import World, get
 from ..worlds.declared import world_from_file
 from ..worlds.filesystem import FilesystemWorld
-from ..worlds.filesystem.blobs import FileBlobs
+from ..worlds.filesystem.blobs import Blobs, FileBlobs
 from ..worlds.filesystem.schema import ROOT
 from .base import Base
 from .targets.directory import DirectoryTarget
@@ -66,21 +66,38 @@ class Guarded(Protocol):
         """Whether that run was committed; None when it cannot be known."""
 
 
+class _Keeping:
+    """The contents of a directory; what was read of them is kept, so that it can be simulated again."""
+
+    def __init__(self, kept: FileBlobs, now: Blobs) -> None:
+        self._kept, self._now = kept, now
+
+    def get(self, name: str) -> bytes:
+        if self._kept.path_of(name).exists():
+            return self._kept.get(name)
+        data = self._now.get(name)
+        self._kept.put(data)
+        return data
+
+    def put(self, data: bytes) -> str:
+        return self._kept.put(data)
+
+
 class GuardedDirectory:
     """A directory, the filesystem's world and kernel."""
 
     whole = False
+    world: FilesystemWorld
 
     def __init__(self, root: Path, gate: Path) -> None:
         self.root, self._target = root, DirectoryTarget(root)
         self._kept = FileBlobs(gate / "blobs")
-        self._now = self._target.source()
-        self.world = FilesystemWorld(FileBlobs(gate / "blobs", self._now.blobs))
+        self.source()
 
     def source(self) -> Source:
-        self._now = self._target.source()
-        self.world = FilesystemWorld(FileBlobs(self.root / ".worldgate" / "blobs", self._now.blobs))
-        return self._now
+        now = self._target.source()
+        self.world = FilesystemWorld(_Keeping(self._kept, now.blobs))
+        return now
 
     def session(self) -> list[Fact]:
         umask = os.umask(0o022)
@@ -96,7 +113,7 @@ class GuardedDirectory:
     def keep(self, delta: Delta, *, before: bool = False) -> None:
         for edit in delta:
             name = edit.before if before else edit.after
-            if edit.relation == "content" and isinstance(name, str):
+            if edit.relation == "content" and isinstance(name, str) and not self._kept.path_of(name).exists():
                 self._kept.put(self.world.blobs.get(name))
 
     def run(self, argv: Sequence[str], *, network: bool, cwd: Path | None) -> Ran:

@@ -208,7 +208,7 @@ class _Judge:
         one, two = self._blame(
             self._witness(step, odd),
             self._witness(step, other),
-            lambda order: self._outcomes(order)[step] == odd,
+            lambda order: self._outcomes(order).get(step) == odd,
         )
         if odd in refused:
             refusal = refused[odd]
@@ -245,6 +245,8 @@ class _Judge:
     def _run(self, order: Sequence[int]) -> Iterator[tuple[int, str, Node]]:
         node = self.explorer.root
         for step in order:
+            if self.graph.before[step] & node.key.refused:
+                continue
             move = self.explorer.move(node, step)
             node = move.node
             yield step, move.outcome, node

@@ -15,8 +15,7 @@ from functools import lru_cache, partial
 from typing import Any
 
 from ..facts import Relation, Schema, State
-from ..worlds.expressions import BadExpression, Environment, Expression, ExpressionFailed, Function
-from ..worlds.filesystem.effects import Change
+from ..worlds.expressions import Environment, Expression, ExpressionFailed, Function
 from ..worlds.filesystem.names import find
 from ..worlds.filesystem.schema import SCHEMA as FILESYSTEM
 from .decision import Breach
@@ -167,5 +166,3 @@ for _name, _relation, _kind in (
 ):
     _FILESYSTEM[_name] = (partial(_attribute, "after", _relation), _kind, ("string",))
     _FILESYSTEM[f"before_{_name}"] = (partial(_attribute, "before", _relation), _kind, ("string",))
-
-__all__ = ["BadExpression", "Change", "environment", "functions", "invariant"]

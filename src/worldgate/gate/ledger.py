@@ -99,19 +99,22 @@ class Writing:
     def latest(self, run: str, kind: Kind) -> int:
         """The seq of a run's latest record of that kind, or 0. The index could lie; `since` does not."""
         sql = "SELECT max(seq) FROM record WHERE run = ? AND kind = ?"
-        return int(self._store.database.execute(sql, (run, kind)).fetchone()[0] or 0)
+        with numbered():
+            return int(self._store.database.execute(sql, (run, kind)).fetchone()[0] or 0)
 
     def since(self, seq: int) -> list[Record]:
         """The records from `seq` to the end, each checked, and the chain between them; raises `LedgerDamaged`."""
-        rows = list(self._store.rows("seq >= ?", seq))
-        _demand(check(rows, after=_before(rows), verifier=_verifier(self._store)))
+        with numbered():
+            rows = list(self._store.rows("seq >= ?", seq))
+            _demand(check(rows, after=_before(rows), verifier=_verifier(self._store)))
         if _end(rows[-1] if rows else None) != self.last:
             raise LedgerDamaged(f"{len(rows)} records from {seq} on", f"up to record {self.last[0]}", ADVICE)
         return [Record(*row) for row in rows]
 
     def _add(self, kind: str, run: str, body: Mapping[str, Any], at: str) -> Record:
         record = follow(self.last, kind, run, body, at, self._signer.sign if self._signer else None)
-        self._store.insert(record.row)
+        with numbered():
+            self._store.insert(record.row)
         self.last = (record.seq, record.hash)
         return record
 
@@ -218,7 +221,10 @@ class Ledger:
 
     @contextmanager
     def writing(self) -> Iterator[Writing]:
-        """A transaction that no other writer is in; on an exception nothing is recorded."""
+        """A transaction that no other writer is in; on an exception nothing is recorded.
+
+        Use the ledger's own reading and writing after it, not within.
+        """
         with self._writing(self._anchored_end) as writing:
             yield writing
 
@@ -235,16 +241,18 @@ class Ledger:
 
     @contextmanager
     def _writing(self, end: Callable[[], tuple[int, str]]) -> Iterator[Writing]:
-        with self._store.turn(), numbered(), self._store.transaction("BEGIN IMMEDIATE"):
-            before = end()
+        with self._store.turn(), self._store.transaction("BEGIN IMMEDIATE"):
+            with numbered():
+                before = end()
             writing = Writing(self._store, self._signer, self._workspace, before)
             yield writing
-            new = Head(*writing.last)
-            if writing.last != before or self._look() != new:
-                # The next head is on the disk before the commit, so that after it only a rename can fail.
-                ready = heads.prepare(self.head_path, new, self.path)
-                self._store.database.execute("COMMIT")
-                heads.publish(ready, self.head_path)
+            with numbered():
+                new = Head(*writing.last)
+                if writing.last != before or self._look() != new:
+                    # The next head is on the disk before the commit, so that after it only a rename can fail.
+                    ready = heads.prepare(self.head_path, new, self.path)
+                    self._store.database.execute("COMMIT")
+                    heads.publish(ready, self.head_path)
 
     def _anchored_end(self) -> tuple[int, str]:
         """The end of the chain, after checking that it is the head's or follows from it."""

@@ -109,8 +109,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         return all(before.id in (after.needs or ()) for before, after in zip(self.order, self.order[1:], strict=False))
 
 
-def load_plan(text: str, *, name: str = "plan") -> Plan:
-    """The plan of a YAML or JSON text; raises `BadPlan` and its kinds."""
+def load_plan(text: str, *, name: str = "plan", world: str = "filesystem") -> Plan:
+    """The plan of a YAML or JSON text; raises `BadPlan` and its kinds. `world` is the one it is for unless it says."""
     data = load_document(text, name, BadPlan)
     if isinstance(data, list):
         data = {"steps": data}
@@ -118,7 +118,7 @@ def load_plan(text: str, *, name: str = "plan") -> Plan:
         raise BadPlan(f"{name}: {type(data).__name__}", "a list of actions, or a mapping with steps")
     steps = data.get("steps")
     if isinstance(steps, list):
-        data = {**data, "steps": [{"do": step} if isinstance(step, str) else step for step in steps]}
+        data = {"world": world, **data, "steps": [{"do": step} if isinstance(step, str) else step for step in steps]}
     try:
         plan = msgspec.convert(data, Plan)
     except msgspec.ValidationError as error:

@@ -17,11 +17,12 @@ import msgspec
 
 from ..facts import Error, Schema, canonical_json
 from ..worlds import registry
+from ..worlds.expressions import BadExpression
 from ..worlds.filesystem.schema import SCHEMA as FILESYSTEM
 from . import rules
 from .decision import Breach
 from .documents import load_document
-from .invariants import BadExpression, invariant
+from .invariants import invariant
 from .rules import PATHS, Judged, Rule, Subject
 
 DEFAULT_PROTECT = (
@@ -39,7 +40,12 @@ DEFAULT_PROTECT = (
     ".npmrc",
     ".pypirc",
     ".git-credentials",
-    "credentials*",
+    "credentials",
+    "credentials.json",
+    "credentials.y*ml",
+    "credentials.toml",
+    "credentials.ini",
+    "credentials.xml",
     "id_rsa*",
     "id_dsa*",
     "id_ecdsa*",
@@ -117,9 +123,9 @@ class Policy:
     final: tuple[Rule, ...]
 
     @classmethod
-    def default(cls, world: str = "filesystem") -> Policy:
+    def default(cls, world: str = "filesystem", schema: Schema | None = None) -> Policy:
         """What is enforced when no policy is given."""
-        return make_policy({"version": 1, "world": world}, "default")
+        return make_policy({"version": 1, "world": world}, "default", schema)
 
     @property
     def digest(self) -> str:
@@ -149,9 +155,12 @@ def _judge(rule: Rule, subject: Subject) -> list[Breach]:
         return [subject.breach("WG442", rule.name, f"{rule.name} could not be judged: {error!r}", 1, 0, "")]
 
 
-def load_policy(text: str, name: str = "policy", world: str | None = None) -> Policy:
-    """The policy of a YAML or JSON text; raises `BadPolicy` and its kinds. `world` is the one it must be for."""
-    policy = make_policy(load_document(text, name, BadPolicy), name)
+def load_policy(text: str, name: str = "policy", world: str | None = None, schema: Schema | None = None) -> Policy:
+    """The policy of a YAML or JSON text; raises `BadPolicy` and its kinds.
+
+    `world` is the one it must be for; `schema` is that world's, when it is not registered.
+    """
+    policy = make_policy(load_document(text, name, BadPolicy), name, schema)
     if world is not None and policy.document.world != world:
         raise WrongWorld(f"{name}: {policy.document.world}", world)
     return policy

@@ -14,7 +14,7 @@ from ..facts import canonical_json, delta_to_json, facts_to_json, invert
 from .base import addresses, observe
 from .budget import Meter
 from .changes import Summary
-from .decision import Decision
+from .decision import Breach, Decision
 from .guarded import Guarded
 from .plan import Plan
 from .policy import Policy
@@ -34,6 +34,9 @@ from .run import (
 )
 from .simulate import Recorder, Simulation, shared_delta
 from .verify import Verified
+
+
+NO_WAY_BACK = "WG325"
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ def propose(
 ) -> Proposal:
     """The proposal of a verification."""
     simulation, world = verified.simulation, guarded.world
-    base = observe(simulation.before, addresses(world.schema, simulation.reads, simulation.delta))
+    base = observe(simulation.before, addresses(world.schema, simulation.reads, simulation.edits))
     summary = Summary(simulation.before, simulation.delta, simulation.after, network=plan.network)
     budget = meter.budget.to_json()
     run = run_id(world, plan, policy.digest, budget, base, simulation, undoes)
@@ -91,7 +94,7 @@ def propose(
             decision=verified.decision,
             changes=summary.rows,
             totals=dict(summary.totals),
-            cannot_be_undone=tuple(summary.notes),
+            cannot_be_undone=(*summary.notes, *(f"{do}: there is no way back" for do in simulation.one_way)),
             undo=rehearse(simulation, policy) if approved and not undoes else None,
             refused_prefix=verified.shrunk,
             warnings=verified.warnings,
@@ -134,4 +137,6 @@ def rehearse(simulation: Simulation, policy: Policy) -> Rehearsal:
     inverse = invert(simulation.delta)
     back = simulation.after.apply(inverse)
     breaches = policy.judge(Judged(simulation.after, back, inverse)) if policy.enforced else []
+    if simulation.one_way:
+        breaches.append(Breach(number=NO_WAY_BACK, rule="undo", message=f"{simulation.one_way[0]} has no way back"))
     return Rehearsal(approved=not breaches, edits=len(inverse), breaches=tuple(breaches))

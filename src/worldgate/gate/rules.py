@@ -39,7 +39,7 @@ NUMBERS: dict[str, tuple[str, str]] = {
     "WG425": ("world-writable", "A path becomes writable for everyone."),
     "WG426": ("network", "The network is open and the policy does not allow it."),
     "WG427": ("protected linked", "A protected file gets a further hard link."),
-    "WG428": ("protected redirected", "A symbolic link is put where the way to a protected path leads."),
+    "WG428": ("protected redirected", "A symbolic link changes where the way to a protected path leads."),
     "WG430": ("deleted", "More paths are deleted than allowed."),
     "WG431": ("changed", "More paths are changed than allowed."),
     "WG432": ("created", "More paths are created than allowed."),
@@ -130,7 +130,7 @@ class Rule(NamedTuple):
 
 def protect(patterns: tuple[str, ...]) -> Rule:
     """Nothing at or beneath a matching path is created, changed, replaced, moved, removed or linked to."""
-    ways = tuple({prefix: pattern for pattern in patterns if (prefix := literal_prefix(pattern))}.items())
+    ways = tuple((prefix, pattern) for pattern in patterns if (prefix := literal_prefix(pattern)))
 
     def check(subject: Subject) -> Iterator[Breach]:
         globs = _with_resolved(patterns, ways, subject.before)
@@ -168,11 +168,17 @@ def _globs(patterns: tuple[str, ...]) -> Globs:
 
 
 def _redirected(subject: Subject, ways: tuple[tuple[str, str], ...], globs: Globs) -> Iterator[Breach]:
-    for change in filter(_is_new_link, subject.changes):
-        for prefix, pattern in ways:
-            if f"{prefix}/".startswith(f"{change.path}/") and not globs.match(change.path):
-                message = f"a link stands on the way to what {pattern} protects"
-                yield subject.breach("WG428", f"protect: {pattern}", message, 1, 0, change)
+    """Literal beginnings of patterns that no longer lead where they led, because of a symbolic link."""
+    for prefix, pattern in ways:
+        if resolve(subject.before, prefix) != resolve(subject.after, prefix):
+            on_way = (change for change in subject.changes if f"{prefix}/".startswith(f"{change.path}/"))
+            links = (
+                change for change in subject.changes if "symlink" in (change.kind, change.before and change.before.kind)
+            )
+            fact = next(on_way, None) or next(links, None)
+            if fact is None or not globs.match(fact.path):
+                message = f"a symbolic link changes where the way to what {pattern} protects leads"
+                yield subject.breach("WG428", f"protect: {pattern}", message, 1, 0, fact or show(prefix))
 
 
 def _is_new_link(change: Change) -> bool:
@@ -232,9 +238,8 @@ def no_outside(subject: Subject) -> Iterator[Breach]:
         str(edit.key[0]): edit
         for edit in subject.delta
         if edit.relation in ATTRIBUTES
-        and edit.before != edit.after
         and subject.before.get("outside", (edit.key[0],))
-        and subject.after.get("kind", (edit.key[0],)) is not None
+        and subject.after.get("outside", (edit.key[0],))  # else another file has taken the id
     }
     if found:
         inode, edit = min(found.items())
@@ -310,8 +315,9 @@ def limit(name: str, most: int) -> Rule:
     def check(subject: Subject) -> Iterator[Breach]:
         found = getattr(subject.totals, name)
         if found > most:
-            ops = ("changed", "moved") if kind == "changed" else (kind,)
-            fact = next((change for change in subject.changes if change.op in ops), "")
+            ops = (kind, "moved") if name == "bytes_changed" else (kind,)
+            mine = (change for change in subject.changes if change.op in ops and (change.bytes or name == kind))
+            fact = next(mine, "")
             message = f"{found} {unit} {kind}, {found - most} more than {most}"
             yield subject.breach(LIMITS[name], f"limits.{name}", message, found, most, fact)
 

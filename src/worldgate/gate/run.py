@@ -2,7 +2,8 @@
 
 A run's id is a hash of what it rests on (the facts it read or changed, as they were), the plan, the
 policy, the budget, the world's version and the delta. The same inputs give the same id and the
-same bytes in all four documents on every machine: nothing in them depends on time, place or chance.
+same bytes of decision, trajectory and deltas on every machine: nothing in them depends on time, place
+or chance. In run.json only `facts`, which an audit needs, may have more where there is more to see.
 
     run.json         what went in: plan, policy, budget, world, base, the session, and every fact that was looked at
     decision.json    what was decided and why
@@ -13,7 +14,6 @@ same bytes in all four documents on every machine: nothing in them depends on ti
 from __future__ import annotations
 
 import os
-import tempfile
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,10 @@ class UnknownRun(Error):
 
 class BadRun(Error):
     number, title = "WG332", "a run's documents do not fit together"
+
+
+class NotSaved(Error):
+    number, title = "WG333", "a run's documents could not be written"
 
 
 class Doc(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -172,25 +176,28 @@ class Runs:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def save(self, docs: dict[str, Doc]) -> None:
-        """Write all documents of a run, or none: the folder appears complete."""
+    def save(self, docs: dict[str, Doc]) -> dict[str, str]:
+        """Write all documents of a run; returns their SHA-256. On return they are on the disk.
+
+        A run simulated again has the same documents, unless its command answered otherwise or they were changed:
+        then each is replaced. Interrupted in between, they no longer are what the ledger recorded, and count
+        for nothing until the run is simulated again.
+        """
+        data = {name: msgspec.json.format(canonical_json(doc), indent=1) + b"\n" for name, doc in docs.items()}
         folder = self.root / docs["run"].run
-        if folder.exists():
-            return  # the id is a hash of the content: it is the same run
-        self.root.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self.root, prefix=".new-") as temporary:
-            stage = Path(temporary) / "run"
-            stage.mkdir(mode=0o755)
-            for name, doc in docs.items():
-                path = stage / f"{name}.json"
-                path.write_bytes(msgspec.json.format(canonical_json(doc), indent=1) + b"\n")
-                with path.open("rb") as written:
-                    os.fsync(written.fileno())
-            try:
-                stage.rename(folder)
-            except OSError:
-                if not folder.exists():  # another process saved the same run meanwhile
-                    raise
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for name, content in data.items():
+                path = folder / f"{name}.json"
+                if not path.is_file() or path.read_bytes() != content:
+                    _replace(path, content)
+            for changed in (folder, self.root):
+                _flush(changed)
+        except OSError as error:
+            raise NotSaved(str(error), "a disk that takes it", "Nothing was approved; make room and try again.") from (
+                error
+            )
+        return {name: sha256(content).hexdigest() for name, content in data.items()}
 
     def load(self, run: str, name: str) -> Any:
         """One document of one run, checked against its type."""
@@ -211,6 +218,26 @@ class Runs:
             if found:
                 raise UnknownRun(f"{prefix!r}, which begins {len(found)} ids", "more characters of the id")
         raise UnknownRun(repr(prefix), "the first 4 or more characters of a run's id", "`worldgate log` lists them.")
+
+
+def _replace(path: Path, content: bytes) -> None:
+    new = path.with_name(f"{path.name}.new")
+    try:
+        with new.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def _flush(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def json_schemas() -> dict[str, Any]:

@@ -54,6 +54,11 @@ class Simulation:
         """The net effect: each fact at most once, without those of the acting process."""
         return shared_delta(self.before, *(did.delta for did in self.steps))
 
+    @property
+    def edits(self) -> Delta:
+        """Every edit of every step, also those that a later step takes back."""
+        return tuple(edit for did in self.steps for edit in did.delta)
+
     @cached_property
     def reads(self) -> Reads:
         """What was looked at and not first written by the plan itself."""
@@ -63,6 +68,15 @@ class Simulation:
             found |= did.reads - written
             written.update((edit.relation, edit.key) for edit in did.delta)
         return frozenset(found)
+
+    @property
+    def one_way(self) -> tuple[str, ...]:
+        """The actions done for which their world, which names the undo of others, names none."""
+        return tuple(
+            did.step.do
+            for did in self.steps
+            if did.delta and did.observation.get("ok") and not did.observation.get("undo")
+        )
 
     def prefix(self, length: int) -> Simulation:
         """The same simulation, stopped after `length` steps."""

@@ -13,7 +13,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -171,12 +171,16 @@ class Store:
     @contextmanager
     def transaction(self, begin: str) -> Iterator[None]:
         """`begin` and, unless the body commits, a rollback."""
-        self.database.execute(begin)
+        if self._lock >= 0 and self.database.in_transaction:
+            raise LedgerBusy("a transaction of this ledger that has not ended", "one at a time")
+        with numbered():
+            self.database.execute(begin)
         try:
             yield
         finally:
-            if self.database.in_transaction:
-                self.database.execute("ROLLBACK")
+            with suppress(sqlite3.Error):  # what went wrong before is what the caller has to know
+                if self.database.in_transaction:
+                    self.database.execute("ROLLBACK")
 
 
 def _try_lock(file: int) -> bool:

@@ -25,14 +25,12 @@ from .conditions import Conditions, mentions_status
 from .decision import Breach, Decision
 from .intent import check_intent
 from .interleave import check as check_interleavings
-from .plan import Plan, Step, make_plan
+from .plan import Plan
 from .policy import Policy
 from .rules import Judged
 from .run import Shrunk
+from .shrink import shortest
 from .simulate import Did, Simulation, simulate
-
-SHRINK_LIMIT = 64
-"""The longest prefix whose steps are tried one by one for being needed."""
 
 Simulate = Callable[[], Iterator[Did]]
 
@@ -62,7 +60,7 @@ class Verification:
     def of_plan(self) -> Verified:
         """Verify a plan that the world's oracle computes."""
         nothing = Simulation(self.plan, self.state, ())
-        if breaches := self.grammar():
+        if breaches := [*self.fit(), *self.grammar()]:
             return self._rejected("grammar", breaches, nothing)
         if not self.plan.is_chain and (breaches := self.interleavings()):
             return self._rejected("plan", breaches, nothing)
@@ -71,8 +69,9 @@ class Verification:
     def of_steps(self, steps: Simulate, seen: str = "") -> Verified:
         """Verify steps that are simulated by `steps`, in whichever way."""
         done: list[Did] = []
+        if breaches := self.fit():
+            return self._rejected("grammar", breaches, Simulation(self.plan, self.state, (), seen))
         stage = "budget"
-        breaches: list[Breach] = []
         with self._numbered("budget", breaches):
             reserved = self.meter.reserve("steps", len(self.plan.steps))
             self.meter.settle(reserved, len(self.plan.steps))
@@ -81,8 +80,11 @@ class Verification:
             with self._numbered("simulation", breaches):
                 for did in steps():
                     done.append(did)
-                    if breaches := self.transition(did):
+                    breaches += self.transition(did)
+                    if breaches:
                         break
+                else:
+                    breaches += self.complete(done)
         simulation = Simulation(self.plan, self.state, tuple(done), seen)
         if not breaches:
             stage, breaches = "budget", self.spend(simulation)
@@ -93,6 +95,16 @@ class Verification:
         return self._rejected(stage, breaches, simulation)
 
     # --- stages -----------------------------------------------------------------------------------
+
+    def fit(self) -> list[Breach]:
+        """The policy and the plan are for this world."""
+        found = []
+        for rule, number, name in (("policy", "WG401", self.policy.document.world), ("plan", "WG323", self.plan.world)):
+            if name != self.world.name:
+                message = f"the {rule} is for {name}, and this is {self.world.name}"
+                found.append(Breach(number=number, rule=f"{rule}.world", message=message, found=name,
+                                    allowed=self.world.name))  # fmt: skip
+        return found
 
     def grammar(self) -> list[Breach]:
         found: list[Breach] = []
@@ -116,6 +128,12 @@ class Verification:
             judged = Judged(did.before, did.after, did.delta, (did.step.do,), did.step.id, self.network)
             found += self._enforced(self.policy.judge(judged))
         return found
+
+    def complete(self, done: Sequence[Did]) -> Iterator[Breach]:
+        """Every step of the plan was simulated."""
+        if len(done) != len(self.plan.steps):
+            yield Breach(number="WG324", rule="simulation", message="not every step of the plan was simulated",
+                         found=len(done), allowed=len(self.plan.steps))  # fmt: skip
 
     def failure(self, did: Did) -> Iterator[Breach]:
         """A step that the world refuses, or that exits with an error which no later condition looks at."""
@@ -157,8 +175,8 @@ class Verification:
             with self._numbered("intent", found):
                 summary = self.summary(simulation)
                 found += check_intent(self.plan.intent, summary.changes, summary.existed)
-        if self.whole:
-            for name, holds in self.world.properties().items():
+        with self._numbered("properties", found):
+            for name, holds in self.world.properties().items() if self.whole else ():
                 with self._numbered(name, found):
                     if problem := holds(simulation.after):
                         found.append(Breach(number="WG320", rule=name, message=problem))
@@ -167,53 +185,16 @@ class Verification:
     def summary(self, simulation: Simulation) -> Summary:
         return Summary(simulation.before, simulation.delta, simulation.after, network=self.network)
 
-    # --- shrinking --------------------------------------------------------------------------------
-
-    def shortest(self, stage: str, breaches: Sequence[Breach], simulation: Simulation) -> Shrunk | None:
-        """The shortest prefix refused by one of the same rules, and those of its steps that suffice."""
-        rules = {breach.rule for breach in breaches}
-        length = len(simulation.steps)
-        if stage == "final":
-            silent = _Silent(self)
-            for shorter in range(1, length):
-                if rules & {breach.rule for breach in silent.final(simulation.prefix(shorter))}:
-                    length = shorter
-                    break
-        steps = [did.step for did in simulation.steps[:length]]
-        if not steps:
-            return None
-        ids = tuple(step.id for step in steps)
-        needed = self._needed(steps, rules) if self.plan.engine == "oracle" and len(steps) <= SHRINK_LIMIT else steps
-        return Shrunk(prefix=ids, suffices=tuple(step.id for step in needed) if len(needed) < len(steps) else ())
-
-    def _needed(self, steps: list[Step], rules: set[str]) -> list[Step]:
-        kept = list(steps)
-        for step in steps[:-1]:
-            fewer = [other for other in kept if other is not step]
-            if self._still_refused(fewer, rules):
-                kept = fewer
-        return kept
-
-    def _still_refused(self, steps: list[Step], rules: set[str]) -> bool:
-        chain = [Step(id=step.id, do=step.do) for step in steps]
-        silent = _Silent(self)
-        plan = make_plan(chain, world=self.plan.world, intent=self.plan.intent)
-        done: list[Did] = []
-        try:
-            for did in simulate(self.world, self.state, plan, self.conditions):
-                done.append(did)
-                if rules & {breach.rule for breach in silent.transition(did)}:
-                    return True
-        except Error:
-            return False
-        return bool(rules & {breach.rule for breach in silent.final(Simulation(plan, self.state, tuple(done)))})
+    def again(self, plan: Plan | None = None) -> Verification:
+        """The same verification afresh (of another plan): its warnings and what it uses are its own."""
+        meter = Meter(self.meter.budget)
+        return Verification(self.world, self.state, plan or self.plan, self.policy, meter, whole=self.whole)
 
     # --- helpers ----------------------------------------------------------------------------------
 
     def _rejected(self, stage: str, breaches: Sequence[Breach], simulation: Simulation) -> Verified:
         decision = Decision(verdict="reject", stage=stage, breaches=tuple(breaches))
-        shrunk = self.shortest(stage, breaches, simulation) if stage in ("transitions", "final") else None
-        return Verified(decision, simulation, shrunk, tuple(self.warnings))
+        return Verified(decision, simulation, shortest(self, stage, breaches, simulation), tuple(self.warnings))
 
     def _enforced(self, breaches: list[Breach]) -> list[Breach]:
         if self.policy.enforced:
@@ -234,10 +215,3 @@ class Verification:
                                 found=error.found, allowed=error.expected, step=step))  # fmt: skip
         except Exception as error:  # a rule, a world or a policy that raises must refuse, not pass
             found.append(Breach(number="WG399", rule=rule, message=f"raised {error!r}", step=step))
-
-
-class _Silent(Verification):
-    """The same verification, trying prefixes: its warnings are dropped."""
-
-    def __init__(self, other: Verification) -> None:
-        super().__init__(other.world, other.state, other.plan, other.policy, other.meter, whole=other.whole)

@@ -21,15 +21,17 @@ from typing import Any
 
 import msgspec
 
-from ..facts import Delta, Error, State, canonical_json, delta_from_json, invert
+from ..facts import Error, State, canonical_json, delta_from_json
 from . import approvals
+from .again import session_of, verify_again
 from .base import Mismatch, mismatches
 from .budget import Budget, Meter
 from .guarded import Guarded, guard, state_of
+from .inverse import inverse, places
 from .ledger import Ledger, Record, place
 from .plan import Plan, Step, finish_plan, make_plan
 from .policy import Policy, make_policy
-from .proposal import Proposal, digest, propose
+from .proposal import NO_WAY_BACK, Proposal, digest, propose
 from .run import DecisionDoc, RunDoc, Runs, base_from_json
 from .simulate import Did, Recorder
 from .targets.refusals import OutcomeUnknown
@@ -38,7 +40,6 @@ from .verify import Verification, Verified
 
 GATE = ".worldgate"
 APPROVAL_LASTS = timedelta(hours=24)
-ENDED = {"committed", "failed", "unknown"}
 
 
 class NotAWorkspace(Error):
@@ -147,13 +148,16 @@ class Workspace:
         """Propose the inverse of a committed run, judged like any other; committing it undoes the run."""
         self.recover()
         run = self.runs.resolve(run)
-        kinds = [record.kind for record in self.records(run)]
-        if "committed" not in kinds:
+        records = self.records(run)
+        done = max((record.seq for record in records if record.kind == "committed"), default=0)
+        started = [record for record in records if record.kind == "started" and record.seq < done]
+        if not started:
             raise NothingToUndo(f"{run[:12]}, never committed", "a committed run")
         doc: RunDoc = self.runs.load(run, "run")
         plan = finish_plan(Plan(steps=(Step(do=run, id="undo"),), engine="undo", world=doc.world))
         state, recorder = self._state()
-        delta = invert(self._delta(run))
+        said = started[-1].data
+        delta = inverse(state, delta_from_json(state.schema, said["delta"]), said["places"])
         drifted = [
             Mismatch((edit.relation, edit.key), edit.before, actual)
             for edit in delta
@@ -161,8 +165,10 @@ class Workspace:
         ]
         if drifted:
             raise Stale.of(drifted)
-        did = Did(plan.steps[0], state, state.apply(delta), delta, {}, frozenset())
-        policy = policy or make_policy(doc.policy, "recorded")
+        refused = {"number": NO_WAY_BACK, "rule": "undo", "message": f"no way back from {', '.join(said['one_way'])}"}
+        seen = {"refused": refused} if said["one_way"] else {}
+        did = Did(plan.steps[0], state, state.apply(delta), delta, seen, frozenset())
+        policy = policy or make_policy(doc.policy, "recorded", self.guarded.world.schema)
         return self._judge_one(plan, policy, Meter(Budget.of(doc.budget)), did, recorder, undoes=run)
 
     def _state(self) -> tuple[State, Recorder]:
@@ -192,10 +198,10 @@ class Workspace:
         proposal = propose(self.guarded, plan, policy, meter, verified, recorder, undoes)
         if proposal.approved:
             self.guarded.keep(verified.simulation.delta)
-        self.runs.save(dict(proposal.docs))
-        at, run = self.clock(), proposal.id
-        body = {"documents": self.digests(run), "plan": plan.digest, "verdict": proposal.decision.verdict}
-        with self.ledger() as ledger:
+        run = proposal.id
+        with self._alone(), self.ledger() as ledger:
+            documents, at = self.runs.save(dict(proposal.docs)), self.clock()
+            body = {"documents": documents, "plan": plan.digest, "verdict": proposal.decision.verdict}
             ledger.append("simulated" if proposal.approved else "refused", run, body, at=at)
             if proposal.approved:
                 approvals.approve(ledger, run, digest(self._net(proposal)), at=at, expires=_later(at), by="policy")
@@ -216,24 +222,33 @@ class Workspace:
             decision: DecisionDoc = self.runs.load(run, "decision")
             if decision.decision.verdict != "approve":
                 raise NotApprovedRun(f"{run[:12]}: {decision.decision.verdict}", "an approved run")
-            self._carry_out(ledger, doc, self._delta(run))
-            self._recorded(ledger, run)
+            self._carry_out(ledger, doc)
         return decision
 
-    def _carry_out(self, ledger: Ledger, doc: RunDoc, delta: Delta) -> None:
-        run, guarded = doc.run, self.guarded
+    def _carry_out(self, ledger: Ledger, doc: RunDoc) -> None:
+        run, guarded, deltas = doc.run, self.guarded, self.runs.load(doc.run, "deltas")
+        delta, covered = delta_from_json(guarded.world.schema, deltas.net), digest(deltas.net)
+        approvals.check(ledger, run, covered, now=self.clock())
         base = base_from_json(guarded.world.schema, doc.base)
-        state = state_of(guarded, guarded.source())
+        state = State.of(guarded.world.schema, session_of(guarded, doc), source=guarded.source())
         if differences := mismatches(state, base):
-            raise self._stale(doc, differences)
+            raise self._stale(doc, state, differences)
+        verified, meter = verify_again(guarded, state, doc, deltas, self.runs.load(run, "trajectory"))
+        if verified.decision.verdict != "approve":
+            raise NotApprovedRun(f"{run[:12]}: judged again now, {_first(verified)}", "a run that is still approved")
+        if now := {(edit.relation, edit.key): edit for edit in set(verified.simulation.delta) ^ set(delta)}:
+            raise self._stale(doc, state, [Mismatch(at, edit.before, state.get(*at)) for at, edit in now.items()])
         guarded.keep(delta, before=True)
-        net = self.runs.load(run, "deltas").net
-        approvals.spend(ledger, run, digest(net), now=self.clock())
         self._pending.write_text(run)
         _sync(self._pending)
-        ledger.append("started", run, {"delta": net, "base": digest(doc.base)}, at=self.clock())
+        approvals.spend(ledger, run, covered, now=self.clock())
+        simulation = verified.simulation
+        rests = {"base": digest(doc.base), "undoes": doc.undoes, "verdict": verified.decision.verdict}
+        back = {"places": places(simulation.after, delta), "one_way": simulation.one_way}
+        body = {"delta": deltas.net, "budget": meter.to_json(), **rests, **back}
+        started = ledger.append("started", run, body, at=self.clock())
         try:
-            guarded.commit(run, delta, base, seen=doc.seen)
+            guarded.commit(_attempt(started), delta, base, seen=doc.seen)
         except OutcomeUnknown as error:
             ledger.append("unknown", run, {"error": str(error)}, at=self.clock())
             raise
@@ -241,29 +256,28 @@ class Workspace:
             ledger.append("failed", run, error.to_json(), at=self.clock())
             self._pending.unlink()
             raise
+        self._recorded(ledger, started)
 
-    def _stale(self, doc: RunDoc, differences: list[Mismatch]) -> Stale:
+    def _stale(self, doc: RunDoc, state: State, differences: list[Mismatch]) -> Stale:
         """The error, with what would be decided about the same plan from here."""
         error = Stale.of(differences)
         if doc.plan.engine == "oracle":
-            policy = make_policy(doc.policy, "recorded", self.guarded.world.schema)
-            meter = Meter(Budget.of(doc.budget))
-            verified = self._verification(self._state()[0], doc.plan, policy, meter).of_plan()
-            error.do = f"From here the same plan: {verified.decision.verdict}. Simulate it again to do it."
+            run = doc.run
+            verified, _ = verify_again(
+                self.guarded, state, doc, self.runs.load(run, "deltas"), self.runs.load(run, "trajectory")
+            )
+            error.do = f"From here the same plan: {_first(verified)}. Simulate it again to do it."
         return error
 
-    def _recorded(self, ledger: Ledger, run: str) -> None:
-        """Record a commit that is done."""
-        doc, decision = self.runs.load(run, "run"), self.runs.load(run, "decision")
-        delta = self.runs.load(run, "deltas").net
-        body = {"delta": digest(delta), "verdict": decision.decision.verdict, "budget": decision.budget}
-        ledger.append("committed", run, body, at=self.clock())
-        if doc.undoes:
-            ledger.append("undone", doc.undoes, {"by": run}, at=self.clock())
+    def _recorded(self, ledger: Ledger, started: Record) -> None:
+        """Record a commit that is done, from what was recorded when it started."""
+        run, said = started.run, started.data
+        body = {"delta": digest(said["delta"]), "verdict": said["verdict"], "budget": said["budget"]}
+        with ledger.writing() as writing:
+            writing.append("committed", run, body, at=self.clock())
+            if said["undoes"]:
+                writing.append("undone", said["undoes"], {"by": run}, at=self.clock())
         self._pending.unlink(missing_ok=True)
-
-    def _delta(self, run: str) -> Delta:
-        return delta_from_json(self.guarded.world.schema, self.runs.load(run, "deltas").net)
 
     def digests(self, run: str) -> dict[str, str]:
         """The SHA-256 of each document of a run, as it is on disk."""
@@ -298,21 +312,25 @@ class Workspace:
         if not self._pending.exists():
             return
         run = self._pending.read_text()
-        kinds = [record.kind for record in ledger.find(run)]
-        started = len(kinds) - kinds[::-1].index("started") if "started" in kinds else None
-        if started is None or ENDED & set(kinds[started:]) - {"unknown"}:
+        records = ledger.find(run) if run else []
+        begun = [record for record in records if record.kind in ("spent", "started")]
+        since = {record.kind for record in records if begun and record.seq > begun[-1].seq}
+        if not begun or since & {"committed", "failed"}:
             self._pending.unlink()
             return
-        outcome = self.guarded.outcome(run, self._delta(run))
+        last = begun[-1]
+        outcome: bool | None = False
+        if last.kind == "started":
+            delta = delta_from_json(self.guarded.world.schema, last.data["delta"])
+            outcome = self.guarded.outcome(_attempt(last), delta)
         if outcome:
-            self._recorded(ledger, run)
+            self._recorded(ledger, last)
         elif outcome is False:
             ledger.append("failed", run, {"error": "interrupted; nothing was changed"}, at=self.clock())
             self._pending.unlink()
-        elif "unknown" not in kinds[started:]:
-            ledger.append(
-                "unknown", run, {"error": "interrupted; the target is neither before nor after"}, at=self.clock()
-            )
+        elif "unknown" not in since:
+            told = {"error": "interrupted; the target is neither before nor after"}
+            ledger.append("unknown", run, told, at=self.clock())
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -323,6 +341,17 @@ class Workspace:
             yield
         finally:
             os.close(descriptor)
+
+
+def _attempt(started: Record) -> str:
+    """What the target knows a commit by: a run may be committed, undone and committed again."""
+    return f"{started.run}.{started.seq}"
+
+
+def _first(verified: Verified) -> str:
+    """The verdict, with its first reason."""
+    decision = verified.decision
+    return f"{decision.verdict}: {decision.breaches[0].message}" if decision.breaches else decision.verdict
 
 
 def _later(at: str) -> str:

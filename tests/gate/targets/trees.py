@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from worldgate.facts import Delta, State, compose, diff
+from worldgate.facts import Address, Delta, State, compose, diff
 from worldgate.gate.base import Base, addresses, observe
 from worldgate.worlds.filesystem.blobs import MemoryBlobs
 from worldgate.worlds.filesystem.directory import DirectorySource
@@ -70,7 +71,7 @@ def build(root: Path, tree: Tree) -> None:
         if isinstance(what, Node):
             (root / path).chmod(what.mode)
     places = [*sorted(root.rglob("*")), root]
-    for number, place in enumerate(reversed(sorted(places))):
+    for number, place in enumerate(sorted(places, reverse=True)):
         os.utime(place, ns=(OLD, OLD + number * 1_000_000_001), follow_symlinks=False)
 
 
@@ -142,9 +143,9 @@ def change_between(before: Path, after: Path) -> Change:
     return change(first, diff(first, second), blobs)
 
 
-def change(state: State, delta: Delta, blobs: MemoryBlobs) -> Change:
+def change(state: State, delta: Delta, blobs: MemoryBlobs, reads: Iterable[Address] = ()) -> Change:
     net = compose(delta)
-    return Change(net, observe(state, addresses(SCHEMA, (), net)), blobs)
+    return Change(net, observe(state, addresses(SCHEMA, reads, net)), blobs)
 
 
 def assert_same_photo(found: Photo, expected: Photo, where: object = "") -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from itertools import pairwise
+from random import Random
 
 import pytest
 from hypothesis import given, settings
 
 from worldgate.facts import Edit, State, canonical_json, diff
 from worldgate.gate.globs import Globs
+from worldgate.worlds import registry
 from worldgate.worlds.filesystem.effects import Change, effects, irreversible, totals, touches
 from worldgate.worlds.filesystem.names import NotATree, Paths, beneath, find, resolve
 from worldgate.worlds.filesystem.schema import SCHEMA
@@ -59,11 +62,25 @@ def test_a_change_in_a_line(do, expected):
     assert lines(before, do(before.copy())) == expected
 
 
+def test_a_link_that_is_turned():
+    before = Tree(BASE).make("l", target="src")
+    after = before.copy()
+    after.set("l", target="two words ")
+    assert lines(before, after) == ['~ l (target src -> "two words ")']
+
+
 def test_a_replaced_file_is_one_change():
     before = Tree(BASE)
     after = before.copy().make("tmp", "new").remove("run.sh").move("tmp", "run.sh")
     (change,) = effects(*after.since(before))
     assert (change.op, change.path, change.what, change.bytes) == ("changed", "run.sh", ("content", "inode"), 3)
+
+
+def test_a_file_that_another_directory_brings_back_to_its_path_is_unchanged():
+    before = Tree({"d/f": "1", "d/g": "2"})
+    after = before.copy().make("e/").move("d/f", "e/f").move("d/g", "e/h").remove("d").move("e", "d")
+    assert lines(before, after) == ["~ d/ (replaced)", "~ d/g -> d/h"]
+    assert lines(before, after.chmod("d/f", 0o600)) == ["~ d/ (replaced)", "~ d/f (mode 644 -> 600)", "~ d/g -> d/h"]
 
 
 def test_a_file_in_the_place_of_a_directory_is_two_changes():
@@ -308,6 +325,22 @@ def test_totals_go_back_when_the_change_does(history):
         back.moved,
     )
     assert (there.bytes_created, there.bytes_deleted) == (back.bytes_deleted, back.bytes_created)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_effects_of_what_the_oracle_does(seed):
+    world, random = registry.get("filesystem"), Random(seed)
+    drivers = sorted(world.drivers.items())
+    first = state = world.initial(seed)
+    seen: Counter[str] = Counter()
+    for number in range(60):
+        done = world.step(state, world.parse(drivers[number % len(drivers)][1](state, random)))
+        found = effects(state, done.delta, done.state)
+        assert_effects_cover_what_differs(state, done.state, found)
+        seen.update(change.op for change in found)
+        state = done.state
+    assert_effects_cover_what_differs(first, state, effects(first, diff(first, state), state))
+    assert {"created", "changed"} <= seen.keys()
 
 
 def test_a_thousand_changes_take_little_time():

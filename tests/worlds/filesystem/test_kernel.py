@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from worldgate.facts import Edit
 from worldgate.worlds.filesystem.blobs import FileBlobs, MissingBlob, digest
 from worldgate.worlds.filesystem.directory import DirectorySource
 from worldgate.worlds.filesystem.kernel import ChangedMeanwhile, Limits, NoIsolation, run
+from worldgate.worlds.filesystem.scratch import Scratch
 
 from .tree_asserts import ODD, assert_as_without_sandbox, assert_delta_is_exact, furnish, photograph
 
@@ -26,7 +28,7 @@ COMMANDS = {
     "new file": "echo new > new",
     "new tree": "mkdir -p p/q/r && echo x > p/q/r/s && chmod 750 p/q",
     "append": "echo more >> a",
-    "same content": "cat a > /tmp/copy && cat /tmp/copy > a",
+    "same content": "t=$(mktemp) && cat a > $t && cat $t > a && rm $t",
     "touch": "touch a dir hollow",
     "truncate": ": > dir/f",
     "sed -i": "sed -i s/alpha/ALPHA/ a",
@@ -64,7 +66,7 @@ COMMANDS = {
     "replace one link by a copy": "cp links/one c && mv c links/two",
     "another link": "ln links/two links/four",
     "hard-linked and moved": "mkdir m && mv links/one links/two m/",
-    "tar": "tar cf /tmp/t.tar dir links && mkdir out && tar xpf /tmp/t.tar -C out",
+    "tar": "t=$(mktemp) && tar cf $t dir links && mkdir out && tar xpf $t -C out && rm $t",
     "git": "git init -q repo && cd repo && git config user.email a@b && git config user.name n && ls -A .git > l",
     "fifo": "mkfifo pipe && rm fifo",
     "odd names": f"mv {shlex.quote(ODD)} ordinary && printf x > \"$(printf 'new\\nline \\377')\"",
@@ -148,6 +150,14 @@ def test_contents_outlive_the_sandbox(root: Path, tmp_path: Path) -> None:
         result.blobs.get("0" * 64)
 
 
+def test_what_a_command_leaves_unreadable_is_read(root: Path) -> None:
+    result = run(root, "mkdir shut && echo x > shut/x && ln shut/x shut/a && chmod 000 shut/x shut")
+    assert Edit("mode", ("shut",), None, 0) in result.delta
+    assert Edit("mode", ("shut/a",), None, 0) in result.delta
+    assert Edit("entry", ("shut", "x"), None, "shut/a") in result.delta
+    assert Edit("content", ("shut/a",), None, digest(b"x\n")) in result.delta
+
+
 def test_what_the_command_sees_of_itself(root: Path) -> None:
     result = run(root, "pwd; id -u; id -g; cat; echo problem >&2; exit 3", stdin=b"typed\n")
     assert result.stdout.decode().splitlines() == [str(root), str(os.geteuid()), str(os.getegid()), "typed"]
@@ -157,7 +167,7 @@ def test_what_the_command_sees_of_itself(root: Path) -> None:
 def test_arguments_are_passed_as_they_are(root: Path) -> None:
     argument = os.fsdecode(b"a b\n\xff$HOME")
     assert run(root, ["printf", "%s", argument]).stdout == b"a b\n\xff$HOME"
-    assert run(root, ["no-such-program"]).exit == 127
+    assert run(root, ["no-such-program"], env={"PATH": "/usr/bin:/bin"}).exit == 127
     assert run(root, ["./a"]).exit == 126
     assert run(root, "kill -TERM $$").exit == 128 + 15
     with pytest.raises(NoIsolation):
@@ -203,15 +213,18 @@ STEP = st.one_of(
     st.builds("mkdir -p {}".format, NAME),
     st.builds("echo {} >> {}".format, st.sampled_from("xyz"), NAME),
     st.builds("mv -T {} {}".format, NAME, NAME),
-    st.builds("cp -rT {} {}".format, NAME, NAME),
+    # (how much of itself a directory copied into itself holds depends on the order of its entries)
+    st.tuples(NAME, NAME)
+    .filter(lambda pair: not f"{pair[1]}/".startswith(f"{pair[0]}/"))
+    .map("cp -rT {0[0]} {0[1]}".format),
     st.builds("ln -T {} {}".format, NAME, NAME),
     st.builds("ln -sfT {} {}".format, NAME, NAME),
-    st.builds("chmod {} {}".format, st.sampled_from(["600", "755", "4755"]), NAME),
+    st.builds("chmod {} {}".format, st.sampled_from(["600", "755"]), NAME),
     st.builds("sed -i s/a/A/ {}".format, NAME),
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(STEP, min_size=1, max_size=7))
 def test_any_program_does_in_the_overlay_what_it_does_without(
     root: Path, tmp_path_factory: pytest.TempPathFactory, steps: list[str]
@@ -219,6 +232,35 @@ def test_any_program_does_in_the_overlay_what_it_does_without(
     twin = tmp_path_factory.mktemp("twin")
     twin.chmod(0o755)
     assert_as_without_sandbox(root, twin, "; ".join(f"{one} 2>/dev/null" for one in steps))
+
+
+IN_SCRATCH = ("new tree", "move tree", "dir made anew", "write one of three links", "remove all", "git")
+
+
+@pytest.mark.parametrize("name", IN_SCRATCH)
+def test_the_upper_layer_may_be_on_disk(name: str, root: Path, tmp_path: Path) -> None:
+    in_memory = assert_delta_is_exact(root, COMMANDS[name])
+    on_disk = assert_delta_is_exact(root, COMMANDS[name], scratch=tmp_path / "scratch")
+    assert on_disk.delta == in_memory.delta
+    assert os.listdir(tmp_path / "scratch") == []
+
+
+def test_scratch_on_disk_is_bounded_and_swept(root: Path, tmp_path: Path) -> None:
+    scratch = tmp_path / "scratch"
+    left, held = Scratch(scratch), Scratch(scratch)
+    (left.path / "upper" / "shut").mkdir(mode=0)
+    os.close(left._lock)  # as when its process is killed
+    result = run(
+        root,
+        "i=0; while :; do head -c 300000 /dev/zero > f$i; i=$((i+1)); done",
+        limits=Limits(written=3 << 20, seconds=30),
+        scratch=scratch,
+    )
+    assert result.killed == "written"
+    assert list(scratch.iterdir()) == [held.path]
+    held.close()
+    result = run(root, "head -c 9000000 /dev/zero > big", limits=Limits(written=3 << 20), scratch=scratch)
+    assert result.exit == 128 + signal.SIGXFSZ or b"File size limit" in result.stderr
 
 
 def test_nothing_is_left_behind(root: Path) -> None:

@@ -14,7 +14,7 @@ from worldgate.worlds.filesystem.kernel import KernelRun, run
 from worldgate.worlds.filesystem.sandbox import Ended
 from worldgate.worlds.filesystem.schema import SCHEMA
 
-ODD = os.fsdecode(b"caf\xe9 \n'\"")  # not UTF-8, a newline, quotes
+ODD = os.fsdecode(b"odd\xe9 \n'\"")  # not UTF-8, a newline, quotes
 
 
 def furnish(root: Path) -> Path:

@@ -21,22 +21,22 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from ...facts import Delta, Error, State, compose
-from ...worlds.filesystem.blobs import Blobs, digest
+from ...worlds.filesystem.blobs import Blobs
 from ...worlds.filesystem.directory import DirectorySource, split
 from ...worlds.filesystem.schema import ROOT, SCHEMA
 from ...worlds.filesystem.tree import mounts_beneath
 from ..base import Base, Mismatch, mismatches
 from . import journal as journals
 from .journal import JOURNAL, Held, Journal, Row
-from .layout import ROOT_BODY, Body, Layout, Made, View, layout
-from .moves import STAGE
+from .layout import ROOT_BODY, Layout, View, layout
 from .refusals import CommitFailed, OutcomeUnknown, require
+from .staging import Staging, late
 from .stale import Stale
 from .tree import Displaced, Tree
 from .workplace import Recovered, Workplace, opened, set_metadata
@@ -128,7 +128,7 @@ class _Commit:
         self.layout: Layout
 
     def run(self, base: Base, seen: str | None) -> None:
-        self._compare_names()
+        self._compare_names(base)
         self.layout = layout(self.state, self.net)
         self._compare(base, seen)
         self._check_feasible()
@@ -137,30 +137,27 @@ class _Commit:
             with self.workplace.stage(self.run_id, new=True) as stage:
                 self._carry_out(stage, self._prepare(stage))
         except BaseException as error:
-            self._roll_back(error)
+            self._abandon(error)
             raise
-        finally:
-            # Decided, put back, or never begun: what is left in the stage is rubbish either way, and if
-            # removing it fails, the next commit does it. After an unknown outcome it is needed.
-            if not self.workplace.undecided():
-                with suppress(OSError):
-                    self.workplace.clear()
+        self._tidy()
 
     # --- comparing ----------------------------------------------------------------------------------
 
-    def _compare_names(self) -> None:
+    def _compare_names(self, base: Base) -> None:
         """The delta must fit in everything but contents before it is worth planning."""
-        edits = [edit for edit in self.net if edit.relation != "content"]
-        _raise_stale(_drifted(self.state, tuple(edits)))
+        if _drifted(self.state, tuple(edit for edit in self.net if edit.relation != "content")):
+            raise Stale.of(self._differences(self.state, base))
 
     def _compare(self, base: Base, seen: str | None) -> None:
         """The comparison itself, on a second reading: whatever changed since the plan's own shows in it or later."""
         source = self.target.source()
-        state = State.of(SCHEMA, source=source)
-        found = {row.address: row for row in (*mismatches(state, base), *_drifted(state, self.net))}
-        _raise_stale(list(found.values()))
+        if found := self._differences(State.of(SCHEMA, source=source), base):
+            raise Stale.of(found)
         if seen is not None and (now := source.seen()) != seen:
             raise Stale.of([], f"the tree {now[:12]} instead of {seen[:12]}")
+
+    def _differences(self, state: State, base: Base) -> list[Mismatch]:
+        return list({row.address: row for row in (*mismatches(state, base), *_drifted(state, self.net))}.values())
 
     def _check_feasible(self) -> None:
         """What the operating system would refuse, or could not take back."""
@@ -199,14 +196,14 @@ class _Commit:
     def _prepare(self, stage: int) -> Journal:
         """Make the new bodies in the stage and write the journal; from there on, recovery puts back."""
         held = {index: self._hold(index) for index in self._held()}
-        numbers = _Staging(stage, self.writes, self.blobs, self.layout.bodies).make()
+        numbers = Staging(stage, self.writes, self.blobs, self.layout.bodies).make()
         rows = []
         for index, body in enumerate(self.layout.bodies):
             if body.made is None:
                 status = self._status(body.id)
-                rows.append(Row(status.st_ino, stat.S_IFMT(status.st_mode), held.get(index)))
+                rows.append(Row(status.st_ino, stat.S_IFMT(status.st_mode), False, held.get(index)))
             else:
-                rows.append(Row(*numbers[index], None))
+                rows.append(Row(*numbers[index], True, None))
         slots = tuple(
             journals.Place(slot.parent, os.fsencode(slot.name).hex(), slot.before, slot.after)
             for slot in self.layout.slots
@@ -218,7 +215,8 @@ class _Commit:
         )  # fmt: skip
         written = self.writes.create(stage, JOURNAL, journals.encode(journal))
         try:
-            self.writes.flush(stage, [written, stage])
+            self.writes.fsync(written)
+            self.writes.fsync(stage)
         finally:
             os.close(written)
         self.writes.replace(stage, JOURNAL, self.workplace.gate, JOURNAL)
@@ -260,7 +258,7 @@ class _Commit:
         """New metadata of one body; whether that changed something else than a directory."""
         body, held = self.layout.bodies[index], tree.journal.bodies[index].held
         if body.made is not None:
-            if body.kind != "dir" or not _late(body.made):
+            if body.kind != "dir" or not late(body.made):
                 return False
             wanted: tuple[Any, ...] = (body.made.mode, None, None, {})
         elif body.change is not None and held is not None:
@@ -279,17 +277,35 @@ class _Commit:
         return body.kind != "dir" and body.change is not None
 
     def _check_doomed(self, tree: Tree) -> None:
-        """What goes away with its directory is still what the plan saw."""
-        busy = {slot.parent for slot in self.layout.slots if slot.before != slot.after}
+        """What goes away with its directory is still what the plan saw, and no more than that."""
+        expected: dict[str, set[str]] = {path: set() for path in self.layout.gone}
         for path in self.layout.doomed:
-            above, rest = split(path)
-            while above not in self.layout.kept:
-                above, name = split(above)
-                rest = f"{name}/{rest}"
-            tree.settle_descriptors()
-            status = os.stat(rest, dir_fd=tree.directory(self.layout.kept[above]), follow_symlinks=False)
-            if self.layout.kept.get(path) not in busy:
-                _require_same(path, self._status(path), status)
+            directory, name = split(path)
+            expected[directory].add(name)
+            above, rest = self._reach(tree, path)
+            if path not in self.layout.gone:
+                _require_same(path, self._status(path), os.stat(rest, dir_fd=above, follow_symlinks=False))
+        for path, names in expected.items():
+            above, rest = self._reach(tree, path)
+            descriptor = os.open(rest, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=above)
+            try:
+                if set(os.listdir(descriptor)) != names:
+                    raise Displaced(f"{path!r} was changed by another program")
+            finally:
+                os.close(descriptor)
+
+    def _reach(self, tree: Tree, path: str) -> tuple[int, str]:
+        """A directory descriptor and the path from there to an old inode."""
+        above, rest = path, "."
+        while above not in self.layout.kept:
+            above, name = split(above)
+            rest = name if rest == "." else f"{name}/{rest}"
+        tree.settle_descriptors()
+        body = self.layout.kept[above]
+        if self.layout.bodies[body].kind == "dir":
+            return tree.directory(body), rest
+        place = tree.place(body)
+        return tree.directory(place.parent), place.name
 
     def _verify(self, tree: Tree) -> None:
         """Read everything that changed from the directory again, and compare it with the delta."""
@@ -325,108 +341,29 @@ class _Commit:
 
     # --- going back -------------------------------------------------------------------------------------
 
-    def _roll_back(self, error: BaseException) -> None:
+    def _abandon(self, error: BaseException) -> None:
+        """Put everything back. After an unknown outcome the stage is needed, so it stays."""
         try:
             journal = journals.read(self.workplace.gate, JOURNAL)
-            if journal is None:
-                return
-            self.workplace.put_back(journal)
+            if journal is not None:
+                self.workplace.put_back(journal)
         except (OSError, Error) as second:
             raise _unknown(second) from error
-        if isinstance(error, OSError | Error):
+        if isinstance(error, OutcomeUnknown):
+            return
+        self._tidy()
+        if journal is not None and isinstance(error, OSError | Error):
             raise CommitFailed(str(error), "every write to succeed", "Nothing was changed; try again.") from error
 
-
-class _Staging:
-    """Makes the new bodies of a layout in the stage, durable before anything else happens."""
-
-    def __init__(self, stage: int, writes: Writes, blobs: Blobs, bodies: tuple[Body, ...]) -> None:
-        self.stage, self.writes, self.blobs, self.bodies = stage, writes, blobs, bodies
-        self.many = sum(body.made is not None for body in bodies) > 4
-        self.numbers: dict[int, tuple[int, int]] = {}
-
-    def make(self) -> dict[int, tuple[int, int]]:
-        """The inode number and format of each new body."""
-        makers: dict[str, Callable[[int, str, Made], int]] = {
-            "file": self._file, "dir": self._dir, "symlink": self._symlink,
-        }  # fmt: skip
-        for index, body in enumerate(self.bodies):
-            if body.made is not None:
-                self._one(index, body.made, makers[body.kind])
-        if self.many:
-            self.writes.syncfs(self.stage)
-        return self.numbers
-
-    def _one(self, index: int, made: Made, make: Callable[[int, str, Made], int]) -> None:
-        parent, name = (STAGE, f"{index}.0") if made.home is None else made.home
-        directory = self._directory(parent)
-        try:
-            inode = make(directory, name, made)
-            try:
-                attributes: dict[str, str | None] = dict(made.xattrs)
-                mode = None if make == self._dir and _late(made) else made.mode
-                set_metadata(self.writes, inode, mode, made.uid, made.gid, attributes)
-                if make == self._file and not self.many:
-                    self.writes.fsync(inode)
-                status = os.fstat(inode)
-                self.numbers[index] = (status.st_ino, stat.S_IFMT(status.st_mode))
-            finally:
-                os.close(inode)
-            for count in range(1, made.links if made.home is None else 1):
-                self.writes.link(directory, name, directory, f"{index}.{count}")
-        finally:
-            os.close(directory)
-
-    def _directory(self, parent: int) -> int:
-        names = []
-        while parent != STAGE:
-            made = self.bodies[parent].made
-            assert made is not None
-            parent, name = (STAGE, f"{parent}.0") if made.home is None else made.home
-            names.append(name)
-        current = os.dup(self.stage)
-        for name in reversed(names):
-            following = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=current)
-            os.close(current)
-            current = following
-        return current
-
-    def _file(self, directory: int, name: str, made: Made) -> int:
-        assert made.content is not None
-        data = self.blobs.get(made.content)
-        good = digest(data) == made.content and len(data) == made.size
-        require(
-            good, "content", f"{len(data)} bytes with hash {digest(data)[:12]}", f"{made.size}, {made.content[:12]}"
-        )
-        return self.writes.create(directory, name, data)
-
-    def _dir(self, directory: int, name: str, _: Made) -> int:
-        self.writes.mkdir(directory, name)
-        return _open_path(directory, name)
-
-    def _symlink(self, directory: int, name: str, made: Made) -> int:
-        assert made.target is not None
-        self.writes.symlink(made.target, directory, name)
-        return _open_path(directory, name)
-
-
-def _open_path(directory: int, name: str) -> int:
-    return os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
-
-
-def _late(made: Made) -> bool:
-    """Whether a new directory must get its mode last, because its owner could not work in it."""
-    return made.mode is not None and made.mode & 0o700 != 0o700
+    def _tidy(self) -> None:
+        """Empty the stage: what is left there is needed no more. Where that fails, the next commit does it."""
+        with suppress(OSError, Error):
+            self.workplace.clear()
 
 
 def _drifted(state: State, net: Delta) -> list[Mismatch]:
     rows = ((edit, state.get(edit.relation, edit.key)) for edit in net)
     return [Mismatch((edit.relation, edit.key), edit.before, now) for edit, now in rows if now != edit.before]
-
-
-def _raise_stale(found: list[Mismatch]) -> None:
-    if found:
-        raise Stale.of(found)
 
 
 def _require_same(path: str, before: os.stat_result, now: os.stat_result, *more: str) -> None:

@@ -36,10 +36,11 @@ class Held(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=T
 
 
 class Row(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """A body: inode number, format bits of its mode, and what to put back (None: nothing is changed)."""
+    """A body: inode number, format bits of its mode, whether it is new, and what to put back (None: nothing)."""
 
     number: int
     form: int
+    new: bool
     held: Held | None
 
 

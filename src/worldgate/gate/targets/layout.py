@@ -78,11 +78,16 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """`doomed`: what goes away within a directory that goes away, and so has no slot; parents first."""
+    """All of one delta.
+
+    `doomed`: paths of what goes away within a directory that goes away, and so has no slot; `gone`: the
+    directories that go away; `kept`: old bodies by path; `current`: bodies after, by id.
+    """
 
     bodies: tuple[Body, ...]
     slots: tuple[Slot, ...]
     doomed: tuple[str, ...]
+    gone: frozenset[str]
     kept: Mapping[str, int]
     current: Mapping[str, int]
 
@@ -260,7 +265,8 @@ class _Builder:
                 self._change(inode)
         slots = tuple(Slot(*place, *ends) for place, ends in self.slots.items())
         kept = {inode: index for inode, index in self.kept.items() if inode not in self.dying}
-        return Layout(tuple(self.bodies), slots, tuple(sorted(doomed)), self.kept, {**kept, **self.new})
+        gone = frozenset(inode for inode in self.dying if self.was[inode] == "dir")
+        return Layout(tuple(self.bodies), slots, tuple(sorted(doomed)), gone, self.kept, {**kept, **self.new})
 
     def _keys(self, net: Delta) -> set[tuple[str, str]]:
         """The entries whose body changes: those edited, and all that name a body made anew."""
@@ -327,8 +333,12 @@ class _Builder:
         return made
 
     def _change(self, inode: str) -> None:
-        """Note the new metadata of a body that stays, and one slot that leads to it."""
+        """Note the new metadata of a body that stays, and a name that it keeps: it may lose the one we know."""
         edits = self.view.edits
+        kept = sorted(key for key in self.view.owners(inode) if ("entry", key) not in edits)
+        if kept:
+            body = self.old(inode)
+            self.slots.setdefault((self.old(str(kept[0][0])), str(kept[0][1])), [body, body])
         require(("outside", (inode,)) not in edits, "outside", f"links of {inode!r} outside", "links in this world")
         found: list[Any] = [edits.get((name, (inode,))) for name in ("mode", "uid", "gid")]
         mode, uid, gid = (None if edit is None else edit.after for edit in found)

@@ -148,8 +148,9 @@ class Tree:
             self.close()
 
     def _unlock(self, body: int) -> None:
-        """Let an unprivileged owner work in a directory whose mode forbids it; `Held` puts the mode back."""
-        if self._privileged or body == STAGE or self.journal.bodies[body].held is None:
+        """Let an unprivileged owner work in a directory whose mode forbids it; whoever asked sets it again."""
+        row = self.journal.bodies[body]
+        if self._privileged or (row.held is None and not row.new):
             return
         descriptor = self.directory(body)
         status = os.fstat(descriptor)

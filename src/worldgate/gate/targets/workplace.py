@@ -30,6 +30,8 @@ from .writes import Writes, proc_path
 _DIR = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _TIMES = WORKPLACE + ".times"
 _STAGE = "stage"
+_FEW = 4
+"""Up to so many directories are flushed one by one; more, by one flush of the filesystem."""
 
 Outcome = Literal["before", "after"]
 
@@ -96,17 +98,18 @@ class Workplace:
         if everything:
             self.writes.syncfs(self.gate)
             return
-        bodies = [body for body, row in enumerate(tree.journal.bodies) if row.held and tree.is_dir(body)]
-        if len(bodies) > 4:
-            self.writes.syncfs(self.gate)
-            return
-        for body in bodies:
-            descriptor = os.open(".", _DIR, dir_fd=tree.directory(body))
-            try:
-                self.writes.fsync(descriptor)
-            finally:
+        held = [body for body, row in enumerate(tree.journal.bodies) if row.held and tree.is_dir(body)]
+        descriptors = [stage]
+        try:
+            if len(held) <= _FEW:
+                descriptors += [os.open(".", _DIR, dir_fd=tree.directory(body)) for body in held]
+                for descriptor in descriptors:
+                    self.writes.fsync(descriptor)
+            else:
+                self.writes.syncfs(self.gate)
+        finally:
+            for descriptor in descriptors[1:]:
                 os.close(descriptor)
-        self.writes.fsync(stage)
 
     # --- decisions ------------------------------------------------------------------------------------
 

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from errno import EEXIST, EINVAL, ENOSYS
 
 _NOREPLACE, _EXCHANGE = 1, 2
-_MANY = 8
-"""From this number of objects on, one flush of the filesystem is cheaper than one each."""
+_LACKING = (EINVAL, ENOSYS)
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -62,15 +61,6 @@ class Writes:
         self._next("open_lock")
         return os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=directory)
 
-    def flush(self, root: int, descriptors: Iterable[int]) -> None:
-        """Make these objects durable: one by one, or the whole filesystem of `root` when they are many."""
-        wanted = list(descriptors)
-        if len(wanted) < _MANY:
-            for descriptor in wanted:
-                self.fsync(descriptor)
-        else:
-            self.syncfs(root)
-
     def fsync(self, descriptor: int) -> None:
         self._next("fsync")
         os.fsync(descriptor)
@@ -100,14 +90,21 @@ class Writes:
         try:
             _renameat2(source, name, target, new, _NOREPLACE)
         except OSError as error:
-            if error.errno not in (EINVAL, ENOSYS):
+            if error.errno not in _LACKING:
                 raise
             _rename_checked(source, name, target, new)  # the filesystem lacks the flag
 
     def exchange(self, source: int, name: str, target: int, other: str) -> None:
-        """Swap two names at once; neither is ever missing."""
+        """Swap two names at once, neither ever missing; on a filesystem that cannot, by three renames."""
         self._next("exchange")
-        _renameat2(source, name, target, other, _EXCHANGE)
+        try:
+            _renameat2(source, name, target, other, _EXCHANGE)
+        except OSError as error:
+            if error.errno not in _LACKING:
+                raise
+            self.rename(target, other, source, f"{name}~")
+            self.rename(source, name, target, other)
+            self.rename(source, f"{name}~", source, name)
 
     def replace(self, source: int, name: str, target: int, new: str) -> None:
         """Rename over what is there. Only for names in the gate's own directory."""

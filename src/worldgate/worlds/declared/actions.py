@@ -36,7 +36,7 @@ _ARGUMENT = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Slotted:
+class Formal:
     """One parameter: its type, whether it names a new thing, and its default (None: it must be given)."""
 
     type: Type
@@ -44,7 +44,7 @@ class Slotted:
     default: Any = None
 
 
-Signature = Mapping[str, Slotted]
+Signature = Mapping[str, Formal]
 
 
 @dataclass(frozen=True, slots=True)

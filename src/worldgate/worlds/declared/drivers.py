@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ...facts import State, Type, Value
 from ..contract import Driver
-from .actions import Action, Slotted
+from .actions import Action, Formal
 from .functions import ids
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def _any(world: DeclaredWorld, state: State, random: Random, name: str, *, wild:
 
 
 def _argument(
-    world: DeclaredWorld, state: State, random: Random, slot: Slotted, others: Mapping[str, Value], *, wild: bool
+    world: DeclaredWorld, state: State, random: Random, slot: Formal, others: Mapping[str, Value], *, wild: bool
 ) -> Value:
     type_ = slot.type
     if type_.kind == "ref":

@@ -12,13 +12,16 @@ from typing import Any
 
 from ...facts import Type
 from ..expressions import BadExpression, Environment, Expression, Function
-from .actions import Quantity, Signature, Slotted, checked
+from .actions import Formal, Quantity, Signature, checked
 from .document import Action as Declared
 from .document import Parameter, WorldFile
-from .errors import BadFormula, BadWorldFile, UnknownName
+from .errors import BadFormula, BadWorldFile, DuplicateName, UnknownName
 from .formulas import MACROS, calls, check_choices, split_call, tokens, unquoted
 from .functions import CEL_TYPES, functions
 from .schema import Slot, Vocabulary, check_name, resolve, vocabulary
+
+WHOLE = "whole"
+"""The invariant every declared world has: each reference leads to something, each field belongs to something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +107,8 @@ class Model:
 
 def compile_model(file: WorldFile) -> Model:
     """The rules of a world file; `BadWorldFile` and its kinds name the path of what is wrong."""
+    if WHOLE in file.invariants:
+        raise DuplicateName(f"invariants.{WHOLE}: the invariant every declared world has", "another name")
     words = vocabulary(file)
     table = functions(words)
     signatures = {name: _signature(name, action, words) for name, action in file.actions.items()}
@@ -127,7 +132,7 @@ def _signature(name: str, action: Declared, words: Vocabulary) -> Signature:
         default = spec.default if isinstance(spec, Parameter) else None
         if default is not None:
             default = start_value(default, type_, f"{path}.default", words)
-        signature[parameter] = Slotted(type_, new, default)
+        signature[parameter] = Formal(type_, new, default)
     return signature
 
 
@@ -216,7 +221,7 @@ class _Compiler:
         key_ = self.expression(inside, "string", path) if slot.each else None
         return Write(path, slot, key_, None if value is None else self._value(value, slot, path))
 
-    def _value(self, text: Any, slot: Slot | Slotted, path: str) -> Expression:
+    def _value(self, text: Any, slot: Slot | Formal, path: str) -> Expression:
         return self.expression(text, CEL_TYPES[slot.type.kind], path, slot.type)
 
     def _make(self, each: str, key: Expression, given: Mapping[str, Any], path: str) -> Make:

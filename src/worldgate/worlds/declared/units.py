@@ -31,8 +31,8 @@ KNOWN: Units = {
     }.items()
     for unit, factor in table.items()
 }
-_NUMBER = re.compile(r"-?[0-9]{1,19}(?:\.[0-9]{1,19})?")
-_QUANTITY = re.compile(r"(-?[0-9]{1,19}(?:\.[0-9]{1,19})?)(?:\s*([A-Za-z%][A-Za-z0-9_%]*))?")
+_NUMBER = re.compile(r"-?[0-9]{1,40}(?:\.[0-9]{1,40})?")
+_QUANTITY = re.compile(r"(-?[0-9]{1,40}(?:\.[0-9]{1,40})?)(?:\s*([A-Za-z%][A-Za-z0-9_%]*))?")
 
 
 def declared(units: Mapping[str, str]) -> Units:

@@ -10,11 +10,11 @@ from ...facts import Draft, Error, Fact, Schema, State, format_address, format_v
 from ..contract import Driver, Property, Transition
 from ..expressions import BadExpression
 from . import drivers, rules
-from .actions import Action, parse
+from .actions import MAX_ID, Action, parse
 from .document import Limits, WorldFile, read_document
 from .errors import BadFormula, BadStart, UnknownName
 from .functions import evaluate
-from .loader import Model, compile_model, start_value
+from .loader import WHOLE, Model, compile_model, start_value
 from .schema import Slot, Vocabulary
 
 
@@ -44,7 +44,7 @@ class DeclaredWorld:
     def properties(self) -> Mapping[str, Property]:
         """The invariants of the world file, and that every reference leads to something."""
         named = {invariant.name: _property(invariant) for invariant in self.model.invariants}
-        return {"whole": lambda state: _not_whole(self.model.words, state), **named}
+        return {WHOLE: lambda state: _not_whole(self.model.words, state), **named}
 
     # --- what a plan over this world is checked for ------------------------------------------------
 
@@ -97,7 +97,7 @@ def _start(model: Model) -> State:
         for key in keys:
             if not slot.optional and state.get(slot.relation, key) is None:
                 raise BadStart(f"start: no {format_address(slot.relation, key)}", f"a value of {slot.type}")
-    checks: dict[str, Property] = {"whole": lambda found: _not_whole(words, found)}
+    checks: dict[str, Property] = {WHOLE: lambda found: _not_whole(words, found)}
     checks |= {invariant.path: _property(invariant) for invariant in model.invariants}
     for path, check in checks.items():
         if problem := check(state):
@@ -117,6 +117,8 @@ def _start_facts(model: Model) -> Iterator[Fact]:
             if not isinstance(value, dict):
                 raise BadStart(f"{path}: {value!r}", f"a mapping from id to the fields of a {each}")
             for one, fields in value.items():
+                if not 0 < len(one) <= MAX_ID:
+                    raise BadStart(f"{path}: an id of {len(one)} characters", f"1 to {MAX_ID}")
                 yield each, (one,), True
                 for field, given in fields.items():
                     if field not in words.fields[each]:

@@ -7,6 +7,7 @@ be done.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -59,6 +60,11 @@ class Simple:
         fixed = [literal(word) for word in self.words]
         object.__setattr__(self, "argv", None if None in fixed else tuple(fixed))
 
+    def all_words(self) -> Iterator[Word]:
+        yield from (value for _, value in self.assignments)
+        yield from self.words
+        yield from (redirect.word for redirect in self.redirects)
+
     def __str__(self) -> str:
         parts = [f"{name}={show(value)}" for name, value in self.assignments]
         return " ".join([*parts, *map(show, self.words), *map(str, self.redirects)])
@@ -69,6 +75,13 @@ class Action:
     """Simple commands in order, each with what stands before it: ";", "&&" or "||" (";" for the first)."""
 
     commands: tuple[tuple[str, Simple], ...]
+    asks_status: bool = field(init=False, compare=False, repr=False)  # whether `$?` is in it
+
+    def __post_init__(self) -> None:
+        words = (word for _, command in self.commands for word in command.all_words())
+        object.__setattr__(
+            self, "asks_status", any(part[0] == "?" and type(part) is Variable for w in words for part in w)
+        )
 
     def __str__(self) -> str:
         text = ""

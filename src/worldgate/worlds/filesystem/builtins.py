@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from . import calls
-from .errno import ENOTDIR, EACCES, Failure
+from .errno import EACCES, ENOTDIR, Failure
 from .expansion import Unmodelled
 from .paths import READ, SEARCH, WRITE
 from .session import Session, ShellExit
@@ -98,11 +98,11 @@ def unescaped(text: str) -> str:
     return (raw + text[at:].encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
 
 
-def true(session: Session, argv: Sequence[str]) -> int:
+def true(_session: Session, _argv: Sequence[str]) -> int:
     return 0
 
 
-def false(session: Session, argv: Sequence[str]) -> int:
+def false(_session: Session, _argv: Sequence[str]) -> int:
     return 1
 
 
@@ -140,7 +140,7 @@ _ACCESS = {"-r": READ, "-w": WRITE, "-x": SEARCH}
 _UNARY = frozenset(("-n", "-z", "-e", "-s", "-L", "-h", *_KINDS, *_ACCESS))
 _BINARY = frozenset(("=", "!=", *_COMPARE))
 # Operators dash knows and this world does not, wherever they stand.
-UNMODELLED_TESTS = frozenset("-a -o ( ) < > -t -g -u -k -O -G -nt -ot -ef".split())
+UNMODELLED_TESTS = frozenset(["-a", "-o", "(", ")", "<", ">", "-t", "-g", "-u", "-k", "-O", "-G", "-nt", "-ot", "-ef"])
 _INTEGER = re.compile(r"[ \t\n\v\f\r]*([-+]?[0-9]+)[ \t\n\v\f\r]*")
 
 
@@ -176,7 +176,8 @@ def _holds(session: Session, words: list[str]) -> bool:
         return _unary(session, first, second)
     if second in _BINARY and count == 2:
         raise _Wrong(f"{second}: argument expected")
-    raise _Wrong(f"{words[1] if first in _UNARY else first}: unexpected operator")
+    wrong = second if first in _UNARY else first
+    raise _Wrong(f"{wrong}: unexpected operator" if wrong else "unexpected operator")
 
 
 def _binary(left: str, operator: str, right: str) -> bool:

@@ -55,7 +55,7 @@ def _new_inode(tree: Tree, directory: str, name: str, kind: str, mode: int | Non
         number += 1
         inode = f"{path}//{number}"
     key, write = (inode,), tree.set
-    write("entry", (directory, name), inode)
+    tree.enter(directory, name, inode)
     write("kind", key, kind)
     write("uid", key, tree.uid)
     group = tree.gid
@@ -69,25 +69,34 @@ def _new_inode(tree: Tree, directory: str, name: str, kind: str, mode: int | Non
     return inode
 
 
+_ALWAYS = ("kind", "uid", "gid")
+_RELATIONS = {"dir": ("mode",), "symlink": ("target",), "file": ("mode", "content", "size")}
+
+
 def _forget(tree: Tree, inode: str) -> None:
     """Remove every fact of an inode that no entry names any more."""
-    key = (inode,)
-    for relation in ("kind", "mode", "uid", "gid", "content", "size", "target", "outside"):
-        tree.set(relation, key, None)
-    for (name,) in list(tree.draft.select("xattr", key)):
-        tree.set("xattr", (inode, name), None)
+    key, write = (inode,), tree.set
+    kind = tree.kind(inode)
+    for relation in _RELATIONS.get(kind, ("mode",)):
+        write(relation, key, None)
+    for relation in _ALWAYS:
+        write(relation, key, None)
+    if kind != "dir":
+        write("outside", key, None)
+    for name in tree.attributes(inode):
+        write("xattr", (inode, name), None)
 
 
 def _drop_entry(tree: Tree, directory: str, name: str, inode: str) -> None:
     """Remove an entry that is not a directory, and its inode with the last link."""
-    tree.set("entry", (directory, name), None)
-    if not tree.draft.owners("entry", inode):
+    tree.leave(directory, name, inode)
+    if not tree.owners(inode):
         _forget(tree, inode)
 
 
 def _drop_dir(tree: Tree, directory: str, name: str, inode: str) -> None:
     """Remove an empty directory; while the shell stands in it or below it, it lives on without a name."""
-    tree.set("entry", (directory, name), None)
+    tree.leave(directory, name, inode)
     held: str | None = tree.cwd
     while held is not None and held != inode:
         held = tree.get("detached", (held,))
@@ -121,30 +130,38 @@ def rmdir(tree: Tree, path: str) -> None:
     place = tree.locate(path, slash_follows=False)
     if not place.dir:
         raise Failure({".": EINVAL, "..": ENOTEMPTY, "/": EBUSY}[place.name])
-    inode = place.inode
-    if inode is None:
+    if place.inode is None:
         raise Failure(ENOENT)
-    _check_delete(tree, place.dir, inode)
+    rmdir_at(tree, place.dir, place.name, place.inode)
+
+
+def rmdir_at(tree: Tree, directory: str, name: str, inode: str) -> None:
+    """rmdir of an entry that was found."""
+    _check_delete(tree, directory, inode)
     if not tree.is_dir(inode):
         raise Failure(ENOTDIR)
     if not tree.is_empty(inode):
         raise Failure(ENOTEMPTY)
-    _drop_dir(tree, place.dir, place.name, inode)
+    _drop_dir(tree, directory, name, inode)
 
 
 def unlink(tree: Tree, path: str) -> None:
     place = tree.locate(path, slash_follows=False)
     if not place.dir:
         raise Failure(EISDIR)
-    inode = place.inode
-    if inode is None:
+    if place.inode is None:
         raise Failure(ENOENT)
     if place.slash:
-        raise Failure(EISDIR if tree.is_dir(inode) else ENOTDIR)
-    _check_delete(tree, place.dir, inode)
+        raise Failure(EISDIR if tree.is_dir(place.inode) else ENOTDIR)
+    unlink_at(tree, place.dir, place.name, place.inode)
+
+
+def unlink_at(tree: Tree, directory: str, name: str, inode: str) -> None:
+    """unlink of an entry that was found."""
+    _check_delete(tree, directory, inode)
     if tree.is_dir(inode):
         raise Failure(EISDIR)
-    _drop_entry(tree, place.dir, place.name, inode)
+    _drop_entry(tree, directory, name, inode)
 
 
 def symlink(tree: Tree, target: str, path: str) -> str:
@@ -164,7 +181,7 @@ def _to_create(tree: Tree, path: str) -> Place:
     place = tree.locate(path, slash_follows=False)
     if place.inode is not None:
         raise Failure(EEXIST)
-    if place.slash:
+    if place.slash or tree.is_detached(place.dir):
         raise Failure(ENOENT)
     return place
 
@@ -178,7 +195,7 @@ def link(tree: Tree, source: str, path: str) -> None:
     _check_create(tree, place.dir)
     if tree.is_dir(inode):
         raise Failure(EPERM)
-    tree.set("entry", (place.dir, place.name), inode)
+    tree.enter(place.dir, place.name, inode)
 
 
 def _safe_to_link(tree: Tree, inode: str) -> bool:
@@ -201,6 +218,8 @@ def rename(tree: Tree, source: str, path: str, replace: bool = True) -> None:
         raise Failure(ENOENT)
     if there is not None and not replace:
         raise Failure(EEXIST)
+    if tree.is_detached(new.dir):
+        raise Failure(ENOENT)
     is_dir = tree.is_dir(inode)
     if not is_dir and (old.slash or new.slash):
         raise Failure(ENOTDIR)
@@ -226,8 +245,8 @@ def rename(tree: Tree, source: str, path: str, replace: bool = True) -> None:
             _drop_dir(tree, new.dir, new.name, there)
         else:
             raise Failure(ENOTEMPTY)
-    tree.set("entry", (old.dir, old.name), None)
-    tree.set("entry", (new.dir, new.name), inode)
+    tree.leave(old.dir, old.name, inode)
+    tree.enter(new.dir, new.name, inode)
 
 
 def _is_below(tree: Tree, directory: str, top: str) -> bool:
@@ -239,12 +258,14 @@ def _is_below(tree: Tree, directory: str, top: str) -> bool:
 
 def open_write(tree: Tree, path: str, mode: int = 0o666, exclusive: bool = False) -> tuple[str, bool]:
     """open(2) for writing with O_CREAT: the inode, and whether it is new. Contents stay as they are."""
-    place = tree.locate(path, follow=not exclusive, slash_follows=False)
+    place = tree.locate(path, slash_follows=False)
+    if not (exclusive or place.slash) and tree.is_link(place.inode):
+        place = tree.locate(path, follow=True)
     inode = place.inode
-    if exclusive and inode is not None:
-        raise Failure(EEXIST)
     if place.slash:
         raise Failure(EISDIR)
+    if exclusive and inode is not None:
+        raise Failure(EEXIST)
     if inode is not None:
         check_write(tree, inode)
         return inode, False

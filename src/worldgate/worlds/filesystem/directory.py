@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import stat
+import struct
 from collections.abc import Callable, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -51,8 +52,9 @@ KINDS: Final[Mapping[int, str]] = MappingProxyType(
 )
 _NOTHING: Final[Mapping[Key, Any]] = {}
 _UNASKED: Final[Any] = object()
-Groups = Mapping[tuple[int, int], tuple[str, ...]]
-"""(device, inode number) of each file with several links, to its paths in this world, sorted."""
+_ROW: Final = struct.Struct("=7Q2q")
+Groups = Mapping[tuple[int, int, int], tuple[str, ...]]
+"""(device, inode number, links) of each file with several links, to its paths in this world, sorted."""
 
 
 class DirectorySource:
@@ -90,7 +92,7 @@ class DirectorySource:
         if relation == "entry":
             directory, name = str(key[0]), str(key[1])
             path = join(directory, name)
-            status = None if not name or "/" in name else self.lstat(path)
+            status = None if name in ("", ".", "..") or "/" in name else self.lstat(path)
             return None if status is None else self.links(path, status)[0]
         reader = _READERS.get(relation)
         if reader is None:
@@ -163,7 +165,7 @@ class DirectorySource:
         """The paths of the inode at `path`, the least first."""
         if single(status):
             return (path,)
-        found = self.groups().get((status.st_dev, status.st_ino), ())
+        found = self.groups().get(_number(status), ())
         if path not in found:
             raise changed(path)
         return found
@@ -194,8 +196,8 @@ class DirectorySource:
         rows = list(self._tree.walk())
         for path, status in rows:
             # mode, ino, dev, nlink, uid, gid, size; reading changes only the time of access
-            row = (path, status[:7], status.st_mtime_ns, status.st_ctime_ns)
-            digest.update(repr(row).encode("utf-8", "surrogateescape"))
+            digest.update(_ROW.pack(*status[:7], status.st_mtime_ns, status.st_ctime_ns))
+            digest.update(os.fsencode(path) + b"\0")
         if self._groups is None:
             self._groups = _grouped(rows)
         return digest.hexdigest()
@@ -227,6 +229,9 @@ class DirectorySource:
             try:
                 rows, status = self._tree.listing(directory)
             except FileNotFoundError:
+                before = self._stats.get(directory)
+                if before is not None and stat.S_ISDIR(before.st_mode):
+                    raise changed(directory) from None
                 return self._entries.setdefault(directory, _NOTHING)
             self._watch(directory, status)
             if directory == ROOT:
@@ -288,11 +293,15 @@ def single(status: os.stat_result) -> bool:
     return status.st_nlink < 2 or stat.S_ISDIR(status.st_mode)
 
 
+def _number(status: os.stat_result) -> tuple[int, int, int]:
+    return status.st_dev, status.st_ino, status.st_nlink
+
+
 def _grouped(rows: Iterator[tuple[str, os.stat_result]] | list[tuple[str, os.stat_result]]) -> Groups:
-    found: dict[tuple[int, int], list[str]] = {}
+    found: dict[tuple[int, int, int], list[str]] = {}
     for path, status in rows:
         if not single(status):
-            found.setdefault((status.st_dev, status.st_ino), []).append(path)
+            found.setdefault(_number(status), []).append(path)
     return {number: tuple(sorted(paths)) for number, paths in found.items()}
 
 

@@ -7,6 +7,7 @@ whole directories around and removes what others stand in.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
 
@@ -16,8 +17,42 @@ from .schema import ROOT
 
 _FRESH = ("a", "b", "c", "d", "new", "out.txt", "log", "build", "x y", "it's", ".hidden", "é", "*", "[ab]", "-n")
 _WORDS = ("hello", "two words", "$A", "a\\nb", "", "*", "x", "100")
-_MODES = ("644", "755", "600", "000", "444", "500", "u+x", "go-rwx", "a+r", "+x", "-w", "o=", "u=rwx,g=rx", "a+X", "g=u", "0755")
-_ODD_MODES = ("4755", "2755", "1777", "00755", "7777", "u+s", "g+s", "+t", "a=", "=rw", "ug=o", "888", "u+z", "", "a+rwX,u-w", "77777")
+_MODES = (
+    "644",
+    "755",
+    "600",
+    "000",
+    "444",
+    "500",
+    "u+x",
+    "go-rwx",
+    "a+r",
+    "+x",
+    "a-w",
+    "o=",
+    "u=rwx,g=rx",
+    "a+X",
+    "g=u",
+    "0755",
+)
+_ODD_MODES = (
+    "4755",
+    "2755",
+    "1777",
+    "00755",
+    "7777",
+    "u+s",
+    "g+s",
+    "+t",
+    "a=",
+    "=rw",
+    "ug=o",
+    "888",
+    "u+z",
+    "",
+    "a+rwX,u-w",
+    "77777",
+)
 
 
 def quote(name: str) -> str:
@@ -47,9 +82,9 @@ class _View:
             rows = self.state.select("entry", (directory,))
             if not rows:
                 return None
-            names = sorted(row[0] for row in rows) if len(rows) < 64 else [next(iter(rows))[0]]
+            names = sorted(str(row[0]) for row in rows) if len(rows) < 64 else [str(next(iter(rows))[0])]
             name = self.random.choice(names)
-            inode = rows[(name,)]
+            inode = str(rows[(name,)])
             kind = self.state.get("kind", (inode,))
             path = f"{path}/{name}" if path else name
             descend = kind == "dir" and self.random.random() < deeper
@@ -79,123 +114,146 @@ class _View:
         return quote(_undashed(name))
 
 
-Make = Callable[[_View, Random], str]
-
-
-def _word(random: Random) -> str:
-    text = random.choice(_WORDS)
-    return random.choice((f'"{text}"', f"'{text}'"))
-
-
-_ANY = ("file", "dir", "symlink", "any")
-
-_EVERYDAY: tuple[tuple[int, Make], ...] = (
-    (10, lambda v, r: f"mkdir {v.fresh()}"),
-    (3, lambda v, r: f"mkdir -p {v.fresh()}/{r.choice('abc')}"),
-    (10, lambda v, r: f"touch {v.fresh()}"),
-    (12, lambda v, r: f"echo {_word(r)} > {v.fresh()}"),
-    (6, lambda v, r: f"echo {_word(r)} >> {v.pick('file')}"),
-    (8, lambda v, r: f"cat {v.pick('file')}"),
-    (8, lambda v, r: f"ls {v.pick('dir')}"),
-    (4, lambda v, r: "ls"),
-    (8, lambda v, r: f"cd {v.pick('dir')}"),
-    (6, lambda v, r: r.choice(("cd ..", "cd ..", "cd /", "cd -", "pwd"))),
-    (6, lambda v, r: f"mv {v.pick('file', 'dir')} {v.fresh()}"),
-    (4, lambda v, r: f"mv {v.pick('file')} {v.pick('dir')}"),
-    (6, lambda v, r: f"cp {v.pick('file')} {v.fresh()}"),
-    (3, lambda v, r: f"cp -r {v.pick('dir')} {v.fresh()}"),
-    (6, lambda v, r: f"rm {v.pick('file', 'symlink')}"),
-    (3, lambda v, r: f"rm -r {v.pick('dir')}"),
-    (3, lambda v, r: f"rmdir {v.pick('dir')}"),
-    (4, lambda v, r: f"chmod {r.choice(_MODES[:12])} {v.pick('file')}".replace("chmod -w", "chmod a-w")),
-    (3, lambda v, r: f"ln -s {v.pick('file', 'dir')} {v.fresh()}"),
-    (2, lambda v, r: f"ln {v.pick('file')} {v.fresh()}"),
-    (2, lambda v, r: f"readlink {v.pick('symlink')}"),
-    (4, lambda v, r: f"test -{r.choice('efdrwxsL')} {v.pick('file', 'dir')}"),
-    (2, lambda v, r: f"test -d {v.pick('dir')} && echo yes || echo no"),
-    (2, lambda v, r: f"A={_word(r)}"),
-    (2, lambda v, r: f"export B={_word(r)}"),
-    (2, lambda v, r: 'echo "$A" $B'),
-    (2, lambda v, r: "echo *"),
-)
-
-
-def _odd(v: _View, r: Random) -> str:
-    """Any path with something odd done to it."""
-    path = v.pick(*_ANY)
-    turn = r.random()
+def _odd(view: _View) -> str:
+    """Any path, mostly with something odd done to it."""
+    random, path = view.random, view.pick("file", "dir", "symlink", "any")
+    turn = random.random()
     if turn < 0.15:
         return path + "/"
     if turn < 0.25:
-        return path + r.choice(("/.", "/..", "//", "/../.", "/nothing", "/../../.."))
+        return path + random.choice(("/.", "/..", "//", "/../.", "/nothing", "/../../.."))
     if turn < 0.33:
-        return r.choice((".", "..", "/", "''", "nosuch", "nosuch/x", "./.", "//", "$A", '"$B"'))
+        return random.choice((".", "..", "/", "''", "nosuch", "nosuch/x", "./.", "//", "$A", '"$B"'))
     if turn < 0.40:
-        return v.fresh()
+        return view.fresh()
     if turn < 0.44:
-        return r.choice(("*", "?", "[a-c]*", "*/*", "*/", ".h*", "'*'", "[!a]*", "*.txt", "b*"))
+        return random.choice(("*", "?", "[a-c]*", "*/*", "*/", ".h*", "'*'", "[!a]*", "*.txt", "b*"))
     return path
 
 
-_ADVERSARIAL: tuple[tuple[int, Make], ...] = (
-    (6, lambda v, r: f"mkdir {r.choice(('', '-p '))}{_odd(v, r)}"),
-    (3, lambda v, r: f"mkdir -p {_odd(v, r)}/{r.choice(('a', 'b/c', '.', '../d', 'e/'))}"),
-    (5, lambda v, r: f"rmdir {_odd(v, r)}"),
-    (5, lambda v, r: f"touch {_odd(v, r)}"),
-    (7, lambda v, r: f"rm {r.choice(('', '-f ', '-r ', '-rf ', ''))}{_odd(v, r)}"),
-    (12, lambda v, r: f"mv {r.choice(('', '', '-n ', '-T ', '-nT '))}{_odd(v, r)} {_odd(v, r)}"),
-    (4, lambda v, r: f"mv {(p := v.pick('dir'))} {p}{r.choice(('', '/', '/.', '/x', '/../x'))}"),
-    (12, lambda v, r: f"cp {r.choice(('', '-r ', '-p ', '-rp '))}{_odd(v, r)} {_odd(v, r)}"),
-    (4, lambda v, r: f"cp -r {(p := v.pick('dir'))} {p}{r.choice(('', '/', '/.', '/x', '/../x'))}"),
-    (4, lambda v, r: f"{r.choice(('mv', 'cp', 'cp -r', 'ln', 'ln -s'))} {_odd(v, r)} {_odd(v, r)} {_odd(v, r)}"),
-    (6, lambda v, r: f"ln {r.choice(('', '-s '))}{_odd(v, r)} {_odd(v, r)}"),
-    (2, lambda v, r: f"ln {r.choice(('', '-s '))}{_odd(v, r)}"),
-    (7, lambda v, r: f"chmod {quote(m) if (m := r.choice(_MODES + _ODD_MODES))[:1] != '-' else 'a' + m} {_odd(v, r)}"),
-    (3, lambda v, r: f"chmod {r.choice(('000', '100', '200', '300', '400', '500', '600', '755', '2775', '1777'))} {v.pick('dir')}"),
-    (5, lambda v, r: f"cd {_odd(v, r)}"),
-    (2, lambda v, r: r.choice(("cd", "cd -", "pwd", "cd ..", "cd .", "cd /"))),
-    (5, lambda v, r: f"cat {_odd(v, r)}{r.choice(('', ' ' + _odd(v, r)))}"),
-    (5, lambda v, r: f"ls {r.choice(('', '-a ', '-A ', '-d ', '-1 '))}{_odd(v, r)}{r.choice(('', ' ' + _odd(v, r)))}"),
-    (3, lambda v, r: f"readlink {_odd(v, r)}"),
-    (5, lambda v, r: f"{r.choice(('echo', 'echo -n', 'cat', 'ls'))} {_odd(v, r)} {r.choice('>|>>'.split('|'))} {_odd(v, r)}"),
-    (2, lambda v, r: f"> {_odd(v, r)}"),
-    (4, lambda v, r: f"test {r.choice(('', '! '))}-{r.choice('efdrwxsLhnz')} {_odd(v, r)}"),
-    (3, lambda v, r: f"test {_word(r)} {r.choice(('=', '!=', '-eq', '-lt', '-ge', '-f'))} {_word(r)}"),
-    (2, lambda v, r: f"export A={_odd(v, r)}; echo $A \"$A\" ${{B}}x"),
-    (2, lambda v, r: f"B={_word(r)}; echo $B"),
-    (2, lambda v, r: f"echo {_odd(v, r)} && mkdir {_odd(v, r)} || echo $?"),
-    (1, lambda v, r: r.choice(("export 1=2", "rm -rf /", "rm -r .", "mv", "cp a", "mkdir", "chmod 755", "rm", "rm -f", "echo 'a\\tb\\0101\\c' x"))),
-)
+# What stands in braces in the tables below, besides `{one|other}`; `{it}` is the last path again.
+_SLOTS: Mapping[str, Callable[[_View], str]] = {
+    "dir": lambda view: view.pick("dir"),
+    "file": lambda view: view.pick("file"),
+    "link": lambda view: view.pick("symlink"),
+    "entry": lambda view: view.pick("file", "dir"),
+    "new": _View.fresh,
+    "odd": _odd,
+    "word": lambda view: quote(view.random.choice(_WORDS)),
+    "words": lambda view: f'"{view.random.choice(_WORDS)}"',
+    "mode": lambda view: view.random.choice(_MODES),
+    "odd mode": lambda view: quote(view.random.choice(_MODES + _ODD_MODES)),
+}
 
-_STRUCTURAL: tuple[tuple[int, Make], ...] = (
-    (8, lambda v, r: f"mkdir -p {v.fresh()}/{r.choice('abc')}/{r.choice('abc')}"),
-    (12, lambda v, r: f"mv {v.pick('dir')} {v.pick('dir')}"),
-    (6, lambda v, r: f"mv -T {v.pick('dir')} {v.pick('dir')}"),
-    (8, lambda v, r: f"cp -r {v.pick('dir')} {v.pick('dir')}/{r.choice('abc')}"),
-    (5, lambda v, r: f"cp -rp {v.pick('dir')} {v.fresh()}"),
-    (5, lambda v, r: f"rm -rf {v.pick('dir')}"),
-    (3, lambda v, r: f"rm -r {r.choice(('../', '../../', ''))}{v.pick('dir')}"),
-    (4, lambda v, r: f"cd {v.pick('dir')}"),
-    (3, lambda v, r: r.choice(("cd ..", "cd ../..", "cd -", "cd /"))),
-    (3, lambda v, r: 'rm -r "$PWD"'),
-    (3, lambda v, r: f"mv \"$PWD\" /{r.choice('abcde')}"),
-    (3, lambda v, r: f"rmdir {v.pick('dir')}"),
-    (5, lambda v, r: f"ln -s {v.pick('dir')} {v.fresh()}"),
-    (4, lambda v, r: f"ln {v.pick('file')} {v.fresh()}"),
-    (4, lambda v, r: f"touch {v.fresh()}"),
-    (3, lambda v, r: f"echo {r.choice('xyz')} > {v.fresh()}"),
-    (2, lambda v, r: f"mv {v.pick('dir')}/* {v.pick('dir')}"),
-    (2, lambda v, r: f"cp -r {v.pick('dir')}/* {v.pick('dir')}"),
-    (2, lambda v, r: r.choice(("pwd", "ls", "ls ..", "touch here", "mkdir here", "ls -a"))),
-)
+_EVERYDAY = """
+10 mkdir {new}
+ 3 mkdir -p {new}/{a|b|c}
+10 touch {new}
+12 echo {word} > {new}
+ 6 echo {words} >> {file}
+ 8 cat {file}
+ 8 ls {dir}
+ 4 ls
+ 8 cd {dir}
+ 6 {cd ..|cd ..|cd /|cd -|pwd}
+ 6 mv {entry} {new}
+ 4 mv {file} {dir}
+ 6 cp {file} {new}
+ 3 cp -r {dir} {new}
+ 5 rm {file}
+ 1 rm {link}
+ 3 rm -r {dir}
+ 3 rmdir {dir}
+ 4 chmod {mode} {file}
+ 3 ln -s {entry} {new}
+ 2 ln {file} {new}
+ 2 readlink {link}
+ 4 test -{e|f|d|r|w|x|s|L} {entry}
+ 2 test -d {dir} && echo yes || echo no
+ 2 A={words}
+ 2 export B={word}
+ 2 echo "$A" $B
+ 2 echo *
+"""
+
+_ADVERSARIAL = """
+ 6 mkdir {|-p }{odd}
+ 3 mkdir -p {odd}/{a|b/c|.|../d|e/}
+ 5 rmdir {odd}
+ 5 touch {odd}
+ 7 rm {||-f |-r |-rf }{odd}
+12 mv {||-n |-T |-nT }{odd} {odd}
+ 4 mv {dir} {it}{|/|/.|/x|/../x}
+12 cp {|-r |-p |-rp }{odd} {odd}
+ 4 cp -r {dir} {it}{|/|/.|/x|/../x}
+ 4 {mv|cp|cp -r|ln|ln -s} {odd} {odd} {odd}
+ 6 ln {|-s }{odd} {odd}
+ 2 ln {|-s }{odd}
+ 7 chmod {odd mode} {odd}
+ 3 chmod {000|100|200|300|400|500|600|755|2775|1777} {dir}
+ 5 cd {odd}
+ 2 {cd|cd -|pwd|cd ..|cd .|cd /}
+ 3 cat {odd}
+ 2 cat {odd} {odd}
+ 3 ls {|-a |-A |-d |-1 }{odd}
+ 2 ls {|-a |-A |-d |-1 }{odd} {odd}
+ 3 readlink {odd}
+ 5 {echo|echo -n|cat|ls} {odd} {>|>>} {odd}
+ 2 > {odd}
+ 4 test {|! }-{e|f|d|r|w|x|s|L|h|n|z} {odd}
+ 3 test {word} {=|!=|-eq|-lt|-ge|-f} {words}
+ 2 export A={odd}; echo $A "$A" ${B}x
+ 2 B={words}; echo $B
+ 2 echo {odd} && mkdir {odd} || echo $?
+ 1 {export 1=2|rm -rf /|rm -r .|mv|cp a|mkdir|chmod 755|rm|rm -f|echo 'a\\tb\\0101\\c' x}
+"""
+
+_STRUCTURAL = """
+ 8 mkdir -p {new}/{a|b|c}/{a|b|c}
+12 mv {dir} {dir}
+ 6 mv {dir} {new}
+ 6 mv -T {dir} {dir}
+ 8 cp -r {dir} {dir}/{a|b|c}
+ 5 cp -rp {dir} {new}
+ 5 rm -rf {dir}
+ 3 rm -r {../|../../|}{dir}
+ 4 cd {dir}
+ 3 {cd ..|cd ../..|cd -|cd /}
+ 3 rm -r "$PWD"
+ 3 mv "$PWD" /{a|b|c|d|e}
+ 3 rmdir {dir}
+ 5 ln -s {dir} {new}
+ 4 ln {file} {new}
+ 4 touch {new}
+ 3 echo {x|y|z} > {new}
+ 2 mv {dir}/* {dir}
+ 2 cp -r {dir}/* {dir}
+ 2 {pwd|ls|ls ..|touch here|mkdir here|ls -a}
+"""
+
+_BRACES = re.compile(r"(?<!\$)\{([^}]*)\}")
 
 
-def _driver(table: Sequence[tuple[int, Make]]) -> Driver:
-    weights = [weight for weight, _ in table]
-    makers = [make for _, make in table]
+def _driver(table: str) -> Driver:
+    """A driver from lines of a weight and a command."""
+    rows: list[list[str]] = [line.split(maxsplit=1) for line in table.strip().splitlines()]
+    weights, texts = [int(weight) for weight, _ in rows], [text for _, text in rows]
 
     def drive(state: State, random: Random) -> str:
-        return random.choices(makers, weights)[0](_View(state, random), random)
+        view, last = _View(state, random), ""
+
+        def fill(found: re.Match[str]) -> str:
+            nonlocal last
+            slot = str(found[1])
+            if slot == "it":
+                return last
+            if slot in _SLOTS:
+                last = _SLOTS[slot](view)
+                return last
+            return random.choice(slot.split("|"))
+
+        text: str = random.choices(texts, weights)[0]
+        return _BRACES.sub(fill, text)
 
     return drive
 

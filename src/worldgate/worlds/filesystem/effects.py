@@ -256,7 +256,7 @@ def touches(change: Change, before: State, after: State, matcher: Matcher) -> st
         return None
     if matcher.match(change.moved_from):
         return change.moved_from
-    if change.kind == "dir":
+    if "dir" in (change.kind, change.before and change.before.kind):
         for state, path in ((before, change.moved_from), (after, change.path)):
             for place, _ in beneath(state, change.inode, path, matcher):
                 if matcher.match(place):

@@ -100,7 +100,7 @@ def _names(tree: Tree, before: str, part: str) -> list[str]:
     if directory is None or not tree.is_dir(directory) or not tree.may(directory, READ):
         return []
     hidden = part.replace(_MARK, "")[:1] == "."
-    names = [*([".", ".."] if hidden else []), *tree.names(directory)]
+    names = [*([".", ".."] if hidden and not tree.is_detached(directory) else []), *tree.names(directory)]
     match = _compiled(part)
     return [name for name in names if (hidden or name[0] != ".") and match(octets(name))]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from . import calls, modes
-from .errno import EEXIST, EINVAL, EISDIR, ENOENT, ENOTDIR, ENOTEMPTY, EPERM, EACCES, Failure
-from .expansion import Unmodelled
 from .blobs import EMPTY
-from .paths import READ, SEARCH, WRITE, octets
+from .errno import EACCES, EEXIST, EINVAL, EISDIR, ENOENT, ENOTDIR, ENOTEMPTY, EPERM, Failure
+from .expansion import Unmodelled
+from .paths import READ, SEARCH, WRITE, Tree, octets
 from .quoting import curly, quoted, quoted_if_needed
 from .schema import ROOT
 from .session import Session
@@ -65,9 +65,15 @@ def _mkdir_parents(session: Session, path: str) -> int:
     try:
         calls.mkdir(tree, path)
     except Failure as failure:
-        if failure.code == EEXIST and tree.is_dir(tree.look(path)):
-            return 0
-        return session.complain(f"mkdir: cannot create directory {curly(path)}: {failure.reason}")
+        told = f"cannot create directory {curly(path)}: {failure.reason}"
+        if failure.code == EEXIST:
+            try:
+                if tree.is_dir(tree.find(path)):
+                    return 0
+            except Failure as blind:
+                if blind.code not in (ENOENT, ENOTDIR):
+                    told = f"cannot stat {curly(path)}: {blind.reason}"
+        return session.complain(f"mkdir: {told}")
     return 0
 
 
@@ -78,7 +84,7 @@ def _prefixes(path: str) -> list[int]:
     return [end for end in ends if body[:end].strip("/")]
 
 
-def rmdir(session: Session, flags: Flags, operands: Sequence[str]) -> int:
+def rmdir(session: Session, _flags: Flags, operands: Sequence[str]) -> int:
     if not operands:
         return session.usage("rmdir", "missing operand")
     status = 0
@@ -87,13 +93,24 @@ def rmdir(session: Session, flags: Flags, operands: Sequence[str]) -> int:
             calls.rmdir(session.tree, path)
         except Failure as failure:
             reason = failure.reason
-            if failure.code == ENOTDIR and path[-1:] == "/" and session.tree.is_link(session.tree.look(path.rstrip("/"), follow=False)):
+            if failure.code == ENOTDIR and path[-1:] == "/" and _is_link_to_dir(session.tree, path):
                 reason = "Symbolic link not followed"
             status = session.complain(f"rmdir: failed to remove {quoted(path)}: {reason}")
     return status
 
 
-def touch(session: Session, flags: Flags, operands: Sequence[str]) -> int:
+def _is_link_to_dir(tree: Tree, path: str) -> bool:
+    """Whether what stands before the slashes is a link, and not one that leads to a file."""
+    try:
+        if not tree.is_dir(tree.find(path)):
+            return False
+    except Failure as failure:
+        if failure.code == ENOTDIR:
+            return False
+    return tree.is_link(tree.look(path.rstrip("/"), follow=False))
+
+
+def touch(session: Session, _flags: Flags, operands: Sequence[str]) -> int:
     if not operands:
         return session.usage("touch", "missing file operand")
     status = 0
@@ -134,9 +151,20 @@ def base_of(path: str) -> str:
     return path.rstrip("/").rpartition("/")[2]
 
 
+def trimmed(path: str) -> str:
+    """A path with one slash at its end where there were more, as the tools that walk trees take it."""
+    return path.rstrip("/") + "/" if path[-2:] == "//" and len(path) > 2 else path
+
+
 def below(directory: str, name: str) -> str:
     """`name` in `directory`, as the tools join them."""
-    return directory + name if directory[-1:] == "/" else f"{directory}/{name}"
+    body = directory.rstrip("/")
+    return f"{body}/{name}" if body else directory + name
+
+
+def hold(tree: Tree, directory: str) -> None:
+    """Keep a target directory open until the command ends: its path may come to mean something else meanwhile."""
+    tree.opened = (below(directory, ""), tree.find(directory))
 
 
 def ln(session: Session, flags: Flags, operands: Sequence[str]) -> int:
@@ -162,6 +190,7 @@ def ln(session: Session, flags: Flags, operands: Sequence[str]) -> int:
 
 def _link_into(session: Session, sources: Sequence[str], directory: str, symbolic: bool) -> int:
     status = 0
+    hold(session.tree, directory)
     for source in sources:
         name = base_of(source)
         status |= _link_one(session, source, below(directory, name), symbolic, None if name else Failure(ENOENT))
@@ -199,7 +228,7 @@ def _link_one(session: Session, source: str, path: str, symbolic: bool, failed: 
     return session.complain(f"ln: failed to create {told}: {failed.reason}")
 
 
-def readlink(session: Session, flags: Flags, operands: Sequence[str]) -> int:
+def readlink(session: Session, _flags: Flags, operands: Sequence[str]) -> int:
     if not operands:
         return session.usage("readlink", "missing operand")
     status, tree = 0, session.tree
@@ -215,7 +244,7 @@ def readlink(session: Session, flags: Flags, operands: Sequence[str]) -> int:
 # --- modes -----------------------------------------------------------------------------------------
 
 
-def chmod(session: Session, flags: Flags, operands: Sequence[str]) -> int:
+def chmod(session: Session, _flags: Flags, operands: Sequence[str]) -> int:
     if not operands:
         return session.usage("chmod", "missing operand")
     if len(operands) == 1:
@@ -224,7 +253,7 @@ def chmod(session: Session, flags: Flags, operands: Sequence[str]) -> int:
     if changes is None:
         return session.usage("chmod", f"invalid mode: {curly(operands[0])}")
     status, tree = 0, session.tree
-    for path in operands[1:]:
+    for path in map(trimmed, operands[1:]):
         try:
             inode = tree.find(path)
         except Failure as failure:
@@ -243,7 +272,7 @@ def chmod(session: Session, flags: Flags, operands: Sequence[str]) -> int:
 # --- looking ---------------------------------------------------------------------------------------
 
 
-def cat(session: Session, flags: Flags, operands: Sequence[str]) -> int:
+def cat(session: Session, _flags: Flags, operands: Sequence[str]) -> int:
     status, tree = 0, session.tree
     for path in operands:
         if path == "-":
@@ -279,18 +308,20 @@ def _is_own_output(session: Session, inode: str) -> bool:
 def ls(session: Session, flags: Flags, operands: Sequence[str]) -> int:
     """Names one a line, sorted by their bytes. `-a` and `-A` show hidden ones, `-d` directories as themselves."""
     tree, status = session.tree, 0
-    files, directories = [], []
+    files: list[tuple[bytes, str, str]] = []
+    directories: list[tuple[bytes, str, str]] = []
     for path in operands or ["."]:
         try:
-            inode = tree.find(path, follow=False) if "d" in flags else tree.look(path) or tree.find(path, follow=False)
+            inode = _listable(tree, path, follow="d" not in flags)
         except Failure as failure:
             session.complain(f"ls: cannot access {quoted(path)}: {failure.reason}")
             status = 2
             continue
         (directories if tree.is_dir(inode) and "d" not in flags else files).append((octets(path), path, inode))
     out = [path for _, path, _ in sorted(files)]
-    titled = len(operands) > 1
-    first = not files
+    titled, first = len(operands) > 1, True
+    if files and directories:
+        out.append("")
     for _, path, inode in sorted(directories):
         if not tree.may(inode, READ):
             session.complain(f"ls: cannot open directory {quoted(path)}: {Failure(EACCES).reason}")
@@ -306,8 +337,20 @@ def ls(session: Session, flags: Flags, operands: Sequence[str]) -> int:
     return status
 
 
+def _listable(tree: Tree, path: str, follow: bool) -> str:
+    """What ls looks at: a link's end, or the link itself where there is none."""
+    try:
+        return tree.find(path, follow)
+    except Failure as failure:
+        if failure.code != ENOENT:
+            raise
+        return tree.find(path, follow=False)
+
+
 def _listed(session: Session, directory: str, flags: Flags) -> list[str]:
     names = session.tree.names(directory)
+    if session.tree.is_detached(directory):
+        return []
     if "a" in flags:
         return sorted([".", "..", *names], key=octets)
     return names if "A" in flags else [name for name in names if name[0] != "."]
@@ -321,20 +364,15 @@ def rm(session: Session, flags: Flags, operands: Sequence[str]) -> int:
     if not operands:
         return 0 if force else session.usage("rm", "missing operand")
     recursive = bool(flags & {"r", "R"})
-    for path in operands:
+    for path in map(trimmed, operands):
         status |= _rm_one(session, path, recursive, force)
     return status
 
 
 def _rm_one(session: Session, path: str, recursive: bool, force: bool) -> int:
     tree = session.tree
-    try:
-        inode = tree.find(path, follow=False) if path[-1:] != "/" else tree.find(path)
-    except Failure as failure:
-        if force and failure.code in (ENOENT, ENOTDIR):
-            return 0
-        return session.complain(f"rm: cannot remove {quoted(path)}: {failure.reason}")
-    if tree.is_dir(inode):
+    inode = tree.look(path, follow=False)
+    if inode is not None and tree.is_dir(inode):
         if not recursive:
             return session.complain(f"rm: cannot remove {quoted(path)}: {Failure(EISDIR).reason}")
         if base_of(path) in (".", ".."):
@@ -347,33 +385,77 @@ def _rm_one(session: Session, path: str, recursive: bool, force: bool) -> int:
     try:
         calls.unlink(tree, path)
     except Failure as failure:
+        if force and failure.code in (ENOENT, ENOTDIR):
+            return 0
         return session.complain(f"rm: cannot remove {quoted(path)}: {failure.reason}")
     return 0
 
 
 def _rm_tree(session: Session, path: str, directory: str, force: bool) -> int:
     """Remove what is below, then the directory; one that keeps something is not tried."""
-    tree, status = session.tree, 0
-    readable = tree.may(directory, READ)
-    if readable:
-        for name in tree.names(directory):
-            below_path = path + name if path[-1:] == "/" else f"{path}/{name}"
-            inode = tree.get("entry", (directory, name))
-            if tree.is_dir(inode) and tree.may(directory, SEARCH):
-                status |= _rm_tree(session, below_path, inode, force)
-                continue
-            try:
-                if not tree.may(directory, SEARCH):
-                    raise Failure(EACCES)
-                calls.unlink(tree, below_path)
-            except Failure as failure:
-                status |= session.complain(f"rm: cannot remove {quoted(below_path)}: {failure.reason}")
-    if status:
-        return status
+    tree = session.tree
+    if _rm_children(session, path, directory):
+        return 1
     try:
         calls.rmdir(tree, path)
     except Failure as failure:
-        if not readable and failure.code == ENOTEMPTY:
-            failure = Failure(EACCES)
-        return session.complain(f"rm: cannot remove {quoted(path)}: {failure.reason}")
+        if force and failure.code == ENOENT:  # the path led through a link that was below it
+            return 0
+        return _rm_failed(session, path, directory, failure)
     return 0
+
+
+def _rm_children(session: Session, path: str, top: str) -> int:
+    """Remove everything below a directory, deepest first. Only what could not be removed keeps its parents."""
+    tree, status = session.tree, 0
+    stack = [_Level(path, top, _readable_names(tree, top))]
+    while True:
+        level = stack[-1]
+        if not level.names:
+            stack.pop()
+            if not stack:
+                return status
+            above = stack[-1]
+            name = base_of(level.path)
+            if not level.kept:
+                try:
+                    calls.rmdir_at(tree, above.directory, name, level.directory)
+                except Failure as failure:
+                    level.kept = bool(_rm_failed(session, level.path, level.directory, failure))
+            above.kept |= level.kept
+            status |= level.kept
+            continue
+        name = level.names.pop()
+        below_path = level.path + name if level.path[-1:] == "/" else f"{level.path}/{name}"
+        inode = tree.get("entry", (level.directory, name))
+        searchable = tree.may(level.directory, SEARCH)
+        if searchable and tree.is_dir(inode):
+            stack.append(_Level(below_path, inode, _readable_names(tree, inode)))
+            continue
+        try:
+            if not searchable:
+                raise Failure(EACCES)
+            calls.unlink_at(tree, level.directory, name, inode)
+        except Failure as failure:
+            level.kept = bool(session.complain(f"rm: cannot remove {quoted(below_path)}: {failure.reason}"))
+            status = 1
+
+
+class _Level:
+    """A directory on the way down: names still to remove (last first), and whether something stays in it."""
+
+    __slots__ = ("directory", "kept", "names", "path")
+
+    def __init__(self, path: str, directory: str, names: list[str]) -> None:
+        self.path, self.directory, self.names, self.kept = path, directory, names, False
+
+
+def _readable_names(tree: Tree, directory: str) -> list[str]:
+    return tree.names(directory)[::-1] if tree.may(directory, READ) else []
+
+
+def _rm_failed(session: Session, path: str, directory: str, failure: Failure) -> int:
+    """The complaint about a directory that stays; of one that cannot be read, that is the reason."""
+    if failure.code == ENOTEMPTY and not session.tree.may(directory, READ):
+        failure = Failure(EACCES)
+    return session.complain(f"rm: cannot remove {quoted(path)}: {failure.reason}")

@@ -94,7 +94,6 @@ _SECRET_NAME: Final = re.compile(
     r"api_?keys?|access_?keys?|private_?keys?|keys?)($|_)|(token|secret|password|apikey)$"
 )
 _SECRET_VALUE: Final = re.compile(r"://[^/@\s:]*:[^/@\s]+@")
-_NOT_SECRET: Final = frozenset({"PWD", "OLDPWD"})
 _LEADS_OUT: Final = frozenset(
     {"TMPDIR", "SSH_AUTH_SOCK", "SSH_AGENT_PID", "GPG_AGENT_INFO", "DBUS_SESSION_BUS_ADDRESS", "XAUTHORITY", "DISPLAY"}
     | {"WAYLAND_DISPLAY", "DOCKER_HOST", "CONTAINER_HOST", "XDG_RUNTIME_DIR", "PWD", "OLDPWD"}
@@ -106,9 +105,7 @@ def environment(variables: Mapping[str, str]) -> dict[str, str]:
     return {
         name: value
         for name, value in variables.items()
-        if name not in _LEADS_OUT
-        and (name in _NOT_SECRET or not _SECRET_NAME.search(name))
-        and not _SECRET_VALUE.search(value)
+        if name not in _LEADS_OUT and not _SECRET_NAME.search(name) and not _SECRET_VALUE.search(value)
     }
 
 

@@ -17,15 +17,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...facts import Delta, State
 from .blobs import Blobs, MemoryBlobs, MissingBlob
+from .diagnosis import NoIsolation
 from .directory import ChangedMeanwhile, DirectorySource
 from .overlay import Group, Reading, read
-from .sandbox import Ended, Limits, NoIsolation, enclose, probe
+from .sandbox import Ended, Limits, enclose, probe
 from .schema import SCHEMA
+from .scratch import Scratch
 from .upper import Upper
 
 __all__ = ["ChangedMeanwhile", "KernelRun", "Limits", "NoIsolation", "probe", "run"]
@@ -84,13 +87,17 @@ def run(
     stdin: bytes | None = None,
     cwd: Path | None = None,
     store: Blobs | None = None,
+    scratch: Path | None = None,
     look: Callable[[Ended], None] | None = None,
 ) -> KernelRun:
     """Run a command (a text goes to /bin/sh) over the directory `root`, and tell what it would change.
 
-    New contents go to `store` (memory by default); `look` is shown the overlay while it exists. Raises `NoIsolation` where the machine cannot isolate
-    a command, `ChangedMeanwhile` when something else changed the directory, `Unreadable` for what this user
-    may not read.
+    New contents go to `store` (memory by default). What is written is held in memory until the run ends,
+    or on disk beneath `scratch`, a directory outside the workspace; `Limits.written` then ends the run when
+    it is noticed to be crossed. `look` is shown the overlay while it exists.
+
+    Raises `NoIsolation` where the machine cannot isolate a command, `ChangedMeanwhile` when something
+    else changed the directory, `Unreadable` for what this user may not read.
     """
     arguments = ["/bin/sh", "-c", argv] if isinstance(argv, str) else list(argv)
     if not arguments:
@@ -102,16 +109,20 @@ def run(
     rounds = 0
     while True:
         rounds += 1
-        with enclose(
-            source.root,
-            arguments,
-            limits=limits or Limits(),
-            allow_net=allow_net,
-            env=env,
-            stdin=stdin,
-            cwd=cwd,
-            prepare=sorted(prepared),
-        ) as ended:
+        with (
+            nullcontext() if scratch is None else closing(Scratch(scratch)) as place,
+            enclose(
+                source.root,
+                arguments,
+                limits=limits or Limits(),
+                allow_net=allow_net,
+                env=env,
+                stdin=stdin,
+                cwd=cwd,
+                prepare=sorted(prepared),
+                scratch=None if place is None else place.path,
+            ) as ended,
+        ):
             reading = _reading(source, ended, prepared, contents)
             if look is not None and not reading.prepare:
                 look(ended)

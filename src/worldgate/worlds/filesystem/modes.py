@@ -96,5 +96,3 @@ def adjusted(mode: int, is_dir: bool, umask: int, changes: tuple[Change, ...]) -
         else:
             mode &= ~bits
     return mode & ALL
-
-

@@ -34,4 +34,3 @@ def split(argv: Sequence[str], letters: str) -> tuple[set[str], list[str]]:
         else:
             raise Unmodelled(f"{argv[0]}: option {argument!r}", f"options of {letters!r}" if letters else "no option")
     return flags, operands
-

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
 from ...facts import Address, Delta, Edit, Value
-from .directory import DirectorySource, join, split
+from .directory import DirectorySource, join, single, split
 from .schema import ROOT
 from .upper import OPAQUE, PREPARED, Upper
 
@@ -144,16 +144,15 @@ class _Layer:
 
     def broken(self) -> frozenset[Group]:
         """Groups of hard links that the overlay took apart: the command must run again with them prepared."""
-        touched = {path for path in self.nodes if self._base_at(path) is not None}
-        if any(not stat.S_ISDIR(status.st_mode) for status in self.nodes.values()):
-            touched |= self.gone.keys()  # a removed name may be what another file was moved from
+        files = any(not stat.S_ISDIR(status.st_mode) for status in self.nodes.values())
         found = set()
-        for path in touched - self.prepared.keys():
+        for path in self.nodes.keys() | self.gone.keys():
             inode = self._base_at(path)
-            status = None if inode is None else self.base.status(inode)
-            if inode is not None and status is not None:
+            status = None if inode is None or path in self.prepared else self.base.status(inode)
+            if inode is not None and status is not None and not single(status):
                 group = self.base.links(inode, status)
-                if len(group) > 1 or (status.st_nlink > 1 and not stat.S_ISDIR(status.st_mode)):
+                # a name that is gone may have been written through before, or moved over another file
+                if files or not self.gone.keys() >= set(group):
                     found.add(group)
         return frozenset(found)
 

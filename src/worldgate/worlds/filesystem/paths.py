@@ -8,14 +8,15 @@ supplementary groups; uid 0 passes every check. Not covered: access control list
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from ...facts import Draft
+from ...facts import Draft, State
 from .errno import EACCES, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, Failure
 from .schema import ROOT
 
 READ, WRITE, SEARCH = 4, 2, 1
 NOBODY = 65534
+Entry = tuple[str, str]  # (directory, name)
 MAX_LINKS, MAX_NAME, MAX_PATH = 40, 255, 4095
 
 
@@ -44,14 +45,17 @@ def _too_long(text: str, limit: int) -> bool:
 class Tree:
     """The directory tree as one user sees it, over a draft."""
 
-    __slots__ = ("_gid", "_umask", "cwd", "draft", "get", "set", "uid")
+    __slots__ = ("_base", "_entries", "_gid", "_owners", "_reads", "_umask", "cwd", "get", "opened", "set", "uid")
 
-    def __init__(self, draft: Draft) -> None:
-        self.draft = draft
+    def __init__(self, base: State, draft: Draft) -> None:
+        self._base, self._reads = base, draft.reads
+        self._owners: dict[str, frozenset[Entry]] = {}  # of the inodes whose entries this step changed
+        self._entries: dict[str, dict[str, str | None]] = {}  # changed entries, by directory
         self.get, self.set = draft.get, draft.set
         uid = draft.get("user", ("uid",))
         self.uid: int = NOBODY if uid is None else uid
         self.cwd: str = draft.get("cwd", ()) or ROOT
+        self.opened: tuple[str, str] | None = None  # a directory held open: paths with this prefix start there
         self._gid: int | None = None
         self._umask: int | None = None
 
@@ -83,41 +87,87 @@ class Tree:
     def mode(self, inode: str) -> int:
         return self.get("mode", (inode,))  # type: ignore[no-any-return]
 
-    def links(self, inode: str) -> int:
-        """The link count of a file."""
-        return len(self.draft.owners("entry", inode)) + (self.get("outside", (inode,)) or 0)
+    # --- entries: kept beside the draft, so that one step is one change of the state --------------
+
+    def owners(self, inode: str) -> frozenset[Entry]:
+        """The entries that name an inode."""
+        changed = self._owners.get(inode)
+        if changed is not None:
+            return changed
+        found = self._base.owners("entry", inode)
+        for key in found:
+            self._reads.add(("entry", key))
+        return found  # type: ignore[return-value]
+
+    def enter(self, directory: str, name: str, inode: str) -> None:
+        """Make `name` in `directory` an entry of the inode."""
+        self._owners[inode] = self.owners(inode) | {(directory, name)}
+        self._entries.setdefault(directory, {})[name] = inode
+        self.set("entry", (directory, name), inode)
+
+    def leave(self, directory: str, name: str, inode: str) -> None:
+        """Take the entry away."""
+        self._owners[inode] = self.owners(inode) - {(directory, name)}
+        self._entries.setdefault(directory, {})[name] = None
+        self.set("entry", (directory, name), None)
+
+    def entries(self, directory: str) -> dict[str, str]:
+        """The inodes in a directory by name."""
+        self._reads.add(("entry", (directory,)))
+        found = {row[0]: inode for row, inode in self._base.select("entry", (directory,)).items()}
+        for name, inode in self._entries.get(directory, {}).items():
+            if inode is None:
+                found.pop(name, None)
+            else:
+                found[name] = inode
+        return found  # type: ignore[return-value]
 
     def names(self, directory: str) -> list[str]:
         """The names in a directory, in the order of their bytes."""
-        rows = self.draft.select("entry", (directory,))
-        return sorted((row[0] for row in rows), key=octets)
+        return sorted(self.entries(directory), key=octets)
 
     def is_empty(self, directory: str) -> bool:
-        return not self.draft.select("entry", (directory,))
+        if directory in self._entries:
+            return not self.entries(directory)
+        self._reads.add(("entry", (directory,)))
+        return not self._base.select("entry", (directory,))
+
+    def attributes(self, inode: str) -> list[str]:
+        """The names of an inode's extended attributes."""
+        self._reads.add(("xattr", (inode,)))
+        return [row[0] for row in self._base.select("xattr", (inode,))]  # type: ignore[misc]
+
+    def links(self, inode: str) -> int:
+        """The link count of a file."""
+        return len(self.owners(inode)) + (self.get("outside", (inode,)) or 0)
+
+    def entry_of(self, directory: str) -> Entry | None:
+        """(parent, name) of a directory other than the root; None for a removed one."""
+        return next(iter(self.owners(directory)), None)
 
     def parent(self, directory: str) -> str:
         """What ".." is in a directory; a removed one still knows where it was."""
         if directory == ROOT:
             return ROOT
-        for key in self.draft.owners("entry", directory):
-            return key[0]  # type: ignore[return-value]
-        return self.get("detached", (directory,)) or ROOT
+        entry = self.entry_of(directory)
+        return entry[0] if entry else self.get("detached", (directory,)) or ROOT
 
     def is_detached(self, directory: str) -> bool:
-        return directory != ROOT and not self.draft.owners("entry", directory)
+        """Whether a directory was removed. Only what the shell stands in lives on, so mostly one look is enough."""
+        if self.get("detached", (self.cwd,)) is None:
+            return False
+        return self.get("detached", (directory,)) is not None
 
     def path(self, directory: str) -> str:
         """The path of a directory from the root, without a leading slash; "" for the root."""
-        names: list[Any] = []
-        owners = self.draft.owners
+        path = ""
         while directory != ROOT:
-            for key in owners("entry", directory):
-                directory, name = key  # type: ignore[assignment]
-                names.append(name)
-                break
-            else:  # removed: nothing can be created below it, so its path names nothing
+            entry = self.entry_of(directory)
+            if entry is None:  # removed: nothing can be created below it, so its path names nothing
                 raise Failure(ENOENT)
-        return "/".join(reversed(names))
+            directory, name = entry
+            path = f"{name}/{path}" if path else name
+        return path
 
     # --- permissions -----------------------------------------------------------------------------
 
@@ -151,6 +201,8 @@ class Tree:
             raise Failure(ENAMETOOLONG)
         slash = path[-1] == "/"
         here = ROOT if path[0] == "/" else self.cwd
+        if self.opened is not None and path.startswith(self.opened[0]) and path != self.opened[0]:
+            here, path = self.opened[1], path[len(self.opened[0]) :]
         if "/" in path:
             todo = [name for name in path.split("/") if name]
             todo.reverse()
@@ -159,45 +211,47 @@ class Tree:
         if not todo:
             return Place("", "/", ROOT, slash)
         through = follow or (slash and slash_follows)
-        get, get_kind, links = self.get, self.kind, 0
+        get, uid, links, above = self.get, self.uid, 0, here
         while True:
             name = todo.pop()
             special = name == "." or name == ".."
             found = None if special else get("entry", (here, name))
-            if found is None and get_kind(here) != "dir":
-                raise Failure(ENOTDIR)
-            if self.uid and not self.may(here, SEARCH):
-                raise Failure(EACCES)
-            if special:
-                if name == "..":
-                    here = self.parent(here)
-                if not todo:
-                    return Place("", name, here, slash)
-                continue
-            if found is None:
-                if _too_long(name, MAX_NAME):
-                    raise Failure(ENAMETOOLONG)
+            if found is None and (kind := get("kind", (here,))) != "dir":
+                if kind != "symlink":
+                    raise Failure(ENOTDIR)
+                todo.append(name)  # a link in the middle: its target's names come first
+                link, here = here, above
+            else:
+                if uid and get("mode", (here,)) & 0o111 != 0o111 and not self.may(here, SEARCH):
+                    raise Failure(EACCES)
+                if special:
+                    here = self.parent(here) if name == ".." else here
+                    if not todo:
+                        return Place("", name, here, slash)
+                    continue
+                if found is None:
+                    if _too_long(name, MAX_NAME):
+                        raise Failure(ENAMETOOLONG)
+                    if todo:
+                        raise Failure(ENOENT)
+                    return Place(here, name, None, slash)
                 if todo:
-                    raise Failure(ENOENT)
-                return Place(here, name, None, slash)
-            if not todo and not through:
-                return Place(here, name, found, slash)
-            if get_kind(found) == "symlink":
-                links += 1
-                if links > MAX_LINKS:
-                    raise Failure(ELOOP)
-                target = get("target", (found,))
-                if target[0] == "/":
-                    here = ROOT
-                if not todo and target[-1] == "/":
-                    slash = through = True
-                todo.extend(reversed([part for part in target.split("/") if part]))
-                if not todo:
-                    return Place("", "/", ROOT, slash)
-                continue
+                    above, here = here, found
+                    continue
+                if not through or get("kind", (found,)) != "symlink":
+                    return Place(here, name, found, slash)
+                link = found
+            links += 1
+            if links > MAX_LINKS:
+                raise Failure(ELOOP)
+            target = get("target", (link,))
+            if target[0] == "/":
+                here = ROOT
+            if not todo and target[-1] == "/":
+                slash = through = True
+            todo.extend(reversed([part for part in target.split("/") if part]))
             if not todo:
-                return Place(here, name, found, slash)
-            here = found
+                return Place("", "/", ROOT, slash)
 
     def find(self, path: str, follow: bool = True) -> str:
         """The inode at `path`, as stat (or, without `follow`, lstat) finds it."""

@@ -67,7 +67,7 @@ def facts_are_complete(state: State) -> str | None:
         expected = _FACTS.get(str(kind), {"mode", "uid", "gid"})
         found = held.pop(str(inode), set())
         if found != expected:
-            return f"the {kind} {format_value(inode)} has {sorted(found ^ expected)} missing or too many"
+            return f"the {kind!s} {format_value(inode)} has {sorted(found ^ expected)} missing or too many"
     for inode in held:
         return f"facts of {format_value(inode)}, which has no kind"
     for relation in ("outside", "xattr"):

@@ -6,16 +6,18 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator
 
 _ESCAPES = {"\a": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v"}
+_PRINTED = frozenset(("Cf", "Co", "Zs"))  # what the C library prints and Python does not call printable
 _SPECIAL = frozenset(" !\"$&'()*:;<=>?[\\^`|")
 _APOSTROPHE_SAFE = frozenset(" %+,-./:]_'@0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _PLAIN = frozenset(_APOSTROPHE_SAFE - frozenset(" :'"))
 
 
 def _printable(char: str) -> bool:
-    return char.isprintable() or (char.isspace() and ord(char) >= 0xA0)
+    return char.isprintable() or unicodedata.category(char) in _PRINTED
 
 
 def _octal(char: str) -> str:
@@ -26,21 +28,28 @@ def quoted(name: str) -> str:
     """`name` in shell quotes."""
     if _PLAIN.issuperset(name):
         return f"'{name}'"
-    if "'" in name and all(char in _APOSTROPHE_SAFE or (char > "~" and _printable(char)) for char in name):
+    if "'" in name and all(
+        char in _APOSTROPHE_SAFE or (char > "~" and _printable(char)) for char in name[name[0] in "#~" :]
+    ):
         return f'"{name}"'
     return "".join(_shell(name))
 
 
 def _shell(name: str) -> Iterator[str]:
+    """The pieces of a name with `'` or control characters.
+
+    The coreutils scan a name with both twice and keep one flag between: when it ends in an escape, the second scan
+    begins as if after one.
+    """
+    escaping = "'" in name and not _printable(name[-1])
     yield "'"
-    escaping = False
     for char in name:
         if not _printable(char):
             yield ("" if escaping else "'$'") + (_ESCAPES.get(char) or _octal(char))
             escaping = True
             continue
         if char == "'":
-            yield "'\\''" if not escaping else "'\\''"
+            yield "'\\''"
         else:
             yield ("''" if escaping else "") + char
         escaping = False

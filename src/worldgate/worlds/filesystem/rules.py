@@ -76,9 +76,10 @@ def _check(command: Simple, position: int) -> None:
 def step(state: State, action: Action, blobs: Blobs) -> Transition:
     """What the action does in that state."""
     draft = Draft(state)
-    session = Session(draft, blobs)
+    session = Session(state, draft, blobs)
     try:
-        session.status = draft.get("status", ()) or 0 if _asks_status(action) else 0
+        if action.asks_status:
+            session.status = draft.get("status", ()) or 0
         status = _run(session, action)
     except Unmodelled as error:
         reads = draft.reads
@@ -98,10 +99,6 @@ def _finish(draft: Draft, status: int, stdout: str, stderr: str, refused: str = 
     return transition(draft, seen)
 
 
-def _asks_status(action: Action) -> bool:
-    return True
-
-
 def _run(session: Session, action: Action) -> int:
     try:
         for operator, command in action.commands:
@@ -115,7 +112,9 @@ def _run(session: Session, action: Action) -> int:
 def _command(session: Session, command: Simple) -> int:
     """One simple command: its words, then its redirections, then what it does."""
     session.line = command.line
-    argv: Sequence[str] = command.argv if command.argv is not None else fields_of(command, session.tree, session.variable)
+    argv: Sequence[str] = (
+        command.argv if command.argv is not None else fields_of(command, session.tree, session.variable)
+    )
     if not command.redirects:
         return _invoke(session, command, argv)
     kept, session.out = session.out, []
@@ -141,4 +140,6 @@ def _invoke(session: Session, command: Simple, argv: Sequence[str]) -> int:
     if tool is None:
         return BUILTINS[argv[0]](session, argv)
     flags, operands = options.split(argv, tool.letters)
-    return tool.run(session, flags, operands)
+    status = tool.run(session, flags, operands)
+    session.tree.opened = None
+    return status

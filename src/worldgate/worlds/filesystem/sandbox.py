@@ -24,21 +24,30 @@ import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib.abc import InspectLoader
+from importlib.util import find_spec
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final
+from types import CodeType, TracebackType
+from typing import Any, Final, cast
 
-from ...facts import Error
+from . import inside
+from .diagnosis import NoIsolation, diagnose
 from .hidden import PRIVATE, environment, hidden_paths, visible_paths
 from .tree import WORKPLACE, mounts_beneath
 
-INSIDE: Final = Path(__file__).with_name("inside.py")
+BOOT: Final = (
+    "import marshal, sys\n"
+    "modules, request = marshal.load(open(int(sys.argv[1]), 'rb'))\n"
+    "for name, code in modules:\n"
+    "    module = sys.modules[name] = type(sys)(name)\n"
+    "    module.__package__ = 'inside'\n"
+    "    exec(code, module.__dict__)\n"
+    "module.main(request, int(sys.argv[2]))\n"
+)
+"""The whole program of the bare Python inside: its modules come compiled, so that a run does not read them."""
 GRACE: Final = 10.0
 """Seconds in which process 1 must end a sandbox it was told to end."""
-
-
-class NoIsolation(Error):
-    number, title = "WG280", "this machine cannot isolate a command"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,11 +110,13 @@ def enclose(
     stdin: bytes | None = None,
     cwd: Path | None = None,
     prepare: Iterable[Sequence[str]] = (),
+    scratch: Path | None = None,
 ) -> Ended:
     """Run `argv` in `cwd` (the root by default) over the directory `root`; raises `NoIsolation`.
 
     `env` replaces the caller's environment, which otherwise is passed on without what looks like a secret.
     `prepare` names groups of relative paths that are hard links of one file and must stay so when written.
+    `scratch` is a directory that holds the upper layer, instead of memory (`scratch.Scratch` makes one).
     """
     if sys.platform != "linux":
         raise NoIsolation(f"the system {sys.platform}", "Linux 5.12 or newer", "Run this in a Linux virtual machine.")
@@ -113,7 +124,7 @@ def enclose(
     if place == Path("/") or not place.is_dir():
         raise NoIsolation(f"{place} as the workspace", "a directory other than /")
     with _Streams(stdin, limits.output) as streams:
-        request = _request(place, argv, limits, allow_net, env, cwd, prepare)
+        request = _request(place, argv, limits, allow_net, env, cwd, prepare, scratch)
         return _Run(request, streams, limits).finish()
 
 
@@ -137,6 +148,7 @@ def _request(
     env: Mapping[str, str] | None,
     cwd: Path | None,
     prepare: Iterable[Sequence[str]],
+    scratch: Path | None,
 ) -> dict[str, Any]:
     """Everything the inside must know, as data."""
     where = str(root)
@@ -153,8 +165,10 @@ def _request(
         "exclude": [WORKPLACE],
         "prepare": [list(group) for group in prepare],
         "stage": "/tmp",
+        "scratch": "" if scratch is None else str(scratch),
         "private": [path for path in PRIVATE if os.path.isdir(path) and not _within(path, where)],
-        "visible": [*visible_paths(allow_net), *(f"{where}/{path}" for path in _mounts(root))],
+        "visible": visible_paths(allow_net),
+        "mounts": [f"{where}/{path}" for path in _mounts(root)],
         "hidden": [path for path in hidden_paths(home, allow_net) if path != where],
         "written": limits.written,
         "files": limits.files,
@@ -163,9 +177,10 @@ def _request(
         "cpu_seconds": limits.cpu_seconds,
         "rlimits": {
             "RLIMIT_CORE": 0,
+            **({} if scratch is None else {"RLIMIT_FSIZE": limits.written}),
             "RLIMIT_CPU": max(1, int(limits.cpu_seconds)),
             "RLIMIT_DATA": limits.memory,
-            "RLIMIT_NPROC": limits.processes,
+            "RLIMIT_NPROC": 4 * limits.processes,  # only a backstop: root is exempt, and process 1 counts
         },
     }
 
@@ -250,15 +265,18 @@ class _Run:
         self._killed = ""
         description = os.memfd_create("request")
         try:
-            os.write(description, marshal.dumps({**request, "streams": list(streams.inside)}))
+            with open(description, "wb", closefd=False) as file:
+                marshal.dump((_modules(), {**request, "streams": list(streams.inside)}), file)
             os.lseek(description, 0, os.SEEK_SET)
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-B", str(INSIDE), str(description), str(inner.fileno())],
+                [sys.executable, "-I", "-S", "-B", "-c", BOOT, str(description), str(inner.fileno())],
                 pass_fds=(description, inner.fileno(), *streams.inside),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                env={},
+                env={
+                    name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ
+                },  # Python's own need
                 cwd="/",
             )
         finally:
@@ -346,6 +364,19 @@ class _Run:
         )
 
 
+@cache
+def _modules() -> tuple[tuple[str, CodeType], ...]:
+    """The modules of the inside by name, compiled."""
+    found: list[tuple[str, CodeType]] = []
+    for name in ("", *(f".{module}" for module in inside.MODULES)):
+        spec = find_spec(inside.__name__ + name)
+        assert spec is not None, name
+        code = cast("InspectLoader", spec.loader).get_code(spec.name)
+        assert code is not None
+        found.append(("inside" + name, code))
+    return tuple(found)
+
+
 def _map_users(pid: int) -> None:
     """Root sees every user as outside; anyone else exists alone."""
     base = f"/proc/{pid}"
@@ -360,36 +391,3 @@ def _map_users(pid: int) -> None:
             Path(f"{base}/gid_map").write_text(f"{os.getegid()} {os.getegid()} 1\n")
     except OSError as error:
         raise diagnose(f"map the users ({error.filename})", error.errno or 0) from error
-
-
-ADVICE: Final[tuple[tuple[str, str, str], ...]] = (
-    # file, the value that forbids, what to do
-    (
-        "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
-        "1",
-        "An administrator can run: sysctl -w kernel.apparmor_restrict_unprivileged_userns=0",
-    ),
-    (
-        "/proc/sys/kernel/unprivileged_userns_clone",
-        "0",
-        "An administrator can run: sysctl -w kernel.unprivileged_userns_clone=1",
-    ),
-    ("/proc/sys/user/max_user_namespaces", "0", "An administrator can run: sysctl -w user.max_user_namespaces=10000"),
-)
-
-
-def diagnose(step: str, number: int) -> NoIsolation:
-    """The error for a step that failed, with what can be done about it on this machine."""
-    found = f"that it cannot {step}: {os.strerror(number)}"
-    for file, forbids, advice in ADVICE:
-        try:
-            if Path(file).read_text().strip() == forbids:
-                return NoIsolation(found, "unprivileged user namespaces", advice)
-        except OSError:
-            continue
-    general = (
-        "It needs Linux 5.12 or newer with user namespaces and overlayfs (6.6 or newer for user attributes on tmpfs); "
-        "inside a container, one started with --security-opt seccomp=unconfined --security-opt apparmor=unconfined "
-        "--security-opt systempaths=unconfined, or --privileged"
-    )
-    return NoIsolation(found, "the right to do so", general + ".")

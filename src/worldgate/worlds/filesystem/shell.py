@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection
+from itertools import pairwise
 
 from ..contract import Outside
 from .actions import Action, Redirect, Simple, Text, Variable, Word
@@ -17,13 +18,73 @@ MAX_TEXT = 65_536
 
 # Variables the shell or the tools give a meaning of their own; reading or setting them is outside.
 RESERVED = frozenset(
-    "_ PATH IFS CDPATH PWD OLDPWD HOME ENV MAIL MAILCHECK MAILPATH PS1 PS2 PS4 OPTIND OPTARG OPTERR LINENO PPID TERM HISTSIZE "
-    "FCEDIT POSIXLY_CORRECT TZ COLUMNS TABSIZE QUOTING_STYLE BLOCK_SIZE BLOCKSIZE TIME_STYLE "
-    "SIMPLE_BACKUP_SUFFIX VERSION_CONTROL LANG LANGUAGE LOCPATH NLSPATH GCONV_PATH TMPDIR".split()
+    [
+        "_",
+        "PATH",
+        "IFS",
+        "CDPATH",
+        "PWD",
+        "OLDPWD",
+        "HOME",
+        "ENV",
+        "MAIL",
+        "MAILCHECK",
+        "MAILPATH",
+        "PS1",
+        "PS2",
+        "PS4",
+        "OPTIND",
+        "OPTARG",
+        "OPTERR",
+        "LINENO",
+        "PPID",
+        "TERM",
+        "HISTSIZE",
+        "FCEDIT",
+        "POSIXLY_CORRECT",
+        "TZ",
+        "COLUMNS",
+        "TABSIZE",
+        "QUOTING_STYLE",
+        "BLOCK_SIZE",
+        "BLOCKSIZE",
+        "TIME_STYLE",
+        "SIMPLE_BACKUP_SUFFIX",
+        "VERSION_CONTROL",
+        "LANG",
+        "LANGUAGE",
+        "LOCPATH",
+        "NLSPATH",
+        "GCONV_PATH",
+        "TMPDIR",
+    ]
 )
 READABLE = frozenset(("PWD", "OLDPWD", "HOME"))
 _RESERVED_PREFIXES = ("LC_", "LD_", "LS_", "GLIBC_", "MALLOC_", "CP_", "DU_", "DF_")
-_KEYWORDS = frozenset("! { } case do done elif else esac fi for if then until while in function time [[ ]]".split())
+_KEYWORDS = frozenset(
+    [
+        "!",
+        "{",
+        "}",
+        "case",
+        "do",
+        "done",
+        "elif",
+        "else",
+        "esac",
+        "fi",
+        "for",
+        "if",
+        "then",
+        "until",
+        "while",
+        "in",
+        "function",
+        "time",
+        "[[",
+        "]]",
+    ]
+)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PLAIN = re.compile(r"[^\s\\'\"$`;&|<>()#*?\[\]~={}!]+")
 _BLANKS = " \t"
@@ -226,7 +287,7 @@ class _Parser:
     def special(self, mark: str, first: bool) -> None:
         """Refuse the unquoted characters that would mean something here which is not modelled."""
         at = self.at
-        if mark == "#" and at and self.text[at - 1] in _ENDS or mark == "#" and not at:
+        if (mark == "#" and at and self.text[at - 1] in _ENDS) or (mark == "#" and not at):
             raise outside("a comment", at)
         if mark == "~" and first:
             raise outside("a tilde", at, "a path, or a quoted tilde")
@@ -253,7 +314,7 @@ class _Parser:
                 raise outside("a quote without its end", start)
             if mark == "`":
                 raise outside("a command substitution", self.at)
-            if mark == "$" and self.text[self.at + 1 : self.at + 2] not in (' ', '"', ""):
+            if mark == "$" and self.text[self.at + 1 : self.at + 2] not in (" ", '"', ""):
                 parts.append(self.variable(True))
                 continue
             if mark == "\\":
@@ -301,7 +362,6 @@ def _merged(parts: list[Text | Variable]) -> Word:
             merged.append(part)
     if not splits and len(merged) > 1:
         merged = [part for part in merged if part != ("", True)] or [Text("", True)]
-        if any(isinstance(one, Text) and isinstance(two, Text) and one.quoted == two.quoted
-               for one, two in zip(merged, merged[1:], strict=False)):
+        if any(isinstance(one, Text) and isinstance(two, Text) and one[1] == two[1] for one, two in pairwise(merged)):
             return _merged(merged)
     return tuple(merged)

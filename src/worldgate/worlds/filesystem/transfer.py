@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from . import calls
-from .errno import EACCES, EEXIST, EINVAL, EISDIR, ELOOP, ENOENT, ENOTDIR, Failure
+from .errno import EACCES, EEXIST, EINVAL, EISDIR, ENOENT, ENOTDIR, EPERM, Failure
 from .expansion import Unmodelled
-from .files import base_of, below
-from .paths import READ, SEARCH, Tree
+from .files import base_of, below, hold
+from .paths import READ, Tree
 from .quoting import quoted
 from .session import Session
 
 Flags = set[str]
+MAX_DEPTH = 200  # directories below one another that cp follows here
+_ONTO_FILE = "cannot overwrite non-directory {} with directory {}"
 
 
 def _directory(tree: Tree, path: str) -> Failure | None:
@@ -24,12 +27,21 @@ def _directory(tree: Tree, path: str) -> Failure | None:
         return failure
 
 
-def _same_name(tree: Tree, one: str, two: str) -> bool:
-    """Whether two paths are the same directory entry: one last name in one directory."""
+def _same_name(tree: Tree, one: str, two: str, followed: bool = False) -> bool:
+    """Whether two paths are the same directory entry: one last name in one directory.
+
+    A directory that is named through a link counts as another, except where the tool has opened it
+    (`followed`: the second one's).
+    """
     if base_of(one) != base_of(two):
         return False
-    ends = [tree.look(path.rstrip("/").rpartition("/")[0] or ("/" if path[:1] == "/" else ".")) for path in (one, two)]
-    return ends[0] is not None and ends[0] == ends[1]
+    first = tree.look(_directory_of(one), follow=False)
+    return first is not None and first == tree.look(_directory_of(two), follow=followed)
+
+
+def _directory_of(path: str) -> str:
+    above = path.rstrip("/").rpartition("/")[0].rstrip("/")
+    return above or ("/" if path[:1] == "/" else ".")
 
 
 def _operands(session: Session, command: str, operands: Sequence[str]) -> int:
@@ -61,10 +73,11 @@ def mv(session: Session, flags: Flags, operands: Sequence[str]) -> int:
             return 0
     missing = _directory(tree, last)
     if missing is None:
-        move = _Move(session, keep)
+        move = _Move(session, keep, into=True)
+        hold(tree, last)
         for source in sources:
             name = base_of(source)
-            status |= move.move(source, below(last, name), None if name else Failure(ENOENT))
+            status |= move.move(source, below(last, name), nowhere=not name)
         return status
     if len(sources) > 1:
         return session.complain(f"mv: target {quoted(last)}: {missing.reason}")
@@ -73,7 +86,9 @@ def mv(session: Session, flags: Flags, operands: Sequence[str]) -> int:
 
 def _renamed(tree: Tree, source: str, path: str, replace: bool = False) -> Failure | None:
     try:
-        calls.rename(tree, source.rstrip("/") + "/" if source[-1:] == "/" and source.strip("/") else source, path, replace)
+        calls.rename(
+            tree, source.rstrip("/") + "/" if source[-1:] == "/" and source.strip("/") else source, path, replace
+        )
     except Failure as failure:
         return failure
     return None
@@ -85,11 +100,13 @@ class _Move:
 
     session: Session
     keep: bool
+    into: bool = False
     made: set[tuple[str, str]] = field(default_factory=set)
 
-    def move(self, source: str, path: str, failed: Failure | None = None) -> int:
+    def move(self, source: str, path: str, failed: Failure | None = None, nowhere: bool = False) -> int:
+        """Move to `path`, where an attempt may have `failed`; `nowhere`: a path no directory can have (of the root)."""
         session, tree = self.session, self.session.tree
-        failed = failed or _renamed(tree, source, path)
+        failed = Failure(ENOENT) if nowhere else failed or _renamed(tree, source, path)
         if failed is None:
             self.record(path)
             return 0
@@ -101,13 +118,17 @@ class _Move:
             return session.complain(f"mv: cannot stat {quoted(source)}: {failure.reason}")
         there: str | None = None
         try:
-            there = tree.find(path, follow=False) if base_of(source) else None
+            there = None if nowhere else tree.find(path, follow=False)
         except Failure as failure:
             if failure.code != ENOENT:
                 return session.complain(f"mv: cannot stat {quoted(path)}: {failure.reason}")
+            if failed.code == EEXIST and tree.is_dir(inode):  # a link that leads nowhere, and a slash after it
+                return session.complain(f"mv: {_ONTO_FILE.format(quoted(path), quoted(source))}")
+        if there is not None and self.keep:
+            return 0
         if there is not None and (refusal := self.refusal(source, inode, path, there)):
             return session.complain(f"mv: {refusal}")
-        if failed.code == EEXIST:
+        if there is not None or failed.code == EEXIST:
             failed = _renamed(tree, source, path, replace=True)
             if failed is None:
                 self.record(path)
@@ -125,11 +146,11 @@ class _Move:
     def refusal(self, source: str, inode: str, path: str, there: str) -> str | None:
         """Why an existing `path` may not be replaced by `source`."""
         tree = self.session.tree
-        if not _may_replace(tree, source, inode, path, there):
+        if not _may_replace(tree, source, inode, path, there, self.into):
             return f"{quoted(source)} and {quoted(path)} are the same file"
         if tree.is_dir(inode):
             if not tree.is_dir(there):
-                return f"cannot overwrite non-directory {quoted(path)} with directory {quoted(source)}"
+                return _ONTO_FILE.format(quoted(path), quoted(source))
         elif tree.is_dir(there):
             return f"cannot overwrite directory {quoted(path)} with non-directory"
         elif (path, there) in self.made:
@@ -137,13 +158,13 @@ class _Move:
         return None
 
 
-def _may_replace(tree: Tree, source: str, inode: str, path: str, there: str) -> bool:
+def _may_replace(tree: Tree, source: str, inode: str, path: str, there: str, into: bool) -> bool:
     """Whether a move onto `there` loses nothing because both are one file."""
     if tree.is_link(inode) and tree.is_link(there):
-        return inode != there and not _same_name(tree, source, path)
+        return inode != there and not _same_name(tree, source, path, into)
     if tree.is_link(there):
         return True
-    if inode == there and not tree.is_dir(there) and tree.links(there) > 1 and not _same_name(tree, source, path):
+    if inode == there and not tree.is_dir(there) and tree.links(there) > 1 and not _same_name(tree, source, path, into):
         return False
     if not tree.is_link(inode):
         return inode != there
@@ -170,18 +191,19 @@ def cp(session: Session, flags: Flags, operands: Sequence[str]) -> int:
     if status:
         return status
     last, sources, tree = operands[-1], operands[:-1], session.tree
-    copy = _Copy(session, bool(flags & {"r", "R"}), "p" in flags)
     missing = _directory(tree, last)
+    copy = _Copy(session, bool(flags & {"r", "R"}), "p" in flags, into=missing is None)
     if missing is not None:
         if len(sources) > 1:
             return session.complain(f"cp: target {quoted(last)}: {missing.reason}")
         return copy.operand(sources[0], last)
+    hold(tree, last)
     for source in sources:
         name = base_of(source)
-        if not name and copy.recursive:
+        if source and not name and copy.recursive:
             status |= copy.complain(f"cannot create directory {quoted(below(last, name))}", Failure(ENOENT))
         else:
-            status |= copy.operand(source, last if name == ".." else below(last, name))
+            status |= copy.operand(source, below(last, "." if name == ".." else name))
     return status
 
 
@@ -192,16 +214,19 @@ class _Copy:
     session: Session
     recursive: bool
     preserve: bool
+    into: bool
     sources: set[tuple[str, str]] = field(default_factory=set)
     made: set[tuple[str, str]] = field(default_factory=set)
-    copied: dict[str, tuple[bool, str]] = field(default_factory=dict)  # directories: (made here, the copy's path)
+    copied: dict[str, tuple[str, bool]] = field(default_factory=dict)  # of a directory: (the copy's path, at the top)
     top: tuple[str, str] = ("", "")
+    into_itself: bool = False
+    depth: int = 0
 
     def complain(self, text: str, failure: Failure | None = None) -> int:
         return self.session.complain(f"cp: {text}{': ' + failure.reason if failure else ''}")
 
     def operand(self, source: str, path: str) -> int:
-        self.top = (source, path)
+        self.top, self.into_itself = (source, path), False
         return self.copy(source, path, top=True)
 
     def copy(self, source: str, path: str, top: bool = False) -> int:
@@ -214,10 +239,11 @@ class _Copy:
         if is_dir and not self.recursive:
             return self.complain(f"-r not specified; omitting directory {quoted(source)}")
         if top and not is_dir:
-            if (source, inode) in self.sources:
+            entry = tree.locate(source)[:2]
+            if entry in self.sources:
                 self.complain(f"warning: source file {quoted(source)} specified more than once")
                 return 0
-            self.sources.add((source, inode))
+            self.sources.add(entry)
         regular = tree.kind(inode) == "file"
         try:
             there: str | None = tree.find(path, follow=regular or not self.recursive)
@@ -226,6 +252,8 @@ class _Copy:
                 return self.complain(f"cannot stat {quoted(path)}", failure)
             there = None
         if there is not None:
+            if self.recursive and inode == there and tree.is_link(inode) and not self.same_name(source, path):
+                return 0  # two names of one symbolic link
             refusal = self.refusal(source, inode, path, there, top)
             if refusal:
                 return self.complain(refusal)
@@ -249,12 +277,15 @@ class _Copy:
             return f"{quoted(source)} and {quoted(path)} are the same file"
         if tree.is_dir(inode):
             if not tree.is_dir(there):
-                return f"cannot overwrite non-directory {quoted(path)} with directory {quoted(source)}"
+                return _ONTO_FILE.format(quoted(path), quoted(source))
         elif tree.is_dir(there):
             return f"cannot overwrite directory {quoted(path)} with non-directory"
         elif top and (path, there) in self.made:
             return f"will not overwrite just-created {quoted(path)} with {quoted(source)}"
         return None
+
+    def same_name(self, source: str, path: str) -> bool:
+        return _same_name(self.session.tree, source, path, self.into and path == self.top[1])
 
     def distinct(self, source: str, inode: str, path: str, there: str) -> bool:
         """Whether source and destination are not one file."""
@@ -262,7 +293,7 @@ class _Copy:
         if not self.recursive:
             return inode != there
         if tree.is_link(inode) and tree.is_link(there):
-            return not _same_name(tree, source, path)
+            return not self.same_name(source, path)
         if not tree.is_link(inode) and not tree.is_link(there):
             return inode != there
         ends = [tree.look(source) if tree.is_link(inode) else inode, tree.look(path) if tree.is_link(there) else there]
@@ -273,15 +304,9 @@ class _Copy:
     def directory(self, source: str, inode: str, path: str, there: str | None, top: bool) -> int:
         tree = self.session.tree
         if inode in self.copied:
-            itself, earlier = self.copied[inode]
-            if itself:
-                return self.complain(f"cannot copy a directory, {quoted(self.top[0])}, into itself, {quoted(self.top[1])}")
-            if there is not None and there == tree.look(earlier, follow=False):
-                self.complain(f"warning: source directory {quoted(source)} specified more than once")
-                return 0
-            return self.complain(f"will not create hard link {quoted(self.top[1])} to directory {quoted(earlier)}")
+            return self.again(source, path, *self.copied[inode])
         if top:
-            self.copied[inode] = (False, path)
+            self.copied[inode] = (path, True)
         mode = tree.mode(inode)
         if there is None:
             try:
@@ -290,7 +315,7 @@ class _Copy:
                 return self.complain(f"cannot create directory {quoted(path)}", failure)
             final = tree.mode(made) | (0 if self.preserve else mode & 0o022 & ~tree.umask)
             calls.chmod(tree, made, tree.mode(made) | 0o700)
-            self.copied[made] = (True, path)
+            self.copied[made] = (path, top)
         else:
             made, final = there, None
         if top:
@@ -302,12 +327,34 @@ class _Copy:
             calls.chmod(tree, made, final)
         return status
 
+    def again(self, source: str, path: str, earlier: str, at_top: bool) -> int:
+        """A directory that was copied before, or that this command made."""
+        tree, into = self.session.tree, self.into and at_top
+        if _same_name(tree, source, earlier, into):
+            self.into_itself = True
+            return self.complain(f"cannot copy a directory, {quoted(self.top[0])}, into itself, {quoted(self.top[1])}")
+        if path == earlier or _same_name(tree, path, earlier, into):
+            self.complain(f"warning: source directory {quoted(source)} specified more than once")
+            return 0
+        return self.complain(f"will not create hard link {quoted(path)} to directory {quoted(earlier)}")
+
     def children(self, source: str, inode: str, path: str) -> int:
         tree, status = self.session.tree, 0
         if not tree.may(inode, READ):
             return self.complain(f"cannot access {quoted(source)}", Failure(EACCES))
-        for name in tree.names(inode):
+        names = tree.names(inode)
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise Unmodelled(f"copying a tree deeper than {MAX_DEPTH}", "a shallower one")
+        for name in names:
             status |= self.copy(below(source, name), below(path, name))
+            if self.into_itself:  # cp stops reading here, after some of the names
+                if len(names) > 1:
+                    raise Unmodelled(
+                        "copying a directory into itself", "a result that does not depend on the order of its names"
+                    )
+                break
+        self.depth -= 1
         return status
 
     # --- files and links ---------------------------------------------------------------------------
@@ -361,18 +408,21 @@ class _Copy:
         """What -p keeps: owner and group as far as allowed, and the mode (without set-id bits if not)."""
         tree = self.session.tree
         uid, gid = tree.get("uid", (inode,)), tree.get("gid", (inode,))
-        mode = tree.mode(inode)
+        if not tree.owns(made):
+            return self.complain(f"preserving times for {quoted(path)}", Failure(EPERM))
+        allowed = 0o7777
         if new or (uid, gid) != (tree.get("uid", (made,)), tree.get("gid", (made,))):
             try:
                 calls.chown(tree, made, uid, gid)
             except Failure:
-                mode = mode and mode & 0o777
-                try:
+                allowed = 0o777
+                with suppress(Failure):
                     calls.chown(tree, made, None, gid)
-                except Failure:
-                    pass
         if tree.is_link(made):
             return 0
+        mode = tree.mode(inode) & allowed
+        if not mode & 0o7000:  # set through the access control list, which leaves the other bits alone
+            mode |= tree.mode(made) & 0o7000
         try:
             calls.chmod(tree, made, mode)
         except Failure as failure:

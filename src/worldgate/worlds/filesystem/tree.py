@@ -151,13 +151,17 @@ class Tree:
             yield from rows
             pending += [path for path, status in rows if stat.S_ISDIR(status.st_mode)]
 
-    def open_file(self, path: str) -> int:
-        """A descriptor for reading a file, without following or waiting for anything."""
+    def _parent(self, path: str) -> tuple[int, str]:
+        """A descriptor of the directory that something seen before is in, and its name there."""
         directory, name = split(path)
         try:
-            parent = self.open(directory)
+            return self.open(directory), name
         except FileNotFoundError:
             raise changed(path) from None
+
+    def open_file(self, path: str) -> int:
+        """A descriptor for reading a file, without following or waiting for anything."""
+        parent, name = self._parent(path)
         try:
             return os.open(name, _FILE, dir_fd=parent)
         except OSError as error:
@@ -167,8 +171,7 @@ class Tree:
 
     def target(self, path: str) -> tuple[str, os.stat_result]:
         """What a symbolic link says, and its status."""
-        directory, name = split(path)
-        parent = self.open(directory)
+        parent, name = self._parent(path)
         try:
             return os.readlink(name, dir_fd=parent), os.stat(name, dir_fd=parent, follow_symlinks=False)
         except OSError as error:
@@ -178,10 +181,9 @@ class Tree:
 
     def attributes(self, path: str) -> tuple[dict[str, bytes], os.stat_result]:
         """The extended attributes that are facts, and the status, of anything but a symbolic link."""
-        directory, name = (ROOT, ".") if path == ROOT else split(path)
         if not hasattr(os, "listxattr"):
             return {}, os.fstat(self._fd)
-        parent = self.open(directory)
+        parent, name = (os.dup(self._fd), ".") if path == ROOT else self._parent(path)
         try:
             descriptor = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
         except OSError as error:

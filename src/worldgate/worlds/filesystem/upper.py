@@ -27,7 +27,7 @@ class Upper:
     """
 
     def __init__(self, descriptor: int) -> None:
-        self._modes = {} if os.geteuid() == 0 else dict(_soften(descriptor, ""))
+        self._modes = {} if os.geteuid() == 0 else dict(soften(descriptor, ""))
         self._source = DirectorySource.at(descriptor)
         self.select = self._source.select
 
@@ -71,19 +71,24 @@ class Upper:
                     put_file(f"/proc/self/fd/{file.fileno()}")
 
 
-def _soften(parent: int, directory: str) -> Iterator[tuple[str, int]]:
-    """Grant the owner of a scratch tree access to all of it; (path, mode) as they were."""
+def soften(parent: int, directory: str, linked: dict[int, int] | None = None) -> Iterator[tuple[str, int]]:
+    """Grant the owner of a scratch tree access to all of it; (path, mode) as they were.
+
+    `linked` holds, by inode number, the modes of files with several names that were changed under another.
+    """
+    linked = {} if linked is None else linked
     with os.scandir(parent) as entries:
-        rows = [(entry.name, entry.stat(follow_symlinks=False).st_mode) for entry in entries]
-    for name, mode in rows:
-        path = directory + name
+        rows = [(entry.name, entry.stat(follow_symlinks=False)) for entry in entries]
+    for name, status in rows:
+        path, mode = directory + name, linked.get(status.st_ino, status.st_mode)
         needed = {stat.S_IFDIR: 0o700, stat.S_IFREG: 0o400}.get(stat.S_IFMT(mode), 0)
         if mode & needed != needed:
             os.chmod(name, stat.S_IMODE(mode) | needed, dir_fd=parent)
+            linked[status.st_ino] = mode
             yield path, stat.S_IMODE(mode)
         if stat.S_ISDIR(mode):
             child = os.open(name, LIST, dir_fd=parent)
             try:
-                yield from _soften(child, path + "/")
+                yield from soften(child, path + "/", linked)
             finally:
                 os.close(child)

@@ -46,7 +46,23 @@ class FilesystemWorld:
         return PROPERTIES
 
 
-NAMES = ("a", "b", "c", "src", "doc", "notes.txt", "x y", "it's", "[ab]", "q\"t", "*", "é", "\udcff\udcfe", "-n", "tmp.1")
+NAMES = (
+    "a",
+    "b",
+    "c",
+    "src",
+    "doc",
+    "notes.txt",
+    "x y",
+    "it's",
+    "[ab]",
+    'q"t',
+    "*",
+    "é",
+    "\udcff\udcfe.",
+    "-n",
+    "tmp.1",
+)
 _TEXTS = ("", "one\n", "two words\n", "no line break", "three\nlines\nhere\n")
 
 
@@ -74,10 +90,20 @@ class _Seeded:
             add(("size", (path,), len(data)))
         for _ in range(3):
             path = self.entry("symlink", None)
-            add(("target", (path,), choice(("a", "..", "../b", "nowhere", "/src", "/", "loop", path.rpartition("/")[2]))))
+            add(
+                (
+                    "target",
+                    (path,),
+                    choice(("a", "..", "../b", "nowhere", "/src", "/", "loop", path.rpartition("/")[2])),
+                )
+            )
         self.hard_link()
         self.strangers()
-        for name, number in (("uid", self.uid), ("gid", self.uid), ("umask", choice((0o022, 0o022, 0o027, 0o077, 0o002)))):
+        for name, number in (
+            ("uid", self.uid),
+            ("gid", self.uid),
+            ("umask", choice((0o022, 0o022, 0o027, 0o077, 0o002))),
+        ):
             add(("user", (name,), number))
         add(("cwd", (), ROOT))
         add(("status", (), 0))
@@ -113,7 +139,11 @@ class _Seeded:
         for _ in range(20):
             directory, name = self.place()
             path = f"{directory}/{name}" if directory else name
-            lesser = [file for file in self.files if file.encode("utf-8", "surrogateescape") < path.encode("utf-8", "surrogateescape")]
+            lesser = [
+                file
+                for file in self.files
+                if file.encode("utf-8", "surrogateescape") < path.encode("utf-8", "surrogateescape")
+            ]
             if lesser:
                 self.facts.append(("entry", (directory or ROOT, name), self.random.choice(lesser)))
                 return

@@ -1,0 +1,181 @@
+"""How fast the filesystem oracle steps, and whether it depends on the size of the tree.
+
+    python bench/filesystem.py            # steps a second at 100 and 100,000 entries, beside two peers
+    python bench/filesystem.py --rates    # how often each command of each driver succeeds and fails
+
+Times are CPU time of this process, the best of several passes over the same steps. The peers: the bare
+persistent map doing as many sets as the steps made edits, and a process `sh -c true`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable
+from random import Random
+
+from immutables import Map
+
+from worldgate.facts import State
+from worldgate.worlds import Outside
+from worldgate.worlds.filesystem import FilesystemWorld
+from worldgate.worlds.filesystem.actions import Action
+from worldgate.worlds.filesystem.blobs import EMPTY
+from worldgate.worlds.filesystem.schema import ROOT, SCHEMA
+
+SMALL, LARGE = 100, 100_000
+
+
+def tree(entries: int) -> State:
+    """A user's tree of 100 entries, with the rest of `entries` in an archive beside it, a thousand a directory."""
+    facts: list[tuple[str, tuple[str, ...], str | int]] = []
+
+    def add(path: str, kind: str) -> None:
+        above, _, name = path.rpartition("/")
+        key = (path,)
+        facts.extend([("kind", key, kind), ("uid", key, 1000), ("gid", key, 1000)])
+        facts.append(("mode", key, 0o755 if kind == "dir" else 0o644))
+        if kind == "file":
+            facts.extend([("content", key, EMPTY), ("size", key, 0)])
+        if path != ROOT:
+            facts.append(("entry", (above or ROOT, name), path))
+
+    add(ROOT, "dir")
+    for number in range(SMALL // 10):
+        add(f"d{number}", "dir")
+        for file in range(9):
+            add(f"d{number}/f{file}", "file")
+    if entries > SMALL:
+        add("archive", "dir")
+    for number in range((entries - SMALL) // 1000 + 1 if entries > SMALL else 0):
+        add(f"archive/{number}", "dir")
+        for file in range(999):
+            add(f"archive/{number}/{file}", "file")
+    facts += [("user", ("uid",), 1000), ("user", ("gid",), 1000), ("user", ("umask",), 0o022)]
+    facts += [("cwd", (), ROOT), ("status", (), 0), ("stdout", (), ""), ("stderr", (), "")]
+    return State.of(SCHEMA, facts)
+
+
+def recorded(world: FilesystemWorld, state: State, programs: int, length: int) -> list[list[str]]:
+    """Programs of the everyday driver from that state."""
+    found = []
+    for seed in range(programs):
+        here, random, texts = state, Random(seed), list[str]()
+        while len(texts) < length:
+            text = world.drivers["everyday"](here, random)
+            try:
+                here = world.step(here, world.parse(text)).state
+            except Outside:
+                continue
+            texts.append(text)
+        found.append(texts)
+    return found
+
+
+def best(run: Callable[[], object], passes: int = 5) -> float:
+    """CPU seconds of the fastest pass."""
+    times = []
+    for _ in range(passes):
+        started = time.process_time()
+        run()
+        times.append(time.process_time() - started)
+    return min(times)
+
+
+def stepper(world: FilesystemWorld, state: State, programs: list[list[Action]]) -> Callable[[], int]:
+    def run() -> int:
+        edits = 0
+        for program in programs:
+            here = state
+            for action in program:
+                made = world.step(here, action)
+                here, edits = made.state, edits + len(made.delta)
+        return edits
+
+    return run
+
+
+def speeds() -> None:
+    world = FilesystemWorld()
+    small, large = tree(SMALL), tree(LARGE)
+    texts = recorded(world, small, 20, 100)
+    steps = sum(map(len, texts))
+    programs = [[world.parse(text) for text in program] for program in texts]
+    run = stepper(world, small, programs)
+    edits = run()
+    plain, parsing = best(run), best(lambda: [world.parse(text) for program in texts for text in program])
+    big = best(stepper(world, large, programs), 3)
+    print(f"everyday driver, {steps} steps, {edits} edits, one core, CPU time")
+    print(f"  {SMALL:>7} entries: {steps / plain:9,.0f} steps/s ({plain / steps * 1e6:.1f} us a step)")
+    print(f"  {'':7} with parse: {steps / (plain + parsing):8,.0f} steps/s")
+    print(f"  {LARGE:>7} entries: {steps / big:9,.0f} steps/s, {big / plain:.2f} times the time at {SMALL}")
+
+    def peer() -> None:
+        facts = Map({("entry", (ROOT, str(number))): number for number in range(600)})
+        for number in range(edits):
+            facts = facts.set(("mode", (str(number % 700),)), number)
+
+    bare = best(peer)
+    print(f"  bare map, {edits} sets: {bare / edits * 1e6:.2f} us each; the steps take {plain / bare:.1f} times that")
+    started = time.perf_counter()
+    for _ in range(100):
+        subprocess.run(["sh", "-c", "true"], check=True)
+    process = (time.perf_counter() - started) / 100
+    print(f"  `sh -c true`: {process * 1e6:,.0f} us (wall); {process / (plain / steps):,.0f} steps fit in it")
+    move(world, large)
+
+
+def move(world: FilesystemWorld, state: State) -> None:
+    """Moving all hundred thousand files at once."""
+    action = world.parse("mv archive d0")
+    delta = world.step(state, action).delta
+    entries = [edit for edit in delta if edit.relation == "entry"]
+    taken = best(lambda: [world.step(state, action) for _ in range(1000)]) / 1000
+    one = world.parse("mv d1/f0 d0/new")
+    single = best(lambda: [world.step(state, one) for _ in range(1000)]) / 1000
+    print(f"moving {LARGE:,} files in one directory: {len(entries)} edits of entries, {taken * 1e6:.1f} us", end="; ")
+    print(f"one file: {single * 1e6:.1f} us")
+
+
+def rates(programs: int, length: int) -> None:
+    """A Markdown table: per command and driver, how often it succeeded and failed."""
+    counts: Counter[tuple[str, str, str]] = Counter()
+    world = FilesystemWorld()
+    names = list(world.drivers)
+    for driver in names:
+        for seed in range(programs):
+            state, random = world.initial(seed), Random(f"{driver} {seed}")
+            for _ in range(length):
+                action = world.parse(world.drivers[driver](state, random))
+                made = world.step(state, action)
+                first = action.commands[0][1]
+                name = first.words[0][0][0] if first.words else ">" if first.redirects else "A=..."
+                outcome = "refused" if "refused" in made.observation else str(made.observation["exit"] == 0)
+                counts[name, driver, outcome] += 1
+                state = made.state
+    print("| command | " + " | ".join(f"{driver}: ok / fails" for driver in names) + " |")
+    print("| --- |" + " ---: |" * len(names))
+    for name in sorted({name for name, _, _ in counts}):
+        cells = [f"{counts[name, driver, 'True']} / {counts[name, driver, 'False']}" for driver in names]
+        print(f"| `{name}` | " + " | ".join(cells) + " |")
+    total = sum(counts.values())
+    refused = sum(count for (_, _, outcome), count in counts.items() if outcome == "refused")
+    print(f"\n{total} actions in {programs} programs of {length} a driver; {refused} refused (outside the rules).")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rates", action="store_true")
+    parser.add_argument("--programs", type=int, default=100)
+    parser.add_argument("--length", type=int, default=50)
+    options = parser.parse_args()
+    if options.rates:
+        rates(options.programs, options.length)
+    else:
+        speeds()
+
+
+if __name__ == "__main__":
+    main()
