@@ -48,6 +48,7 @@ def test_the_demo_exits_with_1_when_an_incident_goes_otherwise(tmp_path: Path, m
     (tmp_path / "1-wrong.md").write_text("# Wrong\n\n```console\n$ echo this\nthat\n```\n")
     (tmp_path / "2-right.md").write_text("# Right\n\n```console\n$ echo this; exit 3\nthis\n[exit 3]\n```\n")
     monkeypatch.setattr("worldgate.demo.PACKAGED", tmp_path)
+    monkeypatch.setattr("sysconfig.get_path", lambda _: str(tmp_path))  # as the library: this is about the demo only
     assert run_incidents() == 1
     assert run_incidents(["right"]) == 0
     assert run_incidents(["wrong"], as_json=True) == 1

@@ -19,41 +19,40 @@ Reads = frozenset[Address]
 columns stands for all facts with that prefix."""
 
 _UNSET: Final[Any] = object()
+_tuple = tuple.__new__
 
 
 class Draft:
     """A mutable view over a base state. Writes must be well-typed: `finish` does not check them again."""
 
-    __slots__ = ("_done", "_new", "_pending", "_state", "_written", "reads")
+    __slots__ = ("_done", "_fetch", "_pending", "_state", "_values", "reads")
 
     def __init__(self, base: State) -> None:
         self._state = base
-        self._new: dict[Address, Value | None] = {}
+        self._fetch = base.fetcher()
+        self._values: dict[Address, Value | None] = {}  # everything read or written so far, as it is now
         self._pending: list[Edit] = []
         self._done: list[Edit] = []
-        self._written: set[Address] = set()
         self.reads: set[Any] = set()
 
     def get(self, relation: str, key: Key) -> Any:
-        """The value of one fact, or None; recorded as read."""
+        """The value of one fact, or None; recorded as read unless it was first written here."""
         address = (relation, key)
-        value = self._new.get(address, _UNSET)
+        value = self._values.get(address, _UNSET)
         if value is _UNSET:
-            if address not in self._written:
-                self.reads.add(address)
-            value = self._state.get(relation, key)
+            self._values[address] = value = self._fetch(address)
+            self.reads.add(address)
         return value
 
     def set(self, relation: str, key: Key, value: Value | None) -> None:
         """Set one fact, or remove it with None."""
         address = (relation, key)
-        before = self._new.get(address, _UNSET)
+        before = self._values.get(address, _UNSET)
         if before is _UNSET:
-            before = self._state.get(relation, key)
+            before = self._fetch(address)
         if before != value:
-            self._new[address] = value
-            self._written.add(address)
-            self._pending.append(Edit(relation, key, before, value))
+            self._values[address] = value
+            self._pending.append(_tuple(Edit, (relation, key, before, value)))
 
     def select(self, relation: str, prefix: Key = ()) -> Mapping[Key, Any]:
         """As `State.select`, over the draft; recorded as a read of the whole prefix."""
@@ -63,7 +62,8 @@ class Draft:
     def owners(self, relation: str, value: Value) -> frozenset[Key]:
         """As `State.owners`, over the draft. The keys found are recorded as read."""
         found = self.now().owners(relation, value)
-        self.reads.update((relation, key) for key in found)
+        for key in found:
+            self.reads.add((relation, key))
         return found
 
     def now(self) -> State:
@@ -72,7 +72,6 @@ class Draft:
             self._state = self._state._changed(self._pending)
             self._done += self._pending
             self._pending = []
-            self._new.clear()
         return self._state
 
     def finish(self) -> tuple[State, Delta, Reads]:

@@ -104,6 +104,12 @@ class State:
             return None
         return value
 
+    def fetcher(self) -> Callable[[Address], Any]:
+        """`get` as a function of an address, for code that asks often. Of unknown relations it says None."""
+        if self._source is None:
+            return self._facts.get
+        return lambda address: self.get(*address)
+
     def select(self, relation: str, prefix: Key = ()) -> Mapping[Key, Any]:
         """The facts whose key begins with `prefix`, by the rest of the key.
 
@@ -155,7 +161,7 @@ class State:
         if before == value:
             return self
         edits = ((relation, key, before, value),)
-        if self._source is not None or declared.index or declared.inverse:
+        if self._source is not None or relation in self.schema.indexed:
             return self._changed(edits)
         facts = self._facts.delete(address) if value is None else self._facts.set(address, value)
         log = self._log
@@ -196,18 +202,17 @@ class State:
     def _changed(self, edits: Iterable[tuple[str, Key, Value | None, Value | None]]) -> State:
         """Apply edits whose `before` is known to hold."""
         edits = tuple(edits)
-        relations, sourced = self.schema.relations, self._source is not None
+        relations, indexed, sourced = self.schema.relations, self.schema.indexed, self._source is not None
         facts, index = self._facts.mutate(), None
         for relation, key, before, after in edits:
             if after is not None or sourced:
                 facts[relation, key] = after
             else:
                 facts.pop((relation, key), None)
-            declared = relations[relation]
-            if declared.index or declared.inverse:
+            if relation in indexed:
                 if index is None:
                     index = self._index.mutate()
-                self._reindex(index, declared, key, before, after)
+                self._reindex(index, relations[relation], key, before, after)
         done = facts.finish()
         new_index = self._index if index is None else index.finish()
         return State(self.schema, done, new_index, self._logged(edits, len(edits), len(done)), self._source)
@@ -218,7 +223,7 @@ class State:
             address, rest = (name, key[:length]), key[length:]
             group = index.get(address)
             if group is None:
-                group = _EMPTY if self._source is None else Map(self._source.select(*address))
+                group = _EMPTY if self._source is None else Map(dict(self._source.select(*address)))
             index[address] = group.set(rest, after) if after is not None else group.delete(rest)
         if declared.inverse:
             for value, joins in ((before, False), (after, True)):

@@ -55,7 +55,7 @@ def _new_inode(tree: Tree, directory: str, name: str, kind: str, mode: int | Non
         number += 1
         inode = f"{path}//{number}"
     key, write = (inode,), tree.set
-    tree.enter(directory, name, inode)
+    tree.enter(directory, name, inode, new=True)
     write("kind", key, kind)
     write("uid", key, tree.uid)
     group = tree.gid

@@ -99,9 +99,10 @@ class Tree:
             self._reads.add(("entry", key))
         return found  # type: ignore[return-value]
 
-    def enter(self, directory: str, name: str, inode: str) -> None:
-        """Make `name` in `directory` an entry of the inode."""
-        self._owners[inode] = self.owners(inode) | {(directory, name)}
+    def enter(self, directory: str, name: str, inode: str, new: bool = False) -> None:
+        """Make `name` in `directory` an entry of the inode (its first one when it is `new`)."""
+        entry = frozenset(((directory, name),))
+        self._owners[inode] = entry if new else self.owners(inode) | entry
         self._entries.setdefault(directory, {})[name] = inode
         self.set("entry", (directory, name), inode)
 

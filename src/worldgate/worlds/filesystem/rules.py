@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from ...facts import Draft, State
 from ..contract import Transition, transition
-from . import files, options, transfer
+from . import copying, files, moving, options, removing
 from .actions import Action, Simple, Text, literal
 from .blobs import Blobs
 from .builtins import BUILTINS, SPECIAL, UNMODELLED_TESTS
@@ -33,13 +33,13 @@ class Tool(NamedTuple):
 TOOLS: Mapping[str, Tool] = {
     "cat": Tool(files.cat),
     "chmod": Tool(files.chmod),
-    "cp": Tool(transfer.cp, "rRp"),
+    "cp": Tool(copying.cp, "rRp"),
     "ln": Tool(files.ln, "s"),
     "ls": Tool(files.ls, "1aAd"),
     "mkdir": Tool(files.mkdir, "p"),
-    "mv": Tool(transfer.mv, "nT"),
+    "mv": Tool(moving.mv, "nT"),
     "readlink": Tool(files.readlink),
-    "rm": Tool(files.rm, "rRf"),
+    "rm": Tool(removing.rm, "rRf"),
     "rmdir": Tool(files.rmdir),
     "touch": Tool(files.touch),
 }

@@ -1,4 +1,4 @@
-"""mv and cp as coreutils 9.1 has them, on one filesystem (a rename never turns into a copy)."""
+"""cp as coreutils 9.1 has it: contents are copied by their names, no bytes are read."""
 
 from __future__ import annotations
 
@@ -7,191 +7,22 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from . import calls
-from .errno import EACCES, EEXIST, EINVAL, EISDIR, ENOENT, ENOTDIR, EPERM, Failure
+from .errno import EACCES, EISDIR, ENOENT, ENOTDIR, EPERM, Failure
 from .expansion import Unmodelled
-from .files import base_of, below, hold
-from .paths import READ, Tree
+from .operands import ONTO_FILE, base_of, below, hold, not_a_directory, same_name, too_few
+from .paths import READ
 from .quoting import quoted
 from .session import Session
 
-Flags = set[str]
 MAX_DEPTH = 200  # directories below one another that cp follows here
-_ONTO_FILE = "cannot overwrite non-directory {} with directory {}"
 
 
-def _directory(tree: Tree, path: str) -> Failure | None:
-    """None when `path` is a directory, else why it is not."""
-    try:
-        return None if tree.is_dir(tree.find(path)) else Failure(ENOTDIR)
-    except Failure as failure:
-        return failure
-
-
-def _same_name(tree: Tree, one: str, two: str, followed: bool = False) -> bool:
-    """Whether two paths are the same directory entry: one last name in one directory.
-
-    A directory that is named through a link counts as another, except where the tool has opened it
-    (`followed`: the second one's).
-    """
-    if base_of(one) != base_of(two):
-        return False
-    first = tree.look(_directory_of(one), follow=False)
-    return first is not None and first == tree.look(_directory_of(two), follow=followed)
-
-
-def _directory_of(path: str) -> str:
-    above = path.rstrip("/").rpartition("/")[0].rstrip("/")
-    return above or ("/" if path[:1] == "/" else ".")
-
-
-def _operands(session: Session, command: str, operands: Sequence[str]) -> int:
-    """The complaint about too few operands; 0 when there are enough."""
-    if not operands:
-        return session.usage(command, "missing file operand")
-    if len(operands) == 1:
-        return session.usage(command, f"missing destination file operand after {quoted(operands[0])}")
-    return 0
-
-
-# --- mv --------------------------------------------------------------------------------------------
-
-
-def mv(session: Session, flags: Flags, operands: Sequence[str]) -> int:
-    status = _operands(session, "mv", operands)
+def cp(session: Session, flags: set[str], operands: Sequence[str]) -> int:
+    status = too_few(session, "cp", operands)
     if status:
         return status
     last, sources, tree = operands[-1], operands[:-1], session.tree
-    exact, keep = "T" in flags, "n" in flags
-    if exact:
-        if len(operands) > 2:
-            return session.usage("mv", f"extra operand {quoted(operands[2])}")
-        return _Move(session, keep).move(sources[0], last)
-    failed: Failure | None = None
-    if len(sources) == 1:
-        failed = _renamed(tree, sources[0], last)
-        if failed is None:
-            return 0
-    missing = _directory(tree, last)
-    if missing is None:
-        move = _Move(session, keep, into=True)
-        hold(tree, last)
-        for source in sources:
-            name = base_of(source)
-            status |= move.move(source, below(last, name), nowhere=not name)
-        return status
-    if len(sources) > 1:
-        return session.complain(f"mv: target {quoted(last)}: {missing.reason}")
-    return _Move(session, keep).move(sources[0], last, failed)
-
-
-def _renamed(tree: Tree, source: str, path: str, replace: bool = False) -> Failure | None:
-    try:
-        calls.rename(
-            tree, source.rstrip("/") + "/" if source[-1:] == "/" and source.strip("/") else source, path, replace
-        )
-    except Failure as failure:
-        return failure
-    return None
-
-
-@dataclass(slots=True)
-class _Move:
-    """One mv command: what it moved where, so that a later operand does not overwrite it."""
-
-    session: Session
-    keep: bool
-    into: bool = False
-    made: set[tuple[str, str]] = field(default_factory=set)
-
-    def move(self, source: str, path: str, failed: Failure | None = None, nowhere: bool = False) -> int:
-        """Move to `path`, where an attempt may have `failed`; `nowhere`: a path no directory can have (of the root)."""
-        session, tree = self.session, self.session.tree
-        failed = Failure(ENOENT) if nowhere else failed or _renamed(tree, source, path)
-        if failed is None:
-            self.record(path)
-            return 0
-        if self.keep and failed.code == EEXIST:
-            return 0
-        try:
-            inode = tree.find(source, follow=False)
-        except Failure as failure:
-            return session.complain(f"mv: cannot stat {quoted(source)}: {failure.reason}")
-        there: str | None = None
-        try:
-            there = None if nowhere else tree.find(path, follow=False)
-        except Failure as failure:
-            if failure.code != ENOENT:
-                return session.complain(f"mv: cannot stat {quoted(path)}: {failure.reason}")
-            if failed.code == EEXIST and tree.is_dir(inode):  # a link that leads nowhere, and a slash after it
-                return session.complain(f"mv: {_ONTO_FILE.format(quoted(path), quoted(source))}")
-        if there is not None and self.keep:
-            return 0
-        if there is not None and (refusal := self.refusal(source, inode, path, there)):
-            return session.complain(f"mv: {refusal}")
-        if there is not None or failed.code == EEXIST:
-            failed = _renamed(tree, source, path, replace=True)
-            if failed is None:
-                self.record(path)
-                return 0
-        if failed.code == EINVAL:
-            told = f"to a subdirectory of itself, {quoted(path)}"
-            return session.complain(f"mv: cannot move {quoted(source)} {told}")
-        return session.complain(f"mv: cannot move {quoted(source)} to {quoted(path)}: {failed.reason}")
-
-    def record(self, path: str) -> None:
-        inode = self.session.tree.look(path, follow=False)
-        if inode is not None:
-            self.made.add((path, inode))
-
-    def refusal(self, source: str, inode: str, path: str, there: str) -> str | None:
-        """Why an existing `path` may not be replaced by `source`."""
-        tree = self.session.tree
-        if not _may_replace(tree, source, inode, path, there, self.into):
-            return f"{quoted(source)} and {quoted(path)} are the same file"
-        if tree.is_dir(inode):
-            if not tree.is_dir(there):
-                return _ONTO_FILE.format(quoted(path), quoted(source))
-        elif tree.is_dir(there):
-            return f"cannot overwrite directory {quoted(path)} with non-directory"
-        elif (path, there) in self.made:
-            return f"will not overwrite just-created {quoted(path)} with {quoted(source)}"
-        return None
-
-
-def _may_replace(tree: Tree, source: str, inode: str, path: str, there: str, into: bool) -> bool:
-    """Whether a move onto `there` loses nothing because both are one file."""
-    if tree.is_link(inode) and tree.is_link(there):
-        return inode != there and not _same_name(tree, source, path, into)
-    if tree.is_link(there):
-        return True
-    if inode == there and not tree.is_dir(there) and tree.links(there) > 1 and not _same_name(tree, source, path, into):
-        return False
-    if not tree.is_link(inode):
-        return inode != there
-    referent = tree.look(source)
-    if not tree.is_dir(there) and tree.links(there) > 1 and referent is not None:
-        return not _is_real_path(tree, source, path)
-    return referent != there
-
-
-def _is_real_path(tree: Tree, source: str, path: str) -> bool:
-    """Whether following `source` to its end leads to the very entry `path`."""
-    try:
-        one, two = tree.locate(source, follow=True), tree.locate(path)
-    except Failure:
-        return False
-    return one[:2] == two[:2]
-
-
-# --- cp --------------------------------------------------------------------------------------------
-
-
-def cp(session: Session, flags: Flags, operands: Sequence[str]) -> int:
-    status = _operands(session, "cp", operands)
-    if status:
-        return status
-    last, sources, tree = operands[-1], operands[:-1], session.tree
-    missing = _directory(tree, last)
+    missing = not_a_directory(tree, last)
     copy = _Copy(session, bool(flags & {"r", "R"}), "p" in flags, into=missing is None)
     if missing is not None:
         if len(sources) > 1:
@@ -252,7 +83,7 @@ class _Copy:
                 return self.complain(f"cannot stat {quoted(path)}", failure)
             there = None
         if there is not None:
-            if self.recursive and inode == there and tree.is_link(inode) and not self.same_name(source, path):
+            if self.recursive and inode == there and tree.is_link(inode) and not self.is_same_name(source, path):
                 return 0  # two names of one symbolic link
             refusal = self.refusal(source, inode, path, there, top)
             if refusal:
@@ -277,15 +108,15 @@ class _Copy:
             return f"{quoted(source)} and {quoted(path)} are the same file"
         if tree.is_dir(inode):
             if not tree.is_dir(there):
-                return _ONTO_FILE.format(quoted(path), quoted(source))
+                return ONTO_FILE.format(quoted(path), quoted(source))
         elif tree.is_dir(there):
             return f"cannot overwrite directory {quoted(path)} with non-directory"
         elif top and (path, there) in self.made:
             return f"will not overwrite just-created {quoted(path)} with {quoted(source)}"
         return None
 
-    def same_name(self, source: str, path: str) -> bool:
-        return _same_name(self.session.tree, source, path, self.into and path == self.top[1])
+    def is_same_name(self, source: str, path: str) -> bool:
+        return same_name(self.session.tree, source, path, self.into and path == self.top[1])
 
     def distinct(self, source: str, inode: str, path: str, there: str) -> bool:
         """Whether source and destination are not one file."""
@@ -293,7 +124,7 @@ class _Copy:
         if not self.recursive:
             return inode != there
         if tree.is_link(inode) and tree.is_link(there):
-            return not self.same_name(source, path)
+            return not self.is_same_name(source, path)
         if not tree.is_link(inode) and not tree.is_link(there):
             return inode != there
         ends = [tree.look(source) if tree.is_link(inode) else inode, tree.look(path) if tree.is_link(there) else there]
@@ -330,10 +161,10 @@ class _Copy:
     def again(self, source: str, path: str, earlier: str, at_top: bool) -> int:
         """A directory that was copied before, or that this command made."""
         tree, into = self.session.tree, self.into and at_top
-        if _same_name(tree, source, earlier, into):
+        if same_name(tree, source, earlier, into):
             self.into_itself = True
             return self.complain(f"cannot copy a directory, {quoted(self.top[0])}, into itself, {quoted(self.top[1])}")
-        if path == earlier or _same_name(tree, path, earlier, into):
+        if path == earlier or same_name(tree, path, earlier, into):
             self.complain(f"warning: source directory {quoted(source)} specified more than once")
             return 0
         return self.complain(f"will not create hard link {quoted(path)} to directory {quoted(earlier)}")
