@@ -82,7 +82,7 @@ def _kinds(node: ast.AST) -> Iterator[str]:
         yield "result dropped"
     elif isinstance(node, ast.Compare) and type(node.ops[0]) in SWAPS:
         yield "comparison changed"
-    elif isinstance(node, ast.Return) and isinstance(node.value, ast.ListComp | ast.List):
+    elif isinstance(node, ast.Return) and isinstance(node.value, ast.ListComp):
         yield "returned empty"
     elif isinstance(node, ast.BoolOp):
         yield "and / or"

@@ -5,6 +5,9 @@ Exit codes: 0 approved or done, 2 rejected, 1 error. With `--json`, one JSON doc
 
 from __future__ import annotations
 
+import json
+import os
+import shlex
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -44,25 +47,40 @@ class BadOption(Error):
     number, title = "WG901", "option is not well-formed"
 
 
+class BadUsage(Error):
+    number, title = "WG902", "not a command line of worldgate"
+
+
+class Defect(Error):
+    number, title = "WG999", "a defect of worldgate"
+
+
 def main() -> None:
     """Run the command line and exit with its code."""
     try:
-        code = app(standalone_mode=False)
+        code = app(prog_name="worldgate", standalone_mode=False)
     except typer.TyperException as error:
-        typer.echo(f"worldgate: {error}", err=True)
+        _fail(BadUsage(str(error), "a command and its options", "`worldgate --help` lists them."))
         code = 1
     except typer.Abort:
         code = 1
     except Error as error:
         _fail(error)
         code = 2 if error.number in REJECTED else 1
-    except BrokenPipeError:
+    except BrokenPipeError:  # whoever was reading has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    except Exception as error:
+        if os.environ.get("WORLDGATE_TRACEBACK"):
+            raise
+        _fail(Defect(repr(error), "no such thing", "Please report it, with what WORLDGATE_TRACEBACK=1 shows."))
         code = 1
     sys.exit(code if isinstance(code, int) else 0)
 
 
 def _fail(error: Error) -> None:
-    if "--json" in sys.argv:
+    words = sys.argv[1:]
+    if "--json" in words[: words.index("--") if "--" in words else None]:
         _print_json({"error": error.to_json()})
     else:
         from .render import error_lines
@@ -71,7 +89,9 @@ def _fail(error: Error) -> None:
 
 
 def _print_json(data: Any) -> None:
-    sys.stdout.write(canonical_json(data).decode() + "\n")
+    """One line of ASCII: what is in a name or an output can neither steer a terminal nor fail to be encoded."""
+    plain = json.loads(canonical_json(data))
+    sys.stdout.write(json.dumps(plain, separators=(",", ":")).replace("\x7f", "\\u007f") + "\n")
 
 
 def _print(lines: Iterable[tuple[str, str]], *, err: bool = False) -> None:
@@ -132,6 +152,24 @@ def _propose(proposal: Any, as_json: bool, note: str = "") -> None:
             typer.echo(typer.style(note, dim=True))
     if not proposal.approved:
         raise typer.Exit(2)
+
+
+def _spoken(command: list[str]) -> list[str]:
+    """The command in UTF-8, which is what a record holds: words with other bytes become what a shell makes them of."""
+    if all(map(_is_utf8, command)):
+        return command
+    if len(command) == 1:
+        raise BadUsage(f"a shell line with bytes that are not UTF-8: {command[0]!r}", "UTF-8, or several words")
+    return [" ".join(shlex.quote(word) if _is_utf8(word) else _octal(word) for word in command)]
+
+
+def _is_utf8(word: str) -> bool:
+    return not any("\ud800" <= mark <= "\udfff" for mark in word)
+
+
+def _octal(word: str) -> str:
+    escaped = "".join(f"\\{byte:03o}" for byte in os.fsencode(word))
+    return f"\"$(printf '{escaped}')\""
 
 
 def _next(proposal: Any) -> str:
@@ -195,7 +233,9 @@ def try_(
         workspace = Workspace.make(directory)
     rules = _policy(policy, workspace.guarded.world, protect, allow_net)
     with _progress("running it in isolation"):
-        proposal = workspace.run_command(command, rules, _budget(budget), network=allow_net, cwd=directory.resolve())
+        proposal = workspace.run_command(
+            _spoken(command), rules, _budget(budget), network=allow_net, cwd=directory.resolve()
+        )
     if commit_ and proposal.approved:
         workspace.commit(proposal.id)
         _propose(proposal, as_json, f"committed; to undo it: worldgate undo {proposal.id[:12]}")
@@ -298,15 +338,17 @@ def show(run: RunId, directory: Where = HERE, as_json: Json = False) -> None:
 @app.command()
 def explain(run: RunId, directory: Where = HERE, as_json: Json = False) -> None:
     """Explain a decision: the rules in force, the stage that settled it, the smallest fact behind each breach."""
+    from .gate.policy import Policy, make_policy
     from .gate.policy import explain as rules_in_words
-    from .gate.policy import make_policy
     from .gate.workspace import Workspace
     from .render import explain_lines
 
     workspace = Workspace.find(directory)
     run = workspace.runs.resolve(run)
     doc, decision = workspace.runs.load(run, "run"), workspace.runs.load(run, "decision")
-    policy = make_policy(doc.policy, "recorded", workspace.guarded.world.schema)
+    world = workspace.guarded.world
+    default = Policy.default(world.name, world.schema).digest
+    policy = make_policy(doc.policy, "default" if doc.policy_digest == default else "given", world.schema)
     if as_json:
         _print_json({"run": run, "policy": doc.policy, "decision": decision.decision, "undo": decision.undo})
     else:

@@ -24,7 +24,10 @@ _VERDICTS = {"approve": ("bold green", "approved"), "reject": ("bold red", "reje
 def run_lines(run: RunDoc, doc: DecisionDoc, trajectory: TrajectoryDoc, *, full: bool = False) -> Iterator[Line]:
     """A run: the verdict, what cannot be undone, the changes, the breaches, the budget."""
     style, word = _VERDICTS.get(doc.decision.verdict, ("bold yellow", doc.decision.verdict))
-    yield from wrapped(style, f"{word}  run {run.run[:12]}  {_summary(doc.totals)}")
+    counts, amounts = _summary(doc.totals)
+    first = f"{word}  run {run.run[:12]}  {counts}"
+    whole = f"{first}, {amounts}" if amounts else first
+    yield from ((style, text) for text in ([whole] if len(whole) <= WIDTH else [first, f"  {amounts}"]))
     yield from _what(run, trajectory, full)
     if doc.cannot_be_undone:
         yield "bold", "cannot be undone:"
@@ -43,11 +46,12 @@ def run_lines(run: RunDoc, doc: DecisionDoc, trajectory: TrajectoryDoc, *, full:
     yield from wrapped("dim", f"budget: {_budget(run.budget, doc.budget)}")
 
 
-def _summary(totals: Mapping[str, int]) -> str:
+def _summary(totals: Mapping[str, int]) -> tuple[str, str]:
+    """How many paths, and how many bytes."""
     words = [f"{totals[name]} {name}" for name in ("deleted", "changed", "moved", "created") if totals.get(name)]
     freed, written = totals.get("bytes_deleted", 0), totals.get("bytes_created", 0) + totals.get("bytes_changed", 0)
-    words += [f"{size(freed)} removed"] * bool(freed) + [f"{size(written)} written"] * bool(written)
-    return ", ".join(words) or "nothing changes"
+    amounts = [f"{size(freed)} removed"] * bool(freed) + [f"{size(written)} written"] * bool(written)
+    return ", ".join(words) or "nothing changes", ", ".join(amounts)
 
 
 def _what(run: RunDoc, trajectory: TrajectoryDoc, full: bool) -> Iterator[Line]:
@@ -126,7 +130,7 @@ def _breaches(breaches: Iterable[Breach], title: str, style: str, many: bool) ->
 
 
 def _budget(limits: Mapping[str, Any], used: Mapping[str, Any]) -> str:
-    rows = [(name, used[name], limits[name]) for name in limits if used.get(name) not in (0, "0", None)]
+    rows = [(name, used[name], limits[name]) for name in sorted(limits) if used.get(name) not in (0, "0", None)]
     shown = [f"{name} {_amount(name, some)} of {_amount(name, most)}" for name, some, most in rows]
     return ", ".join(shown) or "nothing used"
 
@@ -135,10 +139,10 @@ def _amount(name: str, count: Any) -> str:
     return size(count) if "bytes" in name and isinstance(count, int) else str(count)
 
 
-def wrapped(style: str, text: str) -> Iterator[Line]:
-    """A text in lines of at most `WIDTH` characters; the lines after the first are indented."""
+def wrapped(style: str, text: str, width: int = WIDTH) -> Iterator[Line]:
+    """A text in lines of at most `width` characters; the lines after the first are indented."""
     lead = text[: len(text) - len(text.lstrip())]
-    for line in textwrap.wrap(plain(text), WIDTH, subsequent_indent=lead or "  ", break_on_hyphens=False) or [""]:
+    for line in textwrap.wrap(plain(text), width, subsequent_indent=lead or "  ", break_on_hyphens=False) or [""]:
         yield style, line
 
 
@@ -183,7 +187,7 @@ def explain_lines(run: RunDoc, doc: DecisionDoc, rules: str) -> Iterator[Line]:
         yield "", f"the undo: {doc.undo.edits} edits, {word}"
     yield "bold", "rules in force:"
     for line in rules.splitlines():
-        yield from (("", f"  {part}") for _, part in wrapped("", line))
+        yield from (("", f"  {part}") for _, part in wrapped("", line, WIDTH - 2))
     yield "dim", f"base: {len(run.base)} facts read or changed must still hold at commit"
 
 
@@ -194,12 +198,17 @@ def log_lines(records: Iterable[Any], runs: Any) -> Iterator[Line]:
         what = ""
         if record.kind in ("simulated", "refused"):
             try:
-                steps = runs.load(record.run, "run").plan.steps
-                what = steps[0].do + (f"  (and {len(steps) - 1} more)" if len(steps) > 1 else "")
+                what = _briefly(runs.load(record.run, "run"))
             except Exception as error:  # the log must be readable when a run's documents are not
                 what = f"({error})"
         line = f"{record.seq:>4}  {record.at[:19]}Z  {record.kind:<10} {record.run[:12]:12}  {what}".rstrip()
         yield styles.get(record.kind, ""), clip(line)
+
+
+def _briefly(run: RunDoc) -> str:
+    steps = run.plan.steps
+    more = f"  (and {len(steps) - 1} more)" if len(steps) > 1 else ""
+    return f"undo of {run.undoes[:12]}" if run.undoes else clip(steps[0].do, WIDTH - 47 - len(more)) + more
 
 
 def audit_lines(report: Any) -> Iterator[Line]:

@@ -101,6 +101,15 @@ def test_a_draft_is_the_same_as_apply(case):
     assert {(edit.relation, edit.key) for edit in delta} <= reads
 
 
+def test_a_write_that_changes_nothing_is_a_read():
+    draft = Draft(LIT)
+    draft.set("watts", ("hall",), 40)
+    draft.set("watts", ("attic",), 7)
+    _, delta, reads = draft.finish()
+    assert reads == {("watts", ("hall",))}
+    assert delta == (Edit("watts", ("attic",), None, 7),)
+
+
 @given(cases())
 def test_force_is_total(case):
     state, delta = case

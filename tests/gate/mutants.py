@@ -7,6 +7,7 @@ no fault in it and the same results.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -397,13 +398,17 @@ def order_dependent_race(case: Case, random: Random) -> Mutant | None:
 
 @mutator
 def condition_on_a_race(case: Case, random: Random) -> Mutant | None:
-    """A step that runs only if another one, without an order between the two, has not run yet."""
+    """A step that runs only if another one, without an order between the two, has not run yet.
+
+    The other is the only one of its action: a third step could else settle the condition before both.
+    """
     above = closure(case.steps)
+    names = Counter(case.world.parse(step.do).name for step in case.steps)
     for step in random.sample(case.steps, len(case.steps)):
         action = case.world.parse(step.do)
         for number, other in enumerate(case.steps):
             apart = step is not other and step.id not in above[other.id] and other.id not in above[step.id]
-            when = UNDONE.get(action.name, "false").format(**action.values)
+            when = UNDONE.get(action.name if names[action.name] == 1 else "", "false").format(**action.values)
             if apart and case.world.condition(when)(Draft(case.state), {"status": 0}):
                 return Mutant(_changed(case, number, when=when))
     return None

@@ -88,6 +88,7 @@ def forged(house: House, run: str, old: bytes, new: bytes, name: str) -> None:
         ("plan", "run", b'"steps": 10000', b'"steps": 10001', "its id is not the hash of its inputs"),
         ("plan", "trajectory", b"two", b"six", "the steps answer otherwise than recorded"),
         ("plan", "deltas", b'"build/a"', b'"build/b"', "another effect"),
+        ("command", "trajectory", b'"steps": [', b'"steps": [{"id": "s0", "action": "", "observation": {}}, ', "2 recorded steps"),
         ("undo", "run", b'"undoes": "', b'"undoes": "f', "its id is not the hash"),
     ],
 )  # fmt: skip

@@ -13,11 +13,11 @@ from typing import Any
 import jsonschema
 import pytest
 
-from tests.gate.houses import SMALL, House
+from tests.gate.houses import SMALL, House, assert_whole
 from tests.gate.targets.trees import Node, build
 from worldgate.facts import canonical_json
-from worldgate.gate.plan import Step
-from worldgate.gate.run import DOCUMENTS, BadRun, NotSaved, Runs, UnknownRun, json_schemas
+from worldgate.gate.plan import BadPlan, Step
+from worldgate.gate.run import DOCUMENTS, BadRun, NotSaved, Runs, UnknownRun, json_schemas, told
 
 SCHEMAS = Path(__file__).resolve().parents[2] / "docs" / "schemas"
 STEPS = ("mkdir build", "cp d/x build/x", "rm d/y", "ls d", "mv a build/a")
@@ -107,6 +107,7 @@ def published() -> dict[str, Any]:
 
 
 def test_the_published_schemas_are_the_code_s() -> None:
+    """`python bench/schemas.py` writes them anew."""
     assert published() == json.loads(json.dumps(json_schemas()))
 
 
@@ -177,6 +178,19 @@ def test_documents_may_have_names_that_are_not_utf_8(tmp_path: Path) -> None:
     run = house.command("rm *").id
     assert Runs(house.root / ".worldgate" / "runs").load(run, "deltas").net
     assert house.commit(house.command("rm *")) == run
+
+
+def test_what_a_step_prints_may_be_any_bytes(tmp_path: Path) -> None:
+    house = House(tmp_path / "w", {"plain": b""})
+    (house.root / os.fsdecode(b"caf\xe9")).write_bytes(b"\xff\xfe")
+    run = house.do("ls", "cat *", "rm *")
+    steps = house.workspace.runs.load(run, "trajectory").steps
+    assert steps[0].observation["stdout"] == "caf\ufffd\nplain\n"
+    assert steps[1].observation["stdout"] == "\ufffd\ufffd"
+    assert told({"a": ["\ud800", ("\udc80x",)], "b": 1}) == {"a": ["?", ["\ufffdx"]], "b": 1}
+    assert_whole(house)
+    with pytest.raises(BadPlan, match="not Unicode"):
+        house.plan("rm caf\udce9")
 
 
 def test_a_tree_with_metadata_gives_a_run_too(tmp_path: Path) -> None:

@@ -272,6 +272,18 @@ def test_a_world_that_raises_is_refused(house: House, error: Exception, where: s
     assert numbers_of(verified(house, FilesystemWorld(), house.policy(), "chmod 600 a", "rm b")) == []
 
 
+def test_a_property_that_does_not_hold_refuses_where_the_state_is_whole(house: House) -> None:
+    class Promises(FilesystemWorld):
+        def properties(self) -> Any:
+            return {"a stays": lambda state: None if state.get("entry", (".", "a")) else "a is gone"}
+
+    found = verified(house, Promises(), house.policy(), "rm b", "rm a")
+    assert (found.decision.stage, numbers_of(found)) == ("final", ["WG320"])
+    assert (found.decision.breaches[0].rule, found.decision.breaches[0].message) == ("a stays", "a is gone")
+    assert found.shrunk is not None
+    assert found.shrunk.suffices == ("s2",)
+
+
 def numbers_of(found: Verified) -> list[str]:
     return [breach.number for breach in found.decision.breaches]
 

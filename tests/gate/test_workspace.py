@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -16,9 +17,11 @@ from tests.gate.houses import START, House, assert_whole, numbers
 from tests.gate.targets.trees import Node, Symlink, assert_same_photo, photograph
 from worldgate.facts import Error
 from worldgate.gate.approvals import AlreadySpent, ApprovalExpired, ClockError, NotApproved, OtherDelta
+from worldgate.gate.budget import Budget
 from worldgate.gate.ledger import LedgerDamaged, LedgerMissing
 from worldgate.gate.proposal import Proposal
 from worldgate.gate.run import UnknownRun
+from worldgate.gate.targets.refusals import CommitFailed
 from worldgate.gate.targets.stale import Stale
 from worldgate.gate.workspace import NotApprovedRun, NotAWorkspace, NothingToUndo, Tampered, Workspace
 
@@ -150,6 +153,15 @@ def test_an_approval_expires(house: House) -> None:
     house.clock.now += timedelta(hours=25)
     assert_not_committed(house, proposal, ApprovalExpired)
     house.do("rm a")
+
+
+def test_an_approval_may_be_used_at_once_and_until_it_expires(house: House) -> None:
+    stopped = Workspace(house.root, lambda: "2026-01-01T00:00:00.000000Z")
+    stopped.commit(stopped.plan(house.planned("rm a"), house.policy(), Budget.of({})).id)
+    proposal = stopped.plan(house.planned("rm b"), house.policy(), Budget.of({}))
+    late = Workspace(house.root, lambda: "2026-01-02T00:00:00.000000Z")
+    with pytest.raises(ApprovalExpired):
+        late.commit(proposal.id)
 
 
 def test_a_clock_that_goes_back_ends_approvals(house: House) -> None:
@@ -496,3 +508,92 @@ def test_a_world_that_does_not_load_makes_no_workspace_usable(tmp_path: Path) ->
     (tmp_path / "v").mkdir()
     with pytest.raises(Error):
         Workspace.make(tmp_path / "v", "no-such-world")
+
+
+# --- recovery of the ledger (with real kills: tests/faults/test_gate_crash.py) ------------------------
+
+
+@pytest.mark.parametrize(
+    ("found", "left"),
+    [
+        ([], []),
+        (["spent"], ["spent", "failed"]),
+        (["spent", "started"], ["spent", "started", "failed"]),
+        (["spent", "started", "unknown"], ["spent", "started", "unknown", "failed"]),
+        (["spent", "started", "committed"], ["spent", "started", "committed"]),
+        (["spent", "started", "failed"], ["spent", "started", "failed"]),
+        (["spent", "started", "committed", "spent"], ["spent", "started", "committed", "spent", "failed"]),
+    ],
+)
+def test_recovery_ends_what_began_and_nothing_else(house: House, found: list[str], left: list[str]) -> None:
+    proposal = house.plan("rm a")
+    pending = house.root / ".worldgate/pending"
+    bodies = {"started": {"delta": proposal.docs["deltas"].net, "undoes": "", "places": {}, "one_way": []}}  # type: ignore[attr-defined]
+    with house.workspace.ledger() as ledger:
+        for kind in found:
+            ledger.append(kind, proposal.id, bodies.get(kind, {}), at=house.clock())  # type: ignore[arg-type]
+    pending.write_text(proposal.id)
+    for _ in range(2):
+        house.workspace.recover()
+        assert house.kinds(proposal.id) == ["simulated", "approved", *left]
+        assert not pending.exists()
+
+
+@pytest.mark.parametrize("became", ["committed", "unknown"])
+def test_recovery_looks_at_what_became_of_the_target(house: House, became: str) -> None:
+    proposal = house.plan("rm a")
+    with house.workspace.ledger() as ledger:
+        body = {"delta": proposal.docs["deltas"].net, "undoes": "", "verdict": "approve", "budget": {}}  # type: ignore[attr-defined]
+        ledger.append("spent", proposal.id, {}, at=house.clock())
+        started = ledger.append("started", proposal.id, body, at=house.clock())
+    (house.root / ".worldgate/pending").write_text(proposal.id)
+    if became == "committed":
+        guarded = house.workspace.guarded
+        guarded.commit(f"{proposal.id}.{started.seq}", proposal.simulation.delta, (), seen="")
+    else:
+        (house.root / "a").write_bytes(b"neither before nor after")
+    for _ in range(2):
+        house.workspace.recover()
+        assert house.kinds(proposal.id) == ["simulated", "approved", "spent", "started", became]
+    house.do("rm b")  # other runs are not held up
+
+
+@pytest.mark.parametrize("text", ["", "f" * 64, "not a run at all"])
+def test_a_pending_file_that_names_no_run_is_dropped(house: House, text: str) -> None:
+    (house.root / ".worldgate/pending").write_text(text)
+    house.do("rm a")
+    assert house.count() == Counter(["opened", *COMMITTED])
+
+
+def test_a_commit_that_the_target_rolled_back_is_recorded_as_failed(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proposal, workspace = house.plan("rm a"), house.workspace
+
+    def fails(*_: Any, **__: Any) -> None:
+        raise CommitFailed("the disk is full", "every write to succeed")
+
+    monkeypatch.setattr(workspace.guarded, "commit", fails)
+    with pytest.raises(CommitFailed):
+        workspace.commit(proposal.id)
+    with house.workspace.ledger() as ledger:
+        last = ledger.find(proposal.id)[-1]
+    assert (last.kind, last.data["number"]) == ("failed", "WG612")
+    assert not (house.root / ".worldgate/pending").exists()
+    assert_not_committed(house, proposal, AlreadySpent)
+
+
+def test_commits_and_recoveries_wait_for_each_other(house: House) -> None:
+    import fcntl
+    import threading
+
+    proposal = house.plan("rm a")
+    with (house.root / ".worldgate/gate.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        thread = threading.Thread(target=house.commit, args=(proposal,))
+        thread.start()
+        thread.join(0.3)
+        assert thread.is_alive()
+        assert (house.root / "a").exists()
+    thread.join(60)
+    assert not (house.root / "a").exists()

@@ -91,6 +91,31 @@ class Negative(Counters):
         return transition(draft, {})
 
 
+class BeginsAnyhow(Counters):
+    calls = 0
+
+    def initial(self, seed):
+        self.calls += 1
+        return super().initial(seed).set("count", ("a",), self.calls)
+
+
+class BeginsBroken(Counters):
+    def initial(self, seed):
+        return super().initial(seed).set("count", ("a",), -1)
+
+
+class SaysObjects(Counters):
+    def step(self, state, action):
+        moved = super().step(state, action)
+        return moved._replace(observation={**moved.observation, "action": ("a", "tuple")})
+
+
+class SaysSets(Counters):
+    def step(self, state, action):
+        moved = super().step(state, action)
+        return moved._replace(observation={**moved.observation, "action": object})
+
+
 class ParsesLoosely(Counters):
     def parse(self, text):
         return _Loose(*super().parse(text))
@@ -120,6 +145,10 @@ def test_a_world_that_keeps_the_contract_passes():
         (DeltaLies, "the delta leads to the state"),
         (ReadsTooLittle, "the read set is complete"),
         (Negative, "counters are not negative"),
+        (BeginsAnyhow, "determinism of the initial state"),
+        (BeginsBroken, "the beginning"),
+        (SaysObjects, "observations are JSON values"),
+        (SaysSets, "not JSON"),
         (ParsesLoosely, "parses to the same action"),
         (Crashes, "raises"),
     ],

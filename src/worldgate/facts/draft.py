@@ -50,6 +50,10 @@ class Draft:
         before = self._values.get(address, _UNSET)
         if before is _UNSET:
             before = self._fetch(address)
+            if before == value:  # that nothing had to be written is something the step found out
+                self._values[address] = value
+                self.reads.add(address)
+                return
         if before != value:
             self._values[address] = value
             self._pending.append(_tuple(Edit, (relation, key, before, value)))

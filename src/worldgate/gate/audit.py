@@ -19,7 +19,7 @@ from .again import session_of, verify_again
 from .base import observe
 from .chain import Record
 from .proposal import digest
-from .run import DecisionDoc, DeltasDoc, RunDoc, TrajectoryDoc, base_from_json, base_to_json, run_id
+from .run import DecisionDoc, DeltasDoc, RunDoc, TrajectoryDoc, base_from_json, base_to_json, run_id, told
 from .workspace import Workspace
 
 
@@ -86,7 +86,7 @@ def _check_run(workspace: Workspace, run: str, record: Record, notes: list[str])
     simulation = verified.simulation
     if delta_to_json(simulation.delta) != deltas.net:
         yield Problem(place, "the plan has another effect than the one recorded")
-    steps = [(did.step.id, dict(did.observation)) for did in simulation.steps]
+    steps = [(did.step.id, told(did.observation)) for did in simulation.steps]
     if steps != [(step.id, step.observation) for step in trajectory.steps]:
         yield Problem(place, "the steps answer otherwise than recorded")
     if (verified.decision, meter.to_json()) != (decision.decision, decision.budget):

@@ -19,6 +19,8 @@ class _Strict(_Loader):  # type: ignore[misc]
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:
         seen = set()
         for key_node, _ in node.value:
+            if not isinstance(key_node, yaml.ScalarNode) or key_node.tag == "tag:yaml.org,2002:merge":
+                raise yaml.YAMLError(f"a key that is no plain text on line {key_node.start_mark.line + 1}")
             if key_node.value in seen:
                 line = key_node.start_mark.line + 1
                 raise yaml.YAMLError(f"key {key_node.value!r} a second time on line {line}")

@@ -16,7 +16,7 @@ from ..facts import Delta, Error, Fact, Source, State
 from ..worlds import World, get
 from ..worlds.declared import world_from_file
 from ..worlds.filesystem import FilesystemWorld
-from ..worlds.filesystem.blobs import Blobs, FileBlobs
+from ..worlds.filesystem.blobs import Blobs, FileBlobs, digest
 from ..worlds.filesystem.schema import ROOT
 from .base import Base
 from .targets.directory import DirectoryTarget
@@ -80,7 +80,8 @@ class _Keeping:
         return data
 
     def put(self, data: bytes) -> str:
-        return self._kept.put(data)
+        name = digest(data)
+        return name if self._kept.path_of(name).exists() else self._kept.put(data)
 
 
 class GuardedDirectory:

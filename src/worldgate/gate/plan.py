@@ -143,6 +143,10 @@ def finish_plan(plan: Plan) -> Plan:
         raise BadPlan(f"{len(plan.steps)} steps for the kernel", "one command; a shell joins several: sh -c 'a && b'")
     if plan.network and plan.engine != "kernel":
         raise BadPlan("network for the oracle", "network only with engine: kernel")
+    try:
+        canonical_json(plan)
+    except UnicodeEncodeError as error:
+        raise BadPlan(f"text that is not Unicode: {error.object[error.start:][:20]!r}", "Unicode text") from error
     named: list[Step] = []
     for number, step in enumerate(plan.steps, 1):
         needs = step.needs if step.needs is not None else tuple(before.id for before in named[-1:])

@@ -31,6 +31,7 @@ from .run import (
     base_to_json,
     plain,
     run_id,
+    told,
 )
 from .simulate import Recorder, Simulation, shared_delta
 from .verify import Verified
@@ -103,7 +104,7 @@ def propose(
         "trajectory": TrajectoryDoc(
             **named,
             steps=tuple(
-                StepResult(id=did.step.id, action=did.step.do, observation=dict(did.observation), skipped=did.skipped)
+                StepResult(id=did.step.id, action=did.step.do, observation=told(did.observation), skipped=did.skipped)
                 for did in simulation.steps
             ),
         ),

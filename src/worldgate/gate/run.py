@@ -14,6 +14,7 @@ or chance. In run.json only `facts`, which an audit needs, may have more where t
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -238,6 +239,19 @@ def _flush(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def told(value: Any) -> Any:
+    """An observation as it is recorded: bytes of names and output that are not UTF-8 become U+FFFD."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogateescape" if _bytes_only(value) else "replace").decode("utf-8", "replace")
+    if isinstance(value, Mapping):
+        return {str(name): told(one) for name, one in value.items()}
+    return [told(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+def _bytes_only(text: str) -> bool:
+    return not any("\ud800" <= mark <= "\udfff" and not "\udc80" <= mark <= "\udcff" for mark in text)
 
 
 def json_schemas() -> dict[str, Any]:

@@ -9,6 +9,8 @@ For every driver and seed it walks the world and checks, at each step:
   both forms (JSON and lines) round-trip, the incremental fingerprint equals the one from scratch;
 - reads: every fact the step changed was read or written knowingly (its address is in `reads` or the delta);
 - drivers: what a driver says parses, and its canonical text parses to the same action;
+- beginnings: the same seed gives the same state, in which every property holds;
+- observations are JSON values: what is recorded must be what was seen;
 - error totality: garbage is refused with `Outside` or another numbered error, never anything else;
 - the world's own properties, in every state.
 
@@ -71,6 +73,8 @@ def check_world(world: World, *, seeds: Iterable[int] = range(3), steps: int = 6
     seeds = tuple(seeds)
     report = Checked(world.name, laws=tuple(world.properties()))
     seen = set()
+    for seed in seeds:
+        _check_beginning(world, seed)
     for driver in world.drivers:
         for seed in seeds:
             for number, (text, before, moved) in enumerate(walk(world, driver, seed, steps)):
@@ -112,9 +116,27 @@ def _require(holds: bool, law: str, where: str) -> None:
         raise BrokenContract(f"{law} broken at {where}", "every law of the contract")
 
 
+def _check_beginning(world: World, seed: int) -> None:
+    where, state = f"{world.name}, seed {seed}, the beginning", world.initial(seed)
+    _require(state.schema == world.schema, "the initial state has the world's schema", where)
+    _require(encode(world.initial(seed)) == encode(state), "determinism of the initial state", where)
+    for name, holds in world.properties().items():
+        problem = holds(state)
+        _require(problem is None, f"property {name!r} ({problem})", where)
+
+
+def _check_observation(moved: Transition, where: str) -> None:
+    try:
+        text = json.dumps(moved.observation, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise BrokenContract(f"an observation that is not JSON at {where}: {error}", "JSON values") from error
+    _require(json.loads(text) == dict(moved.observation), "observations are JSON values", where)
+
+
 def _check_step(world: World, before: State, text: str, moved: Transition, where: str) -> None:
     action = world.parse(text)
     _require(world.parse(str(action)) == action, "an action's text parses to the same action", where)
+    _check_observation(moved, where)
     bytes_before = encode(before)
     again = world.step(before, action)
     _require(encode(before) == bytes_before, "purity", where)

@@ -298,6 +298,17 @@ def test_permissions_are_checked_for_users_and_not_for_root() -> None:
     assert session.run("mv d/f g") == "mv: cannot move 'd/f' to 'g': Permission denied\n[1]"
 
 
+def test_a_shell_that_may_not_search_where_it_stands() -> None:
+    session = Session()
+    session.run("mkdir d; cd d; chmod 000 .")
+    assert session.run("ln -s x; ln x y; ls") == (
+        "ln: failed to create symbolic link './x': Permission denied\n"
+        "ln: failed to access 'x': Permission denied\n"
+        "ls: cannot open directory '.': Permission denied\n[2]"
+    )
+    assert session.run("cd ..; ls") == "d\n"
+
+
 def test_a_sticky_directory_keeps_what_others_own() -> None:
     session = Session()
     session.run("mkdir t; touch t/mine t/theirs; chmod 1777 t")

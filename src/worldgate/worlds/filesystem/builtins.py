@@ -40,10 +40,10 @@ def cd(session: Session, argv: Sequence[str]) -> int:
         return session.shell_error(f"cd: can't cd to {wanted or '.'}")
     if there != tree.cwd:
         left, tree.cwd = tree.cwd, there
-        tree.set("cwd", (), there)
+        tree.assign("cwd", (), there)
         calls.release(tree, left)
-    tree.set("env", ("OLDPWD",), before)
-    tree.set("env", ("PWD",), name)
+    tree.assign("env", ("OLDPWD",), before)
+    tree.assign("env", ("PWD",), name)
     if back:
         session.out.append(name + "\n")
     return 0
@@ -121,7 +121,7 @@ def export(session: Session, argv: Sequence[str]) -> int:
         if reserved(name):
             raise Unmodelled(f"an export of {name}", "a variable without a meaning of its own")
         if sign:
-            session.tree.set("env", (name,), value)
+            session.tree.assign("env", (name,), value)
     return 0
 
 

@@ -260,7 +260,7 @@ def open_write(tree: Tree, path: str, mode: int = 0o666, exclusive: bool = False
     """open(2) for writing with O_CREAT: the inode, and whether it is new. Contents stay as they are."""
     place = tree.locate(path, slash_follows=False)
     if not (exclusive or place.slash) and tree.is_link(place.inode):
-        place = tree.locate(path, follow=True)
+        place = tree.locate(path, follow=True, slash_follows=False)
     inode = place.inode
     if place.slash:
         raise Failure(EISDIR)
@@ -287,15 +287,15 @@ def check_write(tree: Tree, inode: str) -> None:
 
 def store(tree: Tree, inode: str, content: str, size: int) -> None:
     """Give a file its content."""
-    tree.set("content", (inode,), content)
-    tree.set("size", (inode,), size)
+    tree.assign("content", (inode,), content)
+    tree.assign("size", (inode,), size)
 
 
 def drop_privileges(tree: Tree, inode: str) -> None:
     """What writing or truncating does to the mode: the set-id bits go, for a namespace's root as for others."""
     mode = tree.mode(inode)
     if mode & (SETUID | SETGID):
-        tree.set("mode", (inode,), mode & ~SETUID & (~SETGID if mode & 0o010 else 0o7777))
+        tree.assign("mode", (inode,), mode & ~SETUID & (~SETGID if mode & 0o010 else 0o7777))
 
 
 def chmod(tree: Tree, inode: str, mode: int) -> None:
@@ -303,7 +303,7 @@ def chmod(tree: Tree, inode: str, mode: int) -> None:
         raise Failure(EPERM)
     if tree.uid and mode & SETGID and tree.get("gid", (inode,)) != tree.gid:
         mode &= ~SETGID
-    tree.set("mode", (inode,), mode)
+    tree.assign("mode", (inode,), mode)
 
 
 def chown(tree: Tree, inode: str, uid: int | None, gid: int | None) -> None:
@@ -315,8 +315,8 @@ def chown(tree: Tree, inode: str, uid: int | None, gid: int | None) -> None:
         if gid not in (None, tree.gid, tree.get("gid", (inode,))):
             raise Failure(EPERM)
     if uid is not None:
-        tree.set("uid", (inode,), uid)
+        tree.assign("uid", (inode,), uid)
     if gid is not None:
-        tree.set("gid", (inode,), gid)
+        tree.assign("gid", (inode,), gid)
     if tree.kind(inode) == "file":
         drop_privileges(tree, inode)

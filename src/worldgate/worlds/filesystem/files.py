@@ -169,7 +169,8 @@ def ln(session: Session, flags: Flags, operands: Sequence[str]) -> int:
 
 def _link_into(session: Session, sources: Sequence[str], directory: str, symbolic: bool) -> int:
     status = 0
-    hold(session.tree, directory)
+    if directory != ".":
+        hold(session.tree, directory)
     for source in sources:
         name = base_of(source)
         status |= _link_one(session, source, below(directory, name), symbolic, None if name else Failure(ENOENT))
@@ -293,7 +294,8 @@ def ls(session: Session, flags: Flags, operands: Sequence[str]) -> int:
         try:
             inode = _listable(tree, path, follow="d" not in flags)
         except Failure as failure:
-            session.complain(f"ls: cannot access {quoted(path)}: {failure.reason}")
+            verb = "access" if operands else "open directory"
+            session.complain(f"ls: cannot {verb} {quoted(path)}: {failure.reason}")
             status = 2
             continue
         (directories if tree.is_dir(inode) and "d" not in flags else files).append((octets(path), path, inode))

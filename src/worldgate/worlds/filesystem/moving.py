@@ -59,6 +59,7 @@ class _Move:
     keep: bool
     into: bool = False
     made: set[tuple[str, str]] = field(default_factory=set)
+    tried: dict[str, str] = field(default_factory=dict)  # where directories were to go, by inode
 
     def move(self, source: str, path: str, failed: Failure | None = None, nowhere: bool = False) -> int:
         """Move to `path`, where an attempt may have `failed`; `nowhere`: a path no directory can have (of the root)."""
@@ -85,6 +86,12 @@ class _Move:
             return 0
         if there is not None and (refusal := self.refusal(source, inode, path, there)):
             return session.complain(f"mv: {refusal}")
+        if tree.is_dir(inode):
+            earlier = self.tried.get(inode)
+            if earlier is not None and (earlier == path or same_name(tree, path, earlier, self.into)):
+                session.complain(f"mv: warning: source directory {quoted(source)} specified more than once")
+                return 0
+            self.tried[inode] = path
         if there is not None or failed.code == EEXIST:
             failed = _renamed(tree, source, path, replace=True)
             if failed is None:

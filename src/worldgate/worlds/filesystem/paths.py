@@ -73,6 +73,11 @@ class Tree:
             self._umask = 0o022 if umask is None else umask
         return self._umask
 
+    def assign(self, relation: str, key: tuple[str, ...], value: str | int) -> None:
+        """Set a fact that may have that value already: whether this changes anything depends on what it was."""
+        self._reads.add((relation, key))
+        self.set(relation, key, value)
+
     # --- what an inode is ------------------------------------------------------------------------
 
     def kind(self, inode: str) -> str:
@@ -194,7 +199,7 @@ class Tree:
         """Where `path` ends. The last name may be absent; everything before it must be there.
 
         A symbolic link at the end is followed with `follow`, or (unless not `slash_follows`) when a
-        slash stands after it.
+        slash stands after it, in `path` or in the target of a link that was followed.
         """
         if not path:
             raise Failure(ENOENT)
@@ -249,7 +254,7 @@ class Tree:
             if target[0] == "/":
                 here = ROOT
             if not todo and target[-1] == "/":
-                slash = through = True
+                slash, through = True, slash_follows
             todo.extend(reversed([part for part in target.split("/") if part]))
             if not todo:
                 return Place("", "/", ROOT, slash)

@@ -21,6 +21,7 @@ from .session import Session, ShellExit
 from .shell import outside, parse
 
 REFUSED = 126
+_PRINTED = tuple((relation, ()) for relation in ("status", "stdout", "stderr"))
 
 
 class Tool(NamedTuple):
@@ -90,6 +91,7 @@ def step(state: State, action: Action, blobs: Blobs) -> Transition:
 
 
 def _finish(draft: Draft, status: int, stdout: str, stderr: str, refused: str = "") -> Transition:
+    draft.reads.update(_PRINTED)  # whether they change depends on what they were
     draft.set("status", (), status)
     draft.set("stdout", (), stdout)
     draft.set("stderr", (), stderr)
@@ -134,7 +136,7 @@ def _command(session: Session, command: Simple) -> int:
 def _invoke(session: Session, command: Simple, argv: Sequence[str]) -> int:
     if not argv:
         for name, word in command.assignments:
-            session.tree.set("env", (name,), value_of(word, session.variable))
+            session.tree.assign("env", (name,), value_of(word, session.variable))
         return 0
     tool = TOOLS.get(argv[0])
     if tool is None:

@@ -1,0 +1,41 @@
+"""Documents are read strictly: one, plain, no key twice, of bounded size."""
+
+from __future__ import annotations
+
+import pytest
+
+from worldgate.facts import Error
+from worldgate.gate.documents import MAX_BYTES, load_document
+
+
+class Bad(Error):
+    number, title = "WG000", "bad"
+
+
+@pytest.mark.parametrize(
+    ("text", "data"),
+    [("a: 1", {"a": 1}), ('{"a": [1, null]}', {"a": [1, None]}), ("- x\n- y", ["x", "y"]), ("", None), ("a: {b: 1}", {"a": {"b": 1}})],
+)
+def test_plain_data_is_read(text: str, data: object) -> None:
+    assert load_document(text, "it", Bad) == data
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("a: 1\na: 2", "line 2"), ("x: {b: 1, b: 2}", "a second time"), ("a: &x 1\nb: *x", "alias"), ("a: [", "line"),
+        ("a: 1\n---\nb: 2", "document"), ("!!python/object/apply:os.system ['true']", "it: "), ("? [a]\n: 1", "it: "),
+        ("a: \x00", "it: "), ("[" * 5000, "it: "), ("a: 2026-99-99", "it: "), ("{[1]: 2}", "no plain text"), ("{<<: {a: 1}, b: 2}", "line 1"),
+    ],
+)  # fmt: skip
+def test_anything_else_is_the_caller_s_error_with_the_name_of_the_document(text: str, says: str) -> None:
+    with pytest.raises(Bad) as found:
+        load_document(text, "it", Bad)
+    assert "it: " in found.value.found
+    assert says in str(found.value)
+
+
+def test_size_is_bounded_before_anything_is_parsed() -> None:
+    assert load_document("#" * MAX_BYTES, "it", Bad) is None
+    with pytest.raises(Bad, match="at most"):
+        load_document("#" * (MAX_BYTES + 1), "it", Bad)

@@ -1,0 +1,90 @@
+"""The inverse of a run, in the names that a fresh reading gives: random changes of real directories lead back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from tests.gate.houses import House, assert_whole
+from worldgate.facts import State
+from worldgate.gate.inverse import inverse, places
+from worldgate.worlds import get
+from worldgate.worlds.filesystem.schema import SCHEMA
+
+NAMES = ("a", "b", "d", "d/x", "d/y", "n", "d/n", "n/a", "0")
+
+
+def change(random: Random) -> str:
+    one, two = random.sample(NAMES, 2)
+    return random.choice(
+        [f"mv {one} {two}", f"mv {one} {two}", f"rm -rf {one}", f"ln {one} {two}", f"cp -r {one} {two}", f"mkdir {one}",
+         f"touch {one}", f"ln -s {one} {two}", f"chmod 6{random.randrange(8)}0 {one}", f"echo {two} > {one}"]
+    )  # fmt: skip
+
+
+def program(house: House, random: Random) -> list[str]:
+    """Steps that all succeed here."""
+    steps: list[str] = []
+    for _ in range(30):
+        if house.plan(*steps, (step := change(random))).approved:
+            steps.append(step)
+        if len(steps) == 6:
+            break
+    return steps
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_random_changes_lead_back_and_forth(tmp_path: Path, seed: int) -> None:
+    house, random = House(tmp_path / "w"), Random(seed)
+    before = house.state()
+    run = house.do(*program(house, random))
+    after = house.state()
+    back = house.undo(run)
+    assert house.state() == before
+    house.undo(back)
+    assert house.state() == after
+    assert_whole(house)
+
+
+def tree(*paths: str) -> State:
+    """A state of files at these paths, each known by its own path."""
+    facts = [("kind", (".",), "dir"), ("mode", (".",), 0o755)]
+    for path in paths:
+        facts += [("entry", (".", path), path), ("kind", (path,), "file")]  # type: ignore[list-item]
+    return State.of(SCHEMA, facts)  # type: ignore[arg-type]
+
+
+def test_places_are_those_of_inodes_that_a_fresh_reading_names_otherwise() -> None:
+    before = tree("a", "b")
+    moved = before.set("entry", (".", "a"), None).set("entry", (".", "c"), "a")
+    delta = tuple(edit for edit in _difference(before, moved))
+    assert places(moved, delta) == {"a": "c"}
+    assert places(before, ()) == {}
+
+
+def _difference(before: State, after: State):  # type: ignore[no-untyped-def]
+    from worldgate.facts import diff
+
+    return diff(before, after)
+
+
+def test_what_comes_back_takes_its_old_id_or_the_next_free_one() -> None:
+    before = tree("a", "b", "c")
+    gone = before.set("entry", (".", "a"), None).set("kind", ("a",), None)
+    delta = _difference(before, gone)
+    names = {edit.key[0] for edit in inverse(gone, delta, {}) if edit.relation == "kind"}
+    assert names == {"a"}
+    taken = gone.set("kind", ("a",), "file").set("kind", ("a//2",), "file")
+    (edit,) = [edit for edit in inverse(taken, delta, {}) if edit.relation == "kind"]
+    assert edit.key == ("a//3",)
+    assert [edit.after for edit in inverse(taken, delta, {}) if edit.relation == "entry"] == ["a//3"]
+
+
+def test_in_other_worlds_ids_are_for_good() -> None:
+    desk = get("support-desk")
+    state = desk.initial(0)
+    moved = desk.step(state, desk.parse('block(customer: "ada")'))
+    assert places(moved.state, moved.delta) == {}
+    assert moved.state.apply(inverse(moved.state, moved.delta, {})) == state
