@@ -358,15 +358,17 @@ def explain(run: RunId, directory: Where = HERE, as_json: Json = False) -> None:
 @app.command()
 def log(
     limit: Annotated[int, typer.Option("--limit", "-n", metavar="N", min=1, help="At most so many records.")] = 20,
+    every: Annotated[bool, typer.Option("--all", help="The steps between proposal and outcome too.")] = False,
     directory: Where = HERE,
     as_json: Json = False,
 ) -> None:
     """List the ledger: what was proposed, refused, committed and undone, the latest last."""
     from .gate.workspace import Workspace
-    from .render import log_lines
+    from .render import log_lines, outcomes
 
     workspace = Workspace.find(directory)
-    records = workspace.records()[-limit:]
+    records = workspace.records()
+    records = (records if every or as_json else outcomes(records))[-limit:]
     if as_json:
         _print_json([{"seq": r.seq, "at": r.at, "kind": r.kind, "run": r.run, "body": r.data} for r in records])
     else:

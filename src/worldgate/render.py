@@ -191,6 +191,17 @@ def explain_lines(run: RunDoc, doc: DecisionDoc, rules: str) -> Iterator[Line]:
     yield "dim", f"base: {len(run.base)} facts read or changed must still hold at commit"
 
 
+def outcomes(records: Sequence[Any]) -> list[Any]:
+    """The records without the steps on the way: approvals, and commits that have begun and have an end."""
+    last = {record.run: record.seq for record in records}
+    return [
+        record
+        for record in records
+        if record.kind not in ("approved", "spent", "started")
+        or (record.kind != "approved" and record.seq == last[record.run])
+    ]
+
+
 def log_lines(records: Iterable[Any], runs: Any) -> Iterator[Line]:
     """The ledger, a line a record."""
     styles = {"committed": "green", "refused": "red", "failed": "red", "unknown": "bold red", "undone": "yellow"}

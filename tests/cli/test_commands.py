@@ -217,6 +217,8 @@ def test_log_and_verify_tell_what_is_on_record(project: Shell) -> None:
     run = run_of(project, "try", "--commit", "--", "rm a.txt")
     kinds = [record["kind"] for record in project("log", "--json").json]
     assert kinds == ["opened", "simulated", "approved", "spent", "started", "committed"]
+    assert [line.split()[2] for line in project("log").lines] == ["opened", "simulated", "committed"]
+    assert [line.split()[2] for line in project("log", "--all").lines] == kinds
     assert project("log", "-n", "1").lines == [
         f"   6  {project('log', '--json').json[-1]['at'][:19]}Z  committed  {run[:12]}"
     ]

@@ -39,7 +39,9 @@ def heads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def together(root: Path, works: list[list[str]]) -> list[list[str]]:
     """Commit these runs, one list a process, all let go at once; the lines that each printed."""
     processes = [
-        subprocess.Popen([sys.executable, "-c", _COMMIT, str(root), *runs], stdin=-1, stdout=-1, text=True, env=os.environ)
+        subprocess.Popen(
+            [sys.executable, "-c", _COMMIT, str(root), *runs], stdin=-1, stdout=-1, text=True, env=os.environ
+        )
         for runs in works
     ]
     for process in processes:

@@ -23,7 +23,20 @@ from worldgate.facts import Error, State
 from worldgate.gate.audit import audit
 from worldgate.gate.targets.refusals import OutcomeUnknown
 
-WRITING = ("rename", "replace", "unlink", "rmdir", "mkdir", "symlink", "link", "fsync", "write", "chmod", "utime", "truncate")
+WRITING = (
+    "rename",
+    "replace",
+    "unlink",
+    "rmdir",
+    "mkdir",
+    "symlink",
+    "link",
+    "fsync",
+    "write",
+    "chmod",
+    "utime",
+    "truncate",
+)
 STEPS = ("mkdir build", "cp a build/a", "rm b", "mv d e", "chmod 600 a")
 Point = Callable[[], None]
 
@@ -260,4 +273,3 @@ def test_a_full_disk_at_any_point_of_a_commit_leaves_before_or_after(tmp_path: P
         except (Error, OSError):
             pass
         assert_consistent(house, proposal.id, before, after)
-

@@ -14,7 +14,13 @@ class Bad(Error):
 
 @pytest.mark.parametrize(
     ("text", "data"),
-    [("a: 1", {"a": 1}), ('{"a": [1, null]}', {"a": [1, None]}), ("- x\n- y", ["x", "y"]), ("", None), ("a: {b: 1}", {"a": {"b": 1}})],
+    [
+        ("a: 1", {"a": 1}),
+        ('{"a": [1, null]}', {"a": [1, None]}),
+        ("- x\n- y", ["x", "y"]),
+        ("", None),
+        ("a: {b: 1}", {"a": {"b": 1}}),
+    ],
 )
 def test_plain_data_is_read(text: str, data: object) -> None:
     assert load_document(text, "it", Bad) == data
@@ -23,11 +29,20 @@ def test_plain_data_is_read(text: str, data: object) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("a: 1\na: 2", "line 2"), ("x: {b: 1, b: 2}", "a second time"), ("a: &x 1\nb: *x", "alias"), ("a: [", "line"),
-        ("a: 1\n---\nb: 2", "document"), ("!!python/object/apply:os.system ['true']", "it: "), ("? [a]\n: 1", "it: "),
-        ("a: \x00", "it: "), ("[" * 5000, "it: "), ("a: 2026-99-99", "it: "), ("{[1]: 2}", "no plain text"), ("{<<: {a: 1}, b: 2}", "line 1"),
+        ("a: 1\na: 2", "line 2"),
+        ("x: {b: 1, b: 2}", "a second time"),
+        ("a: &x 1\nb: *x", "alias"),
+        ("a: [", "line"),
+        ("a: 1\n---\nb: 2", "document"),
+        ("!!python/object/apply:os.system ['true']", "it: "),
+        ("? [a]\n: 1", "it: "),
+        ("a: \x00", "it: "),
+        ("[" * 5000, "it: "),
+        ("a: 2026-99-99", "it: "),
+        ("{[1]: 2}", "no plain text"),
+        ("{<<: {a: 1}, b: 2}", "line 1"),
     ],
-)  # fmt: skip
+)
 def test_anything_else_is_the_caller_s_error_with_the_name_of_the_document(text: str, says: str) -> None:
     with pytest.raises(Bad) as found:
         load_document(text, "it", Bad)

@@ -15,15 +15,74 @@ import pytest
 
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "worldgate"
 OS = {
-    "chmod", "chown", "chroot", "copy_file_range", "execl", "execlp", "execv", "execve", "execvp", "execvpe", "fchmod",
-    "fchown", "fork", "forkpty", "ftruncate", "kill", "lchown", "link", "makedirs", "mkdir", "mkfifo", "mknod", "popen",
-    "posix_spawn", "pwrite", "remove", "removedirs", "removexattr", "rename", "renames", "replace", "rmdir", "sendfile",
-    "setxattr", "spawnv", "symlink", "system", "truncate", "unlink", "unshare", "utime", "write",
-}  # fmt: skip
+    "chmod",
+    "chown",
+    "chroot",
+    "copy_file_range",
+    "execl",
+    "execlp",
+    "execv",
+    "execve",
+    "execvp",
+    "execvpe",
+    "fchmod",
+    "fchown",
+    "fork",
+    "forkpty",
+    "ftruncate",
+    "kill",
+    "lchown",
+    "link",
+    "makedirs",
+    "mkdir",
+    "mkfifo",
+    "mknod",
+    "popen",
+    "posix_spawn",
+    "pwrite",
+    "remove",
+    "removedirs",
+    "removexattr",
+    "rename",
+    "renames",
+    "replace",
+    "rmdir",
+    "sendfile",
+    "setxattr",
+    "spawnv",
+    "symlink",
+    "system",
+    "truncate",
+    "unlink",
+    "unshare",
+    "utime",
+    "write",
+}
 PATH = {
-    "chmod", "hardlink_to", "lchmod", "mkdir", "rename", "rmdir", "symlink_to", "touch", "unlink", "write_bytes", "write_text",
-}  # fmt: skip
-MODULES = {"ctypes", "importlib", "multiprocessing", "pty", "runpy", "shutil", "socket", "sqlite3", "subprocess", "tempfile"}
+    "chmod",
+    "hardlink_to",
+    "lchmod",
+    "mkdir",
+    "rename",
+    "rmdir",
+    "symlink_to",
+    "touch",
+    "unlink",
+    "write_bytes",
+    "write_text",
+}
+MODULES = {
+    "ctypes",
+    "importlib",
+    "multiprocessing",
+    "pty",
+    "runpy",
+    "shutil",
+    "socket",
+    "sqlite3",
+    "subprocess",
+    "tempfile",
+}
 BUILTINS = {"__import__", "compile", "eval", "exec"}
 WRITING = ("O_WRONLY", "O_RDWR", "O_CREAT", "O_TRUNC", "O_APPEND", "O_TMPFILE")
 
@@ -127,7 +186,9 @@ def modules() -> dict[str, Path]:
 
 
 def test_only_listed_modules_can_change_files() -> None:
-    assert {name: calls for name, path in modules().items() if (calls := used(path)) and name not in {*LISTED, *MODELS}} == {}
+    assert {
+        name: calls for name, path in modules().items() if (calls := used(path)) and name not in {*LISTED, *MODELS}
+    } == {}
 
 
 def test_the_list_names_nothing_that_changes_nothing() -> None:
@@ -177,11 +238,12 @@ def test_targets_are_reached_through_the_table_of_targets_only() -> None:
 
 
 def test_commit_of_a_target_is_called_in_one_place() -> None:
-    places = []
-    for name, path in modules().items():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "commit":
-                places.append((name, ast.unparse(node.func)))
+    places = [
+        (name, ast.unparse(node.func))
+        for name, path in modules().items()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "commit"
+    ]
     outside = [place for place in places if not place[0].startswith(("gate/guarded", *FRONTS))]
     assert outside == [("gate/workspace.py", "guarded.commit")]
     assert all(call.endswith(("workspace.commit", "Workspace.find(workspace.root).commit"))

@@ -14,29 +14,56 @@ from bench.mutation import GATE, ROOT, Bed
 
 WORKSPACE, VERIFY = "tests/gate/test_workspace.py::test_", "tests/gate/test_verify.py::test_"
 ROWS = [
-    ("workspace", "if differences := mismatches(state, base):", "if differences := []:",
-     f"{WORKSPACE}stale_says_what_would_be_decided_from_here"),
-    ("workspace", "approvals.check(ledger, run, covered, now=self.clock())", "pass",
-     f"{WORKSPACE}an_approval_is_spent_by_one_commit"),
-    ("workspace", 'if decision.decision.verdict != "approve":', "if False:",
-     f"{WORKSPACE}a_refused_run_cannot_be_committed"),
-    ("workspace", 'if verified.decision.verdict != "approve":', "if False:",
-     f"{WORKSPACE}a_policy_s_invariant_must_hold_when_it_is_committed"),
-    ("workspace", "self._check_documents(ledger, run)", "pass",
-     f"{WORKSPACE}an_approval_covers_the_delta_that_was_shown"),
+    (
+        "workspace",
+        "if differences := mismatches(state, base):",
+        "if differences := []:",
+        f"{WORKSPACE}stale_says_what_would_be_decided_from_here",
+    ),
+    (
+        "workspace",
+        "approvals.check(ledger, run, covered, now=self.clock())",
+        "pass",
+        f"{WORKSPACE}an_approval_is_spent_by_one_commit",
+    ),
+    (
+        "workspace",
+        'if decision.decision.verdict != "approve":',
+        "if False:",
+        f"{WORKSPACE}a_refused_run_cannot_be_committed",
+    ),
+    (
+        "workspace",
+        'if verified.decision.verdict != "approve":',
+        "if False:",
+        f"{WORKSPACE}a_policy_s_invariant_must_hold_when_it_is_committed",
+    ),
+    (
+        "workspace",
+        "self._check_documents(ledger, run)",
+        "pass",
+        f"{WORKSPACE}an_approval_covers_the_delta_that_was_shown",
+    ),
     ("workspace", "if drifted:", "if False:", f"{WORKSPACE}undo_after_a_drift_is_stale"),
-    ("approvals", "if moment >= parse_time(terms[\"expires\"]):", "if False:", f"{WORKSPACE}an_approval_expires"),
+    ("approvals", 'if moment >= parse_time(terms["expires"]):', "if False:", f"{WORKSPACE}an_approval_expires"),
     ("approvals", "if ended is not None:", "if False:", f"{WORKSPACE}an_approval_is_spent_by_one_commit"),
-    ("verify", "breaches += self.transition(did)", "self.transition(did)",
-     f"{VERIFY}the_first_stage_that_fails_is_the_one_reported"),
+    (
+        "verify",
+        "breaches += self.transition(did)",
+        "self.transition(did)",
+        f"{VERIFY}the_first_stage_that_fails_is_the_one_reported",
+    ),
     ("verify", "breaches += self.complete(done)", "pass", f"{VERIFY}a_simulation_that_leaves_steps_out_refuses"),
     ("verify", "except Exception as error:", "except BufferError as error:", f"{VERIFY}a_world_that_raises_is_refused"),
     ("verify", "if name != self.world.name:", "if False:", f"{VERIFY}policy_and_plan_must_be_for_the_world"),
-    ("policy", "except Exception as error:", "except BufferError as error:",
-     f"{VERIFY}a_rule_that_raises_refuses"),
-    ("run", "if not path.is_file() or path.read_bytes() != content:", "if not path.is_file():",
-     f"{WORKSPACE}simulating_again_puts_changed_documents_right"),
-]  # fmt: skip
+    ("policy", "except Exception as error:", "except BufferError as error:", f"{VERIFY}a_rule_that_raises_refuses"),
+    (
+        "run",
+        "if not path.is_file() or path.read_bytes() != content:",
+        "if not path.is_file():",
+        f"{WORKSPACE}simulating_again_puts_changed_documents_right",
+    ),
+]
 
 
 @pytest.fixture(scope="module")

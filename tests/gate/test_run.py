@@ -89,7 +89,9 @@ def test_the_version_of_the_world_is_in_the_id(tmp_path: Path) -> None:
     ids = []
     for version in ("1", "2"):
         file = tmp_path / f"{version}.yaml"
-        file.write_text(text.replace("world: support-desk", "world: desk").replace('version: "1"', f'version: "{version}"'))
+        file.write_text(
+            text.replace("world: support-desk", "world: desk").replace('version: "1"', f'version: "{version}"')
+        )
         ids.append(House(tmp_path / version, {}, str(file)).plan('block(customer: "ada")').id)
     assert ids[0] != ids[1]
 
@@ -154,7 +156,14 @@ def test_documents_that_are_not_documents_are_refused(tmp_path: Path) -> None:
     run = house.plan("rm a").id
     path = house.root / ".worldgate" / "runs" / run / "run.json"
     whole = json.loads(path.read_bytes())
-    for spoiled in (b"", b"{}", b"[]", canonical_json({**whole, "more": 1}), canonical_json({**whole, "plan": 3}), b"\xff"):
+    for spoiled in (
+        b"",
+        b"{}",
+        b"[]",
+        canonical_json({**whole, "more": 1}),
+        canonical_json({**whole, "plan": 3}),
+        b"\xff",
+    ):
         path.write_bytes(spoiled)
         with pytest.raises(BadRun):
             house.workspace.runs.load(run, "run")

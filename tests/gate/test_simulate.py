@@ -26,7 +26,9 @@ def test_the_net_delta_leads_from_before_to_after_and_has_no_local_facts(tmp_pat
     assert not any(relations[edit.relation].local for edit in simulation.delta)
     assert len({(edit.relation, edit.key) for edit in simulation.delta}) == len(simulation.delta)
     after = simulation.before.apply(simulation.delta)
-    assert all(after.get(edit.relation, edit.key) == simulation.after.get(edit.relation, edit.key) for edit in simulation.delta)
+    assert all(
+        after.get(edit.relation, edit.key) == simulation.after.get(edit.relation, edit.key) for edit in simulation.delta
+    )
 
 
 def test_what_the_plan_wrote_itself_is_not_what_it_read(tmp_path: Path) -> None:
@@ -53,7 +55,11 @@ def test_a_prefix_is_the_same_simulation_stopped(tmp_path: Path) -> None:
 
 
 def test_a_skipped_step_changes_nothing_and_its_followers_are_skipped_with_it(tmp_path: Path) -> None:
-    steps = [Step(do="true", id="one"), Step(do="rm a", id="two", when="status != 0"), Step(do="rm b", id="three", when="status == 0")]
+    steps = [
+        Step(do="true", id="one"),
+        Step(do="rm a", id="two", when="status != 0"),
+        Step(do="rm b", id="three", when="status == 0"),
+    ]
     simulation, _ = simulated(House(tmp_path / "w"), *steps)
     assert [(did.skipped, did.delta) for did in simulation.steps[1:]] == [(True, ()), (True, ())]
 

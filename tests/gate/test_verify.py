@@ -33,6 +33,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
 
 # --- stages ----------------------------------------------------------------------------------------
 
+
 def test_the_first_stage_that_fails_is_the_one_reported(house: House) -> None:
     def judged(grammar: bool, steps: bool, transition: bool, files: bool) -> tuple[str, str]:
         plan = [*(["sudo reboot"] * grammar), "rm a", *(["rm b"] * transition)]
@@ -90,7 +91,9 @@ def test_a_desk_is_judged_by_its_policy_and_its_intent(tmp_path: Path) -> None:
     desk = House(tmp_path / "desk", {}, "support-desk")
     block = 'block(customer: "ada")'
     assert numbers(desk.plan(block, invariants={"ada may order": '!customer_blocked("ada")'})) == ["WG440"]
-    assert numbers(desk.plan(block, invariants={"no change": 'before_customer_blocked("ada") == customer_blocked("ada")'})) == ["WG440"]
+    assert numbers(
+        desk.plan(block, invariants={"no change": 'before_customer_blocked("ada") == customer_blocked("ada")'})
+    ) == ["WG440"]
     assert desk.plan(block, invariants={"was free": '!before_customer_blocked("ada")'}).approved
     assert numbers(desk.plan(block, edits={"customer_blocked": 0})) == ["WG438"]
     plan = load_plan("{steps: ['block(customer: \"ada\")'], intent: {changes: []}}", world="support-desk")
@@ -130,7 +133,11 @@ STEPS = st.one_of(
     st.sampled_from([f"cp {one} {two}" for one in NAMES[:2] for two in NAMES[3:]]),
     st.sampled_from(["mkdir e", "rmdir e", "ln -s /etc/passwd n", "rmdir d", "sudo x"]),
 )
-RULES: dict[str, Any] = {"protect": ["/d/y"], "limits": {"deleted": 1, "created": 1}, "invariants": {"keep": 'exists("a")'}}
+RULES: dict[str, Any] = {
+    "protect": ["/d/y"],
+    "limits": {"deleted": 1, "created": 1},
+    "invariants": {"keep": 'exists("a")'},
+}
 
 
 def rules_broken(found: Proposal) -> set[str]:
@@ -333,11 +340,30 @@ def test_a_simulation_that_leaves_steps_out_refuses(house: House) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "steps: []", "null", "3", "steps: 3", "steps: [3]", "steps: [{do: x, if: y}]", "[a, {do: b, needs: [c]}]",
-     "steps: [{do: a, id: x}, {do: b, id: x}]", "steps: [{do: a, id: x, needs: [x]}]", "{steps: [a], intent: {creates: .nan}}",
-     "{steps: [a], intent: {creates: -1.5}}", "{steps: [a], engine: undo}", "{steps: [a], network: true}", "steps: [a\x00]",
-     "{steps: [a, b], engine: kernel}", "{steps: [a], engine: magic}", "{steps: [a], steps: [b]}", "&x [*x]", "!!python/none x"],
-)  # fmt: skip
+    [
+        "",
+        "[]",
+        "steps: []",
+        "null",
+        "3",
+        "steps: 3",
+        "steps: [3]",
+        "steps: [{do: x, if: y}]",
+        "[a, {do: b, needs: [c]}]",
+        "steps: [{do: a, id: x}, {do: b, id: x}]",
+        "steps: [{do: a, id: x, needs: [x]}]",
+        "{steps: [a], intent: {creates: .nan}}",
+        "{steps: [a], intent: {creates: -1.5}}",
+        "{steps: [a], engine: undo}",
+        "{steps: [a], network: true}",
+        "steps: [a\x00]",
+        "{steps: [a, b], engine: kernel}",
+        "{steps: [a], engine: magic}",
+        "{steps: [a], steps: [b]}",
+        "&x [*x]",
+        "!!python/none x",
+    ],
+)
 def test_plans_that_are_none_are_rejected(text: str) -> None:
     with pytest.raises(BadPlan):
         load_plan(text)
@@ -354,11 +380,25 @@ def test_empty_and_oversize_plans_are_rejected() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "null", "[]", "{}", "version: 2", "{version: 1, more: 1}", "{version: 1, limits: {deleted: .nan}}",
-     "{version: 1, limits: {deleted: .inf}}", "{version: 1, limits: {deleted: -1}}", "{version: 1, limits: {deleted: 1.5}}",
-     "{version: 1, invariants: {x: 'no such'}}", "{version: 1, protect: ['[']}", "{version: 1, world: nowhere}",
-     "{version: 1, version: 1}", "{version: 1, edits: {nothing: 1}}", "{version: 1, max_deleted_percent: 101}"],
-)  # fmt: skip
+    [
+        "",
+        "null",
+        "[]",
+        "{}",
+        "version: 2",
+        "{version: 1, more: 1}",
+        "{version: 1, limits: {deleted: .nan}}",
+        "{version: 1, limits: {deleted: .inf}}",
+        "{version: 1, limits: {deleted: -1}}",
+        "{version: 1, limits: {deleted: 1.5}}",
+        "{version: 1, invariants: {x: 'no such'}}",
+        "{version: 1, protect: ['[']}",
+        "{version: 1, world: nowhere}",
+        "{version: 1, version: 1}",
+        "{version: 1, edits: {nothing: 1}}",
+        "{version: 1, max_deleted_percent: 101}",
+    ],
+)
 def test_policies_that_do_not_load_are_errors(text: str) -> None:
     with pytest.raises(BadPolicy):
         load_policy(text)
@@ -410,4 +450,3 @@ def test_random_plans_never_escape_judgement(house: House) -> None:
         assert (found.decision.verdict == "approve") == (found.decision.breaches == ())
         assert all(number.startswith("WG") and number != "WG399" for number in numbers(found))
     assert verdicts == {"approve", "reject"}
-

@@ -220,9 +220,13 @@ def test_a_run_that_was_never_approved_is_not_committed(house: House) -> None:
 # --- compare and swap ------------------------------------------------------------------------------
 
 TREE = {
-    "f": b"same\n", "s": Symlink("f"), "d": None, "d/x": b"x", "other": b"?",
+    "f": b"same\n",
+    "s": Symlink("f"),
+    "d": None,
+    "d/x": b"x",
+    "other": b"?",
     "m": Node(b"meta", 0o644, {"user.k": b"v"}),
-}  # fmt: skip
+}
 DRIFTS: dict[str, tuple[list[str], Callable[[Path], object]]] = {
     "content read": (["cp f new"], lambda root: (root / "f").write_bytes(b"SAME\n")),
     "content changed": (["rm f"], lambda root: (root / "f").write_bytes(b"SAME\n")),
@@ -258,7 +262,10 @@ def test_every_kind_of_fact_that_changed_makes_a_run_stale(tmp_path: Path, kind:
     assert isinstance(error, Stale)
     assert error.differences
     assert str(error.differences[0]) in str(error)
-    assert house.kinds(proposal.id) in (["simulated", "approved"], ["simulated", "approved", "spent", "started", "failed"])
+    assert house.kinds(proposal.id) in (
+        ["simulated", "approved"],
+        ["simulated", "approved", "spent", "started", "failed"],
+    )
     assert_whole(house)
 
 
@@ -310,7 +317,9 @@ def test_a_stale_desk_says_the_same(desk: House) -> None:
 
 def test_two_runs_that_are_each_right_and_together_wrong_do_not_both_commit(desk: House) -> None:
     """A customer gets 200 EUR back a day at most; the two refunds are of two orders."""
-    first, second = (desk.plan(f'refund(refund: "r{n}", order: "o{n}", customer: "ada", amount: 12000)') for n in (1, 2))
+    first, second = (
+        desk.plan(f'refund(refund: "r{n}", order: "o{n}", customer: "ada", amount: 12000)') for n in (1, 2)
+    )
     assert first.approved
     assert second.approved
     desk.commit(first)

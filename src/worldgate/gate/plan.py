@@ -146,7 +146,7 @@ def finish_plan(plan: Plan) -> Plan:
     try:
         canonical_json(plan)
     except UnicodeEncodeError as error:
-        raise BadPlan(f"text that is not Unicode: {error.object[error.start:][:20]!r}", "Unicode text") from error
+        raise BadPlan(f"text that is not Unicode: {error.object[error.start :][:20]!r}", "Unicode text") from error
     named: list[Step] = []
     for number, step in enumerate(plan.steps, 1):
         needs = step.needs if step.needs is not None else tuple(before.id for before in named[-1:])

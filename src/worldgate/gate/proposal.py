@@ -36,7 +36,6 @@ from .run import (
 from .simulate import Recorder, Simulation, shared_delta
 from .verify import Verified
 
-
 NO_WAY_BACK = "WG325"
 
 

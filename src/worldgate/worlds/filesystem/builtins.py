@@ -6,8 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from . import calls
-from .errno import EACCES, ENOTDIR, Failure
-from .expansion import Unmodelled
+from .errno import EACCES, ENOTDIR, Failure, Unmodelled
 from .paths import READ, SEARCH, WRITE
 from .session import Session, ShellExit
 from .shell import reserved
@@ -30,8 +29,10 @@ def cd(session: Session, argv: Sequence[str]) -> int:
     before = session.logical
     name = joined(before, wanted or ".")
     tree = session.tree
+    if not back and _leads_out(before, wanted or "."):
+        tree.step_out(f"cd {wanted}")
     try:
-        there = tree.find(name)
+        there = tree.find_named(name)
         if not tree.is_dir(there):
             raise Failure(ENOTDIR)
         if not tree.may(there, SEARCH):
@@ -47,6 +48,18 @@ def cd(session: Session, argv: Sequence[str]) -> int:
     if back:
         session.out.append(name + "\n")
     return 0
+
+
+def _leads_out(before: str, path: str) -> bool:
+    """Whether a name goes through the root: it begins there, or has a ".." there."""
+    if path[:1] == "/":
+        return True
+    depth = sum(1 for name in before.split("/") if name)
+    for name in path.split("/"):
+        depth += -1 if name == ".." else name not in ("", ".")
+        if depth < 0:
+            return True
+    return False
 
 
 def joined(before: str, path: str) -> str:

@@ -7,8 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from . import calls
-from .errno import EACCES, EISDIR, ENOENT, ENOTDIR, EPERM, Failure
-from .expansion import Unmodelled
+from .errno import EACCES, EISDIR, ENOENT, ENOTDIR, EPERM, Failure, Unmodelled
 from .operands import ONTO_FILE, base_of, below, hold, not_a_directory, same_name, too_few
 from .paths import READ
 from .quoting import quoted

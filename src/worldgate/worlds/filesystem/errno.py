@@ -5,6 +5,8 @@ The numbers and wording are Linux's with the C library's English messages, on an
 
 from __future__ import annotations
 
+from ..contract import Outside
+
 EPERM, ENOENT, EACCES, EBUSY, EEXIST, ENOTDIR = 1, 2, 13, 16, 17, 20
 EISDIR, EINVAL, ENAMETOOLONG, ENOTEMPTY, ELOOP = 21, 22, 36, 39, 40
 
@@ -32,3 +34,9 @@ class Failure(Exception):
     @property
     def reason(self) -> str:
         return STRERROR[self.code]
+
+
+class Unmodelled(Outside):
+    """Met while running: what the real tools would do here is not modelled. The step changes nothing."""
+
+    number, title = "WG231", "outside this world's rules"

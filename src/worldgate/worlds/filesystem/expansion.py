@@ -11,18 +11,12 @@ import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 
-from ..contract import Outside
 from .actions import GLOB, Simple, Text, Variable, Word
+from .errno import Unmodelled
 from .paths import READ, Tree, octets
 
 _SPACE = " \t\n"
 _MARK = "\0"  # before a character that stands for itself; NUL is in no word
-
-
-class Unmodelled(Outside):
-    """Met while running: what the real tools would do here is not modelled. The step changes nothing."""
-
-    number, title = "WG231", "outside this world's rules"
 
 
 Lookup = Callable[[str], str | None]

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 from . import calls, modes
 from .blobs import EMPTY
-from .errno import EACCES, EEXIST, EINVAL, EISDIR, ENOENT, ENOTDIR, EPERM, Failure
-from .expansion import Unmodelled
+from .errno import EACCES, EEXIST, EINVAL, EISDIR, ENOENT, ENOTDIR, EPERM, Failure, Unmodelled
 from .operands import base_of, below, hold, trimmed
 from .paths import READ, SEARCH, WRITE, Tree, octets
 from .quoting import curly, quoted, quoted_if_needed

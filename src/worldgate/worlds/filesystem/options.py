@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .expansion import Unmodelled
+from .errno import Unmodelled
 
 
 def unknown_option(arguments: Sequence[str | None], letters: str) -> str | None:

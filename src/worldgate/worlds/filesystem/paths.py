@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ...facts import Draft, State
-from .errno import EACCES, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, Failure
+from .errno import EACCES, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, Failure, Unmodelled
 from .schema import ROOT
 
 READ, WRITE, SEARCH = 4, 2, 1
@@ -206,7 +206,10 @@ class Tree:
         if _too_long(path, MAX_PATH):
             raise Failure(ENAMETOOLONG)
         slash = path[-1] == "/"
-        here = ROOT if path[0] == "/" else self.cwd
+        here = self.cwd
+        if path[0] == "/":
+            here = ROOT
+            self.step_out(path)
         if self.opened is not None and path.startswith(self.opened[0]) and path != self.opened[0]:
             here, path = self.opened[1], path[len(self.opened[0]) :]
         if "/" in path:
@@ -231,7 +234,10 @@ class Tree:
                 if uid and get("mode", (here,)) & 0o111 != 0o111 and not self.may(here, SEARCH):
                     raise Failure(EACCES)
                 if special:
-                    here = self.parent(here) if name == ".." else here
+                    if name == "..":
+                        if here == ROOT:
+                            self.step_out(f"{path}: '..'")
+                        here = self.parent(here)
                     if not todo:
                         return Place("", name, here, slash)
                     continue
@@ -253,11 +259,25 @@ class Tree:
             target = get("target", (link,))
             if target[0] == "/":
                 here = ROOT
+                self.step_out(f"{path}: a link to {target}")
             if not todo and target[-1] == "/":
                 slash, through = True, slash_follows
             todo.extend(reversed([part for part in target.split("/") if part]))
             if not todo:
                 return Place("", "/", ROOT, slash)
+
+    def step_out(self, what: str) -> None:
+        """The way goes through the root: of a confined world that is the way out."""
+        if self.get("confined", ()):
+            raise Unmodelled(f"{what}, which leads out of the workspace", "a path inside it, relative to it")
+
+    def find_named(self, name: str) -> str:
+        """The inode at a name that the shell keeps, which begins at the world's root."""
+        kept, self.cwd = self.cwd, ROOT
+        try:
+            return self.find(name.lstrip("/") or ".")
+        finally:
+            self.cwd = kept
 
     def find(self, path: str, follow: bool = True) -> str:
         """The inode at `path`, as stat (or, without `follow`, lstat) finds it."""

@@ -16,7 +16,8 @@ from . import copying, files, moving, options, removing
 from .actions import Action, Simple, Text, literal
 from .blobs import Blobs
 from .builtins import BUILTINS, SPECIAL, UNMODELLED_TESTS
-from .expansion import Unmodelled, fields_of, value_of
+from .errno import Unmodelled
+from .expansion import fields_of, value_of
 from .session import Session, ShellExit
 from .shell import outside, parse
 

@@ -10,8 +10,8 @@ from ...facts import Draft, State
 from . import calls
 from .actions import Redirect
 from .blobs import EMPTY, Blobs
-from .errno import ENOENT, ENOTDIR, Failure
-from .expansion import Unmodelled, value_of
+from .errno import ENOENT, ENOTDIR, Failure, Unmodelled
+from .expansion import value_of
 from .paths import Tree, octets
 
 
