@@ -32,7 +32,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "shrink": ("test_verify.py",),
     "workspace": ("test_workspace.py", "test_run.py"),
     "again": ("test_workspace.py", "test_audit.py"),
-    "inverse": ("test_workspace.py",),
+    "inverse": ("test_inverse.py", "test_workspace.py"),
     "audit": ("test_audit.py",),
     "proposal": ("test_workspace.py", "test_verify.py", "test_audit.py"),
     "policy": ("test_policy.py",),
@@ -46,7 +46,7 @@ TESTS: dict[str, tuple[str, ...]] = {
 }
 SWAPS: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
-    ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Is: ast.IsNot, ast.IsNot: ast.Is,
+    ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Is: ast.IsNot, ast.IsNot: ast.Is,  # codespell:ignore
 }  # fmt: skip
 
 

@@ -5,19 +5,17 @@ Exit codes: 0 approved or done, 2 rejected, 1 error. With `--json`, one JSON doc
 
 from __future__ import annotations
 
-import json
 import os
-import shlex
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from . import __version__
-from .facts import Error, canonical_json
+from .facts import Error
+from .options import BadOption, BadUsage, Defect, budget_of, policy_of, spoken
+from .terminal import fail, finish, following, ground, print_json, print_lines, progress, propose
 
 app = typer.Typer(
     name="worldgate",
@@ -43,29 +41,17 @@ REJECTED = ("WG601", "WG622", "WG624", "WG721", "WG722", "WG723", "WG724", "WG72
 """Errors that say no to a commit, rather than that something is wrong."""
 
 
-class BadOption(Error):
-    number, title = "WG901", "option is not well-formed"
-
-
-class BadUsage(Error):
-    number, title = "WG902", "not a command line of worldgate"
-
-
-class Defect(Error):
-    number, title = "WG999", "a defect of worldgate"
-
-
 def main() -> None:
     """Run the command line and exit with its code."""
     try:
         code = app(prog_name="worldgate", standalone_mode=False)
     except typer.TyperException as error:
-        _fail(BadUsage(str(error), "a command and its options", "`worldgate --help` lists them."))
+        fail(BadUsage(str(error), "a command and its options", "`worldgate --help` lists them."))
         code = 1
     except typer.Abort:
         code = 1
     except Error as error:
-        _fail(error)
+        fail(error)
         code = 2 if error.number in REJECTED else 1
     except BrokenPipeError:  # whoever was reading has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -73,113 +59,9 @@ def main() -> None:
     except Exception as error:
         if os.environ.get("WORLDGATE_TRACEBACK"):
             raise
-        _fail(Defect(repr(error), "no such thing", "Please report it, with what WORLDGATE_TRACEBACK=1 shows."))
+        fail(Defect(repr(error), "no such thing", "Please report it, with what WORLDGATE_TRACEBACK=1 shows."))
         code = 1
     sys.exit(code if isinstance(code, int) else 0)
-
-
-def _fail(error: Error) -> None:
-    words = sys.argv[1:]
-    if "--json" in words[: words.index("--") if "--" in words else None]:
-        _print_json({"error": error.to_json()})
-    else:
-        from .render import error_lines
-
-        _print(error_lines(error), err=True)
-
-
-def _print_json(data: Any) -> None:
-    """One line of ASCII: what is in a name or an output can neither steer a terminal nor fail to be encoded."""
-    plain = json.loads(canonical_json(data))
-    sys.stdout.write(json.dumps(plain, separators=(",", ":")).replace("\x7f", "\\u007f") + "\n")
-
-
-def _print(lines: Iterable[tuple[str, str]], *, err: bool = False) -> None:
-    for style, text in lines:
-        words = style.split()
-        colour = next((word for word in words if word in ("red", "green", "yellow")), None)
-        typer.echo(typer.style(text, fg=colour, bold="bold" in words, dim="dim" in words), err=err)
-
-
-@contextmanager
-def _progress(what: str) -> Iterator[None]:
-    """Say what is going on, on a terminal, while it goes on."""
-    if not sys.stderr.isatty():
-        yield
-        return
-    from rich.console import Console
-
-    with Console(stderr=True).status(what):
-        yield
-
-
-def _budget(limits: list[str]) -> Any:
-    from .gate.budget import Budget
-
-    table = {}
-    for limit in limits:
-        name, equals, value = limit.partition("=")
-        if not equals:
-            raise BadOption(f"--budget {limit}", "NAME=LIMIT, such as files=20")
-        table[name] = value
-    return Budget.of(table)
-
-
-def _policy(path: Path | None, world: Any, protect: list[str], network: bool = False) -> Any:
-    from .gate.policy import Policy, allow_net, load_policy, with_protect
-
-    if path is None:
-        policy = Policy.default(world.name, world.schema)
-    else:
-        try:
-            policy = load_policy(path.read_text(encoding="utf-8"), path.name, world.name, world.schema)
-        except (OSError, UnicodeError) as error:
-            raise BadOption(f"--policy {path}: {error}", "a readable policy file") from error
-    policy = with_protect(policy, protect) if protect else policy
-    return allow_net(policy) if network else policy
-
-
-def _propose(proposal: Any, as_json: bool, note: str = "") -> None:
-    """Print a proposal; exit 2 unless it is approved."""
-    from .render import run_lines
-
-    docs = proposal.docs
-    if as_json:
-        _print_json({"run": proposal.id, "decision": docs["decision"], "trajectory": docs["trajectory"]})
-    else:
-        _print(run_lines(docs["run"], docs["decision"], docs["trajectory"]))
-        if note:
-            typer.echo(typer.style(note, dim=True))
-    if not proposal.approved:
-        raise typer.Exit(2)
-
-
-def _spoken(command: list[str]) -> list[str]:
-    """The command in UTF-8, which is what a record holds: words with other bytes become what a shell makes them of."""
-    if all(map(_is_utf8, command)):
-        return command
-    if len(command) == 1:
-        raise BadUsage(f"a shell line with bytes that are not UTF-8: {command[0]!r}", "UTF-8, or several words")
-    return [" ".join(shlex.quote(word) if _is_utf8(word) else _octal(word) for word in command)]
-
-
-def _is_utf8(word: str) -> bool:
-    return not any("\ud800" <= mark <= "\udfff" for mark in word)
-
-
-def _octal(word: str) -> str:
-    escaped = "".join(f"\\{byte:03o}" for byte in os.fsencode(word))
-    return f"\"$(printf '{escaped}')\""
-
-
-def _next(proposal: Any) -> str:
-    if proposal.approved and not proposal.doc.changes:
-        return "there is nothing to commit"
-    return f"to do it: worldgate commit {proposal.id[:12]}" if proposal.approved else "nothing was done"
-
-
-def _ground(path: Path | None, given: list[str]) -> str:
-    return "" if path or given else "no policy given: .git and secrets are protected, at most 100 paths deleted\n"
 
 
 def _version(value: bool) -> None:
@@ -208,7 +90,7 @@ def init(
 
     workspace = Workspace.make(directory, world)
     if as_json:
-        _print_json({"workspace": str(workspace.root), "world": workspace.guarded.world.name})
+        print_json({"workspace": str(workspace.root), "world": workspace.guarded.world.name})
     else:
         typer.echo(f"workspace {workspace.root} over world {workspace.guarded.world.name}")
 
@@ -231,16 +113,12 @@ def try_(
         workspace = Workspace.find(directory)
     except NotAWorkspace:
         workspace = Workspace.make(directory)
-    rules = _policy(policy, workspace.guarded.world, protect, allow_net)
-    with _progress("running it in isolation"):
+    rules = policy_of(policy, workspace.guarded.world, protect, allow_net)
+    with progress("running it in isolation"):
         proposal = workspace.run_command(
-            _spoken(command), rules, _budget(budget), network=allow_net, cwd=directory.resolve()
+            spoken(command), rules, budget_of(budget), network=allow_net, cwd=directory.resolve()
         )
-    if commit_ and proposal.approved:
-        workspace.commit(proposal.id)
-        _propose(proposal, as_json, f"committed; to undo it: worldgate undo {proposal.id[:12]}")
-    else:
-        _propose(proposal, as_json, _ground(policy, protect) + _next(proposal))
+    finish(workspace, proposal, ground(rules) if not (policy or protect) else "", commit_, as_json)
 
 
 @app.command()
@@ -267,19 +145,17 @@ def plan(
         raise BadPlan(f"{file}: {error}", "a readable plan") from error
     workspace = Workspace.find(directory)
     found = load_plan(text, name=file.name, world=workspace.guarded.world.name)
-    rules = _policy(policy, workspace.guarded.world, protect)
-    with _progress("simulating"):
-        proposal = workspace.plan(found, rules, _budget(budget), cwd=directory.resolve())
+    rules = policy_of(policy, workspace.guarded.world, protect)
+    with progress("simulating"):
+        proposal = workspace.plan(found, rules, budget_of(budget), cwd=directory.resolve())
     marked = {breach.step for breach in proposal.decision.breaches if breach.step}
     if svg:
-        svg.write_text(draw_svg(found, marked), encoding="utf-8")
-    if not found.is_chain and not as_json:
-        typer.echo(draw_text(found, marked))
-    if commit_ and proposal.approved:
-        workspace.commit(proposal.id)
-        _propose(proposal, as_json, f"committed; to undo it: worldgate undo {proposal.id[:12]}")
-    else:
-        _propose(proposal, as_json, _ground(policy, protect) + _next(proposal))
+        try:
+            svg.write_text(draw_svg(found, marked), encoding="utf-8")
+        except OSError as error:
+            raise BadOption(f"--svg {svg}: {error}", "a file that can be written") from error
+    drawing = "" if found.is_chain else draw_text(found, marked)
+    finish(workspace, proposal, ground(rules) if not (policy or protect) else "", commit_, as_json, drawing)
 
 
 @app.command()
@@ -289,12 +165,12 @@ def commit(run: RunId, directory: Where = HERE, as_json: Json = False) -> None:
 
     workspace = Workspace.find(directory)
     run = workspace.runs.resolve(run)
-    with _progress("committing"):
+    with progress("committing"):
         decision = workspace.commit(run)
     if as_json:
-        _print_json({"run": run, "committed": True, "totals": decision.totals})
+        print_json({"run": run, "committed": True, "totals": decision.totals})
     else:
-        _print([("bold green", f"committed  run {run[:12]}"), ("dim", f"to undo it: worldgate undo {run[:12]}")])
+        print_lines([("bold green", f"committed  run {run[:12]}"), ("dim", f"to undo it: worldgate undo {run[:12]}")])
 
 
 @app.command()
@@ -309,12 +185,12 @@ def undo(
     from .gate.workspace import Workspace
 
     workspace = Workspace.find(directory)
-    rules = _policy(policy, workspace.guarded.world, []) if policy else None
-    with _progress("simulating the undo"):
+    rules = policy_of(policy, workspace.guarded.world, []) if policy else None
+    with progress("simulating the undo"):
         proposal = workspace.undo(run, rules)
     if proposal.approved and not dry:
         workspace.commit(proposal.id)
-    _propose(proposal, as_json, _next(proposal) if dry or not proposal.approved else "undone")
+    propose(proposal, as_json, [following(proposal) if dry or not proposal.approved else "undone"])
 
 
 @app.command()
@@ -328,9 +204,9 @@ def show(run: RunId, directory: Where = HERE, as_json: Json = False) -> None:
     docs = {name: workspace.runs.load(run, name) for name in ("run", "decision", "trajectory", "deltas")}
     history = workspace.records(run)
     if as_json:
-        _print_json({**docs, "history": [[record.seq, record.at, record.kind] for record in history]})
+        print_json({**docs, "history": [[record.seq, record.at, record.kind] for record in history]})
         return
-    _print(run_lines(docs["run"], docs["decision"], docs["trajectory"], full=True))
+    print_lines(run_lines(docs["run"], docs["decision"], docs["trajectory"], full=True))
     for record in history:
         typer.echo(f"  {record.at[:19]}Z  {record.kind}")
 
@@ -350,9 +226,9 @@ def explain(run: RunId, directory: Where = HERE, as_json: Json = False) -> None:
     default = Policy.default(world.name, world.schema).digest
     policy = make_policy(doc.policy, "default" if doc.policy_digest == default else "given", world.schema)
     if as_json:
-        _print_json({"run": run, "policy": doc.policy, "decision": decision.decision, "undo": decision.undo})
+        print_json({"run": run, "policy": doc.policy, "decision": decision.decision, "undo": decision.undo})
     else:
-        _print(explain_lines(doc, decision, rules_in_words(policy)))
+        print_lines(explain_lines(doc, decision, rules_in_words(policy)))
 
 
 @app.command()
@@ -370,9 +246,9 @@ def log(
     records = workspace.records()
     records = (records if every or as_json else outcomes(records))[-limit:]
     if as_json:
-        _print_json([{"seq": r.seq, "at": r.at, "kind": r.kind, "run": r.run, "body": r.data} for r in records])
+        print_json([{"seq": r.seq, "at": r.at, "kind": r.kind, "run": r.run, "body": r.data} for r in records])
     else:
-        _print(log_lines(records, workspace.runs))
+        print_lines(log_lines(records, workspace.runs))
 
 
 @app.command()
@@ -386,12 +262,12 @@ def verify(
     from .gate.workspace import Workspace
     from .render import audit_lines
 
-    with _progress("running the record again"):
+    with progress("running the record again"):
         report = audit(Workspace.find(directory), execute=not fast)
     if as_json:
-        _print_json(report)
+        print_json(report)
     else:
-        _print(audit_lines(report))
+        print_lines(audit_lines(report))
     if report.problems:
         raise typer.Exit(2)
 
@@ -416,7 +292,7 @@ def world_list(as_json: Json = False) -> None:
 
     rows = [(name, get(name)) for name in names()]
     if as_json:
-        _print_json([{"name": n, "version": w.version, "relations": list(w.schema.relations)} for n, w in rows])
+        print_json([{"name": n, "version": w.version, "relations": list(w.schema.relations)} for n, w in rows])
     else:
         for name, world in rows:
             typer.echo(
@@ -437,13 +313,13 @@ def world_check(
     if name.endswith((".yaml", ".yml")):
         from .worlds.declared import world_from_file
 
-        with _progress("walking the world"):
+        with progress("walking the world"):
             report = check_world(world_from_file(name), seeds=range(seeds), steps=steps, processes=False)
     else:
-        with _progress("walking the world"):
+        with progress("walking the world"):
             report = check_world(get(name), seeds=range(seeds), steps=steps)
     if as_json:
-        _print_json(report)
+        print_json(report)
     else:
         rate = 100 * report.succeeded // max(report.steps, 1)
         typer.echo(

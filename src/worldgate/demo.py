@@ -21,8 +21,9 @@ from time import monotonic
 
 import typer
 
-from .facts import Error, canonical_json
+from .facts import Error
 from .render import clip
+from .terminal import print_json
 from .transcript import Ran, Session, parse
 
 HERE = Path(__file__).parent
@@ -87,7 +88,7 @@ def run_incidents(only: Sequence[str] = (), *, as_json: bool = False) -> int:
                     _print(one)
     failed = sum(bool(one.problem) for one in told)
     if as_json:
-        sys.stdout.write(canonical_json(_as_data(told)).decode() + "\n")
+        print_json(_as_data(told))
     else:
         _total(told, failed)
     return failed
@@ -106,8 +107,7 @@ def prepare(scratch: Path) -> dict[str, str]:
     for name, program in programs.items():
         (tools / name).write_text(f'#!/bin/sh\nexec {python} -P {program} "$@"\n')
         (tools / name).chmod(0o755)
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "XDG_", "COLUMNS"))}
-    return kept | {
+    return os.environ | {
         "PATH": f"{tools}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "XDG_STATE_HOME": str(scratch / "state"),
         "PYTHONSAFEPATH": "1",

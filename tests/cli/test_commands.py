@@ -121,6 +121,7 @@ def test_plan_with_branches_is_drawn_and_judged_in_every_order(project: Shell) -
     out = project("plan", "-", "--svg", str(svg), "--commit", stdin=text).out
     assert all(name in out for name in ("top", "left", "right", "committed"))
     assert svg.read_text().startswith("<svg")
+    assert "WG901" in project("plan", "-", "--svg", "nowhere/plan.svg", stdin="- ls", code=1).err
     racing = "- {id: a, do: mv a.txt c, needs: []}\n- {id: b, do: mv b.txt c, needs: []}\n"
     assert "(WG31" in project("plan", "-", stdin=racing, code=2).out
 

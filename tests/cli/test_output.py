@@ -57,6 +57,7 @@ def test_a_command_line_that_is_not_utf_8_works(worldgate: Shell) -> None:
     result = worldgate("try", "--commit", "--", "rm", b"not \xff utf-8")
     assert_plain(result.out)
     assert worldgate.names() == []
+    assert "WG902" in worldgate("try", "--", b"rm 'not \xff utf-8'", code=1).err
 
 
 def test_lines_fit_80_columns(project: Shell) -> None:

@@ -21,7 +21,6 @@ import pytest
 from tests.gate.houses import House
 from worldgate.facts import Error, State
 from worldgate.gate.audit import audit
-from worldgate.gate.targets.refusals import OutcomeUnknown
 
 WRITING = (
     "rename",
@@ -227,27 +226,6 @@ def test_killed_while_recovering(tmp_path: Path) -> None:
         while killed_at(again, lambda house=house: house.workspace.recover()):  # type: ignore[misc]
             again += 3
         assert_consistent(house, proposal.id, before, after)
-
-
-@pytest.mark.usefixtures("heads")
-def test_an_unknown_outcome_of_the_target_is_not_called_a_failure(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    house = House(tmp_path / "w")
-    proposal, before = house.plan("rm a"), house.state()
-    workspace = house.workspace
-
-    def lost(*_: Any, **__: Any) -> None:
-        raise OutcomeUnknown("the disk went away", "an answer")
-
-    monkeypatch.setattr(workspace.guarded, "commit", lost)
-    with pytest.raises(OutcomeUnknown):
-        workspace.commit(proposal.id)
-    assert house.kinds(proposal.id)[-1] == "unknown"
-    with pytest.raises(Error, match="WG725"):  # and it is not tried again: the approval is spent
-        house.commit(proposal)
-    assert house.kinds(proposal.id)[-2:] == ["unknown", "failed"]  # what recovery found out
-    assert house.state() == before
 
 
 @pytest.mark.usefixtures("heads")

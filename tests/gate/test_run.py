@@ -182,8 +182,8 @@ def test_a_disk_that_takes_no_documents_is_a_numbered_error_and_nothing_is_recor
 
 def test_documents_may_have_names_that_are_not_utf_8(tmp_path: Path) -> None:
     house = House(tmp_path / "w", {})
-    (house.root / os.fsdecode(b"caf\xe9")).write_bytes(b"")
-    os.chmod(house.root / os.fsdecode(b"caf\xe9"), 0o600)
+    (house.root / os.fsdecode(b"x\xe9")).write_bytes(b"")
+    os.chmod(house.root / os.fsdecode(b"x\xe9"), 0o600)
     run = house.command("rm *").id
     assert Runs(house.root / ".worldgate" / "runs").load(run, "deltas").net
     assert house.commit(house.command("rm *")) == run
@@ -191,15 +191,15 @@ def test_documents_may_have_names_that_are_not_utf_8(tmp_path: Path) -> None:
 
 def test_what_a_step_prints_may_be_any_bytes(tmp_path: Path) -> None:
     house = House(tmp_path / "w", {"plain": b""})
-    (house.root / os.fsdecode(b"caf\xe9")).write_bytes(b"\xff\xfe")
+    (house.root / os.fsdecode(b"x\xe9")).write_bytes(b"\xff\xfe")
     run = house.do("ls", "cat *", "rm *")
     steps = house.workspace.runs.load(run, "trajectory").steps
-    assert steps[0].observation["stdout"] == "caf\ufffd\nplain\n"
+    assert steps[0].observation["stdout"] == "plain\nx\ufffd\n"
     assert steps[1].observation["stdout"] == "\ufffd\ufffd"
     assert told({"a": ["\ud800", ("\udc80x",)], "b": 1}) == {"a": ["?", ["\ufffdx"]], "b": 1}
     assert_whole(house)
     with pytest.raises(BadPlan, match="not Unicode"):
-        house.plan("rm caf\udce9")
+        house.plan("rm x\udce9")
 
 
 def test_a_tree_with_metadata_gives_a_run_too(tmp_path: Path) -> None:

@@ -184,6 +184,7 @@ def test_the_shown_prefix_is_refused_and_no_shorter_one_is(house: House, steps: 
         (["cp a n", "touch m", "rm b"], {"budget": {"steps": 1}}, 2, []),
         (["cp a n", "rm n", "touch m", "rm b"], {"budget": {"files": 1}}, 4, []),
         (["rm a"], {"protect": ["/a"]}, 1, []),
+        (["touch n", "rm n", "true", "touch m"], {"limits": {"created": 0}}, 1, []),
     ],
 )
 def test_what_is_shown_of_a_refusal(
@@ -372,6 +373,7 @@ def test_plans_that_are_none_are_rejected(text: str) -> None:
 def test_empty_and_oversize_plans_are_rejected() -> None:
     with pytest.raises(EmptyPlan):
         make_plan([])
+    assert len(make_plan(["true"] * 10_000).steps) == 10_000
     with pytest.raises(BadPlan, match="at most 10000"):
         make_plan(["true"] * 10_001)
     with pytest.raises(BadPlan, match="characters"):

@@ -21,7 +21,7 @@ from worldgate.gate.budget import Budget
 from worldgate.gate.ledger import LedgerDamaged, LedgerMissing
 from worldgate.gate.proposal import Proposal
 from worldgate.gate.run import UnknownRun
-from worldgate.gate.targets.refusals import CommitFailed
+from worldgate.gate.targets.refusals import CommitFailed, OutcomeUnknown
 from worldgate.gate.targets.stale import Stale
 from worldgate.gate.workspace import NotApprovedRun, NotAWorkspace, NothingToUndo, Tampered, Workspace
 
@@ -375,6 +375,7 @@ def test_undo_leads_back_and_is_a_run_itself_and_so_is_its_undo(house: House) ->
         ["ln a 0", "rm a"],
         ["ln b a2", "mv b z", "rm a"],
         ["rm -r d", "mv a d"],
+        ["chmod 600 d/x", "rm d/y", "mv d e"],
         ["mv d/x x", "rm -r d", "mkdir -p d/x"],
     ],
     ids="; ".join,
@@ -590,6 +591,25 @@ def test_a_commit_that_the_target_rolled_back_is_recorded_as_failed(
     assert (last.kind, last.data["number"]) == ("failed", "WG612")
     assert not (house.root / ".worldgate/pending").exists()
     assert_not_committed(house, proposal, AlreadySpent)
+    with pytest.raises(NothingToUndo):
+        house.workspace.undo(proposal.id)
+
+
+def test_an_unknown_outcome_of_the_target_is_not_called_a_failure(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proposal, workspace, before = house.plan("rm a"), house.workspace, house.state()
+
+    def lost(*_: Any, **__: Any) -> None:
+        raise OutcomeUnknown("the disk went away", "an answer")
+
+    monkeypatch.setattr(workspace.guarded, "commit", lost)
+    with pytest.raises(OutcomeUnknown):
+        workspace.commit(proposal.id)
+    assert house.kinds(proposal.id)[-2:] == ["started", "unknown"]
+    assert_not_committed(house, proposal, AlreadySpent)  # and it is not tried again: the approval is spent
+    assert house.kinds(proposal.id)[-2:] == ["unknown", "failed"]  # what recovery found out
+    assert house.state() == before
 
 
 def test_commits_and_recoveries_wait_for_each_other(house: House) -> None:

@@ -1,0 +1,68 @@
+"""What the command line takes: budgets, policies, commands; and what it says when it cannot take them."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+from typing import Any
+
+from .facts import Error
+
+
+class BadOption(Error):
+    number, title = "WG901", "option is not well-formed"
+
+
+class BadUsage(Error):
+    number, title = "WG902", "not a command line of worldgate"
+
+
+class Defect(Error):
+    number, title = "WG999", "a defect of worldgate"
+
+
+def budget_of(limits: list[str]) -> Any:
+    """The budget of `--budget NAME=LIMIT` options."""
+    from .gate.budget import Budget
+
+    table = {}
+    for limit in limits:
+        name, equals, value = limit.partition("=")
+        if not equals:
+            raise BadOption(f"--budget {limit}", "NAME=LIMIT, such as files=20")
+        table[name] = value
+    return Budget.of(table)
+
+
+def policy_of(path: Path | None, world: Any, protect: list[str], network: bool = False) -> Any:
+    """The policy of a file, or the world's default, with what options add to it."""
+    from .gate.policy import Policy, allow_net, load_policy, with_protect
+
+    if path is None:
+        policy = Policy.default(world.name, world.schema)
+    else:
+        try:
+            policy = load_policy(path.read_text(encoding="utf-8"), path.name, world.name, world.schema)
+        except (OSError, UnicodeError) as error:
+            raise BadOption(f"--policy {path}: {error}", "a readable policy file") from error
+    policy = with_protect(policy, protect) if protect else policy
+    return allow_net(policy) if network else policy
+
+
+def spoken(command: list[str]) -> list[str]:
+    """The command in UTF-8, which is what a record holds: words with other bytes become what a shell makes them of."""
+    if all(map(_is_utf8, command)):
+        return command
+    if len(command) == 1 or any(word.endswith("\n") for word in command):
+        raise BadUsage(f"bytes that are not UTF-8: {command!r}", "UTF-8; in a word of several, other bytes as well")
+    return [" ".join(shlex.quote(word) if _is_utf8(word) else _octal(word) for word in command)]
+
+
+def _is_utf8(word: str) -> bool:
+    return not any("\ud800" <= mark <= "\udfff" for mark in word)
+
+
+def _octal(word: str) -> str:
+    escaped = "".join(f"\\{byte:03o}" for byte in os.fsencode(word))
+    return f"\"$(printf '{escaped}')\""
