@@ -16,28 +16,10 @@ import typer.main
 import worldgate
 from worldgate.cli import app
 from worldgate.facts import numbers
+from worldgate.gate.decision import NUMBERS as VERIFICATION
 from worldgate.gate.rules import NUMBERS
 
 ROOT = Path(__file__).parents[1]
-
-VERIFICATION = {
-    "WG311": ("lock", "Two steps that may run at once need the same exclusive resource."),
-    "WG312": ("capacity", "Steps that may run at once need more of a resource than there is."),
-    "WG313": ("consumable", "A consumable runs out in some order of the steps."),
-    "WG314": ("order", "The result, or what a step sees, depends on the order."),
-    "WG315": ("refused in some order", "A step is refused in some order."),
-    "WG316": ("condition depends on the order", "A condition holds in some orders and not in others."),
-    "WG317": ("bound", "There are more orders than the bound; not all were looked at."),
-    "WG318": ("limit of the world", "The plan exceeds a limit of its world."),
-    "WG320": ("invariant of the world", "The world's own invariant does not hold at the end."),
-    "WG321": ("exit", "A step fails, and no later condition looks at its status."),
-    "WG322": ("refused by the world", "The world refuses a step, for a reason without a number of its own."),
-    "WG323": ("another world", "The plan is for another world than the workspace guards."),
-    "WG324": ("not simulated", "Not every step of the plan was simulated."),
-    "WG325": ("not reached", "Steps were left out without a reason."),
-    "WG399": ("raised", "A rule, a world or a policy raised an error while judging."),
-}
-"""Breaches found by verification itself; those of rules are in `worldgate.gate.rules`."""
 
 AREAS = {
     "1": "Facts", "2": "Worlds and kernels", "3": "Plans, verification and runs", "4": "Policies and intent",
@@ -50,7 +32,7 @@ def every_number() -> dict[str, tuple[str, str]]:
     for module in pkgutil.walk_packages(worldgate.__path__, "worldgate."):
         importlib.import_module(module.name)
     errors = {number: (kind.title, _first(kind.__doc__)) for number, kind in numbers().items()}
-    return dict(sorted((errors | NUMBERS | VERIFICATION).items()))
+    return dict(sorted((errors | VERIFICATION | NUMBERS).items()))
 
 
 def _first(doc: str | None) -> str:

@@ -83,11 +83,16 @@ def root(
 def init(
     directory: Annotated[Path, typer.Argument(help="The directory to guard.")] = HERE,
     world: Annotated[str, typer.Option(metavar="WORLD", help="A world's name, or a world file (YAML).")] = "filesystem",
+    adopt: Annotated[
+        str, typer.Option(metavar="WHY", help="Accept a ledger that was moved or restored; recorded for ever.")
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Make a workspace of a directory: its gate keeps runs and the ledger in .worldgate/."""
     from .gate.workspace import Workspace
 
+    if adopt:
+        Workspace.find(directory).adopt(adopt)
     workspace = Workspace.make(directory, world)
     if as_json:
         print_json({"workspace": str(workspace.root), "world": workspace.guarded.world.name})
@@ -147,7 +152,7 @@ def plan(
     found = load_plan(text, name=file.name, world=workspace.guarded.world.name)
     rules = policy_of(policy, workspace.guarded.world, protect)
     with progress("simulating"):
-        proposal = workspace.plan(found, rules, budget_of(budget), cwd=directory.resolve())
+        proposal = workspace.plan(found, rules, budget_of(budget))
     marked = {breach.step for breach in proposal.decision.breaches if breach.step}
     if svg:
         try:

@@ -93,7 +93,7 @@ def test_damage_is_said_once_and_the_walk_goes_on():
     rows[2] = (*rows[2][:4], b"{}", *rows[2][5:])
     rows[4] = (*rows[4][:2], "other", *rows[4][3:])
     assert [(damage.kind, damage.seq) for damage in check(rows, verifier=None)] == [("hash", 3), ("hash", 5)]
-    assert str(next(check(rows, verifier=None))).startswith("hash: record 3: found hash ")
+    assert str(next(check(rows, verifier=None))).startswith("record 3: hash: found hash ")
 
 
 def test_a_record_rewritten_with_its_hash_no_longer_carries_the_next():

@@ -29,7 +29,8 @@ class Error(Exception):
                 raise TypeError(f"{cls.number} is both {known.__qualname__} and {cls.__qualname__}")
 
     def __init__(self, found: str, expected: str, do: str = "") -> None:
-        self.found, self.expected, self.do = found, expected, do
+        self.found, self.expected = found, expected
+        self.do = do if not do or do.endswith(".") else f"{do}."
         super().__init__(found, expected, do)
 
     def __str__(self) -> str:

@@ -46,7 +46,7 @@ def audit(workspace: Workspace, *, execute: bool = True) -> Audit:
     executed = 0
     with workspace.ledger() as ledger:
         problems += [
-            Problem(f"record {damage.seq}" if damage.seq else "ledger", str(damage)) for damage in ledger.verify()
+            Problem(f"record {damage.seq}" if damage.seq else "ledger", damage.what) for damage in ledger.verify()
         ]
         records: list[Record] = []
         try:

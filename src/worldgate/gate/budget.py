@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from ..facts import Error, canonical_json
-from .documents import load_document
+from ..worlds.documents import load_document
 
 LIMIT = 10**18
 """No amount has more than 18 digits before the point."""

@@ -100,9 +100,13 @@ class Damage(msgspec.Struct, frozen=True):
     found: str
     expected: str
 
+    @property
+    def what(self) -> str:
+        """What is damaged, without where."""
+        return f"{self.kind}: found {self.found}; expected {self.expected}"
+
     def __str__(self) -> str:
-        where = f"record {self.seq}: " if self.seq else ""
-        return f"{self.kind}: {where}found {self.found}; expected {self.expected}"
+        return f"record {self.seq}: {self.what}" if self.seq else self.what
 
 
 def digest(seq: int, kind: str, run: str, at: str, body: bytes, previous: str) -> str:

@@ -28,7 +28,7 @@ from typing import Any, Literal
 import msgspec
 
 from ..facts import Error, canonical_json
-from .documents import load_document
+from ..worlds.documents import load_document
 
 MAX_STEPS = 10_000
 

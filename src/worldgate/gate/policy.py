@@ -17,11 +17,11 @@ import msgspec
 
 from ..facts import Error, Schema, canonical_json
 from ..worlds import registry
+from ..worlds.documents import load_document
 from ..worlds.expressions import BadExpression
 from ..worlds.filesystem.schema import SCHEMA as FILESYSTEM
 from . import rules
 from .decision import Breach
-from .documents import load_document
 from .invariants import invariant
 from .rules import PATHS, Judged, Rule, Subject
 

@@ -36,7 +36,7 @@ _SCHEMA = (
 )
 UNREADABLE = (sqlite3.Error, UnicodeDecodeError)
 """What reading a damaged database raises; the second when SQLite's own message quotes what it found there."""
-ADVICE = "Run verify; restore the ledger and its head, or adopt what is there knowingly"
+ADVICE = "Run verify; restore the ledger and its head, or adopt what is there knowingly (`worldgate init --adopt WHY`)"
 
 
 class NotALedger(Error):

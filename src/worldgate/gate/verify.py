@@ -24,6 +24,7 @@ from .changes import Summary
 from .conditions import Conditions, mentions_status
 from .decision import Breach, Decision
 from .intent import check_intent
+from .interleave import Resourceful
 from .interleave import check as check_interleavings
 from .plan import Plan
 from .policy import Policy
@@ -62,7 +63,8 @@ class Verification:
         nothing = Simulation(self.plan, self.state, ())
         if breaches := [*self.fit(), *self.grammar()]:
             return self._rejected("grammar", breaches, nothing)
-        if not self.plan.is_chain and (breaches := self.interleavings()):
+        branches = not self.plan.is_chain or isinstance(self.world, Resourceful)
+        if branches and (breaches := self.interleavings()):
             return self._rejected("plan", breaches, nothing)
         return self.of_steps(lambda: simulate(self.world, self.state, self.plan, self.conditions))
 

@@ -22,6 +22,8 @@ from typing import Any
 import msgspec
 
 from ..facts import Error, State, canonical_json, delta_from_json
+from ..worlds import get
+from ..worlds.declared import world_from_file
 from . import approvals
 from .again import session_of, verify_again
 from .base import Mismatch, mismatches
@@ -89,18 +91,12 @@ class Workspace:
         root = root.resolve()
         if not root.is_dir():
             raise NotAWorkspace(str(root), "a directory")
-        gate = root / GATE
-        gate.mkdir(mode=0o700, exist_ok=True)
-        settings = gate / "workspace.json"
-        if not settings.exists():
-            if world.endswith((".yaml", ".yml")):
-                (gate / "world.yaml").write_bytes(Path(world).read_bytes())
-                world = "world.yaml"
-            (gate / ".gitignore").write_text("*\n")
-            settings.write_bytes(canonical_json({"version": 1, "world": world}))
         found = cls(root)
-        found.guarded.world  # noqa: B018  (a world that does not load is an error here, not later)
-        return found
+        if not (found.gate / "workspace.json").exists():
+            _begin(found.gate, world)
+        found.guarded.world  # noqa: B018  (what does not load is an error here, not later)
+        with found.ledger():
+            return found
 
     @cached_property
     def guarded(self) -> Guarded:
@@ -114,12 +110,20 @@ class Workspace:
         with Ledger.open(place(self.root)) as found:
             yield found
 
+    def adopt(self, why: str) -> Record:
+        """Accept the ledger that is here although it was moved or restored; the record says so for ever."""
+        with Ledger.open(place(self.root)) as ledger:
+            return ledger.adopt(at=self.clock(), why=why)
+
     # --- propose, simulate, verify -----------------------------------------------------------------
 
-    def plan(self, plan: Plan, policy: Policy, budget: Budget, *, cwd: Path | None = None) -> Proposal:
-        """Simulate a plan and judge it: by the oracle, or its one command by the kernel. Nothing is changed."""
+    def plan(self, plan: Plan, policy: Policy, budget: Budget) -> Proposal:
+        """Simulate a plan and judge it: by the oracle, or its one command by the kernel. Nothing is changed.
+
+        Either way it starts at the workspace's root.
+        """
         if plan.engine == "kernel":
-            return self._command(plan, ["/bin/sh", "-c", plan.steps[0].do], policy, budget, cwd)
+            return self._command(plan, ["/bin/sh", "-c", plan.steps[0].do], policy, budget, None)
         self.recover()
         state, recorder = self._state()
         meter = Meter(budget)
@@ -153,6 +157,9 @@ class Workspace:
         started = [record for record in records if record.kind == "started" and record.seq < done]
         if not started:
             raise NothingToUndo(f"{run[:12]}, never committed", "a committed run")
+        for record in records:
+            if record.kind == "undone" and record.seq > done:
+                raise NothingToUndo(f"{run[:12]}, already undone by {record.data['by'][:12]}", "a run not undone yet")
         doc: RunDoc = self.runs.load(run, "run")
         plan = finish_plan(Plan(steps=(Step(do=run, id="undo"),), engine="undo", world=doc.world))
         state, recorder = self._state()
@@ -352,6 +359,22 @@ def _first(verified: Verified) -> str:
     """The verdict, with its first reason."""
     decision = verified.decision
     return f"{decision.verdict}: {decision.breaches[0].message}" if decision.breaches else decision.verdict
+
+
+def _begin(gate: Path, world: str) -> None:
+    """Make the gate's directory for a world that loads; the last file written makes it a workspace."""
+    from_file = world.endswith((".yaml", ".yml"))
+    text = Path(world).read_bytes() if from_file else b""
+    if from_file:
+        world_from_file(world)
+    elif world != "filesystem":
+        get(world)
+    gate.mkdir(mode=0o700, exist_ok=True)
+    if from_file:
+        (gate / "world.yaml").write_bytes(text)
+    (gate / ".gitignore").write_text("*\n")
+    settings = {"version": 1, "world": "world.yaml" if from_file else world}
+    (gate / "workspace.json").write_bytes(canonical_json(settings))
 
 
 def _later(at: str) -> str:

@@ -33,8 +33,8 @@ from tests.gate.targets.trees import (
 )  # fmt: skip
 from worldgate.facts import Edit, State, invert
 from worldgate.gate.base import addresses, observe
+from worldgate.gate.inverse import inverse, places
 from worldgate.gate.targets.directory import DirectoryTarget
-from worldgate.gate.targets.names import inverse
 from worldgate.gate.targets.refusals import BadWorkplace, CommitFailed, OutcomeUnknown, Uncommittable
 from worldgate.gate.targets.stale import Stale
 from worldgate.gate.targets.writes import Writes
@@ -215,13 +215,14 @@ def test_any_sequence_of_moves_links_and_writes_and_its_inverse(tree: Tree, step
 
         before = photograph(root)
         wanted, after = scripted(root, edit)
+        moved = places(DirectoryTarget(root).state().apply(wanted.delta), wanted.delta)
         commit(root, wanted)
         assert scan(root)[0] == after
         for row in photograph(root).values():
             if row[-1] in numbers and isinstance(row[5], bytes) and row[5] == numbers[row[-1]][5]:
                 assert row[-2] == numbers[row[-1]][-2]  # what is the same inode kept its time
         now = DirectoryTarget(root).state()
-        back = inverse(wanted.delta, wanted.base, now)
+        back = inverse(now, wanted.delta, moved)
         commit(root, Change(back, observe(now, addresses(SCHEMA, (), back)), wanted.blobs), "back")
         assert_same_shape(photograph(root), before)
 

@@ -14,7 +14,7 @@ import yaml
 from worldgate.facts import Error
 from worldgate.worlds import declared
 from worldgate.worlds.declared import BadWorldFile, json_schema, world_from_file, world_from_text
-from worldgate.worlds.declared.document import MAX_CHARACTERS
+from worldgate.worlds.documents import MAX_BYTES
 
 LAMPS: dict[str, Any] = yaml.safe_load("""
 world: lamps
@@ -197,7 +197,7 @@ def test_a_default_is_checked_at_load(default: Any, number: str) -> None:
         ("- 1", "the document"),
         ("", "the document"),
         ("!!python/object:os.system {}", "python"),
-        ("a" * (MAX_CHARACTERS + 1), "characters"),
+        ("a" * (MAX_BYTES + 1), "characters"),
     ],
 )
 def test_what_is_no_document_is_refused(text: str, says: str) -> None:

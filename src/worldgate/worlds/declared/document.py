@@ -8,16 +8,14 @@ structures (`json_schema`).
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable
 from typing import Annotated, Any, Literal
 
 import msgspec
-import yaml
 from msgspec import Meta, Struct
 
+from ..documents import load_document
 from .errors import BadWorldFile
 
-MAX_CHARACTERS = 1_000_000
 _Plain = Literal["int", "bool", "text"]
 _Whole = Annotated[int, Meta(ge=-(2**63) + 1, le=2**63 - 1)]
 _Positive = Annotated[int, Meta(ge=1, le=2**53)]
@@ -126,14 +124,7 @@ def json_schema() -> dict[str, Any]:
 
 def read_document(text: str, name: str) -> WorldFile:
     """The world file of a YAML text; `BadWorldFile` names the path of what does not fit."""
-    if len(text) > MAX_CHARACTERS:
-        raise BadWorldFile(f"{name}: {len(text)} characters", f"at most {MAX_CHARACTERS}")
-    try:
-        data = yaml.load(text, Loader=_Strict)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" on line {mark.line + 1}" if mark else ""
-        raise BadWorldFile(f"{name}: {getattr(error, 'problem', None) or error}{where}", "one YAML document") from error
+    data = load_document(text, name, BadWorldFile)
     try:
         return msgspec.convert(data, WorldFile)
     except msgspec.ValidationError as error:
@@ -173,23 +164,3 @@ def _with(data: Any, keys: list[Any], value: Any) -> Any:
     if isinstance(data, list):
         return [_with(data[keys[0]], keys[1:], value)]
     return {**data, keys[0]: _with(data[keys[0]], keys[1:], value)}
-
-
-_SafeLoader: Any = yaml.SafeLoader
-
-
-class _Strict(_SafeLoader):  # type: ignore[misc]
-    """A safe loader that refuses a repeated key and aliases."""
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            if key_node.value in seen:
-                raise yaml.YAMLError(f"key {key_node.value!r} a second time on line {key_node.start_mark.line + 1}")
-            seen.add(key_node.value)
-        return super().construct_mapping(node, deep)  # type: ignore[no-any-return]
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.events.AliasEvent):
-            raise yaml.YAMLError("an alias; write the value out")
-        return super().compose_node(parent, index)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from worldgate.facts import Error
-from worldgate.gate.documents import MAX_BYTES, load_document
+from worldgate.worlds.documents import MAX_BYTES, load_document
 
 
 class Bad(Error):
