@@ -86,6 +86,9 @@ def init(
     adopt: Annotated[
         str, typer.Option(metavar="WHY", help="Accept a ledger that was moved or restored; recorded for ever.")
     ] = "",
+    sign: Annotated[
+        Path | None, typer.Option(metavar="KEY", help="Sign every record with this key file, made if it is not there.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Make a workspace of a directory: its gate keeps runs and the ledger in .worldgate/."""
@@ -93,7 +96,7 @@ def init(
 
     if adopt:
         Workspace.find(directory).adopt(adopt)
-    workspace = Workspace.make(directory, world)
+    workspace = Workspace.make(directory, world, sign)
     if as_json:
         print_json({"workspace": str(workspace.root), "world": workspace.guarded.world.name})
     else:

@@ -17,8 +17,11 @@ from tests.gate.houses import START, House, assert_whole, numbers
 from tests.gate.targets.trees import Node, Symlink, assert_same_photo, photograph
 from worldgate.facts import Error
 from worldgate.gate.approvals import AlreadySpent, ApprovalExpired, ClockError, NotApproved, OtherDelta
+from worldgate.gate.audit import audit
 from worldgate.gate.budget import Budget
 from worldgate.gate.ledger import LedgerDamaged, LedgerMissing
+from worldgate.gate.plan import make_plan
+from worldgate.gate.policy import Policy
 from worldgate.gate.proposal import Proposal
 from worldgate.gate.run import UnknownRun
 from worldgate.gate.targets.refusals import CommitFailed, OutcomeUnknown
@@ -626,3 +629,18 @@ def test_commits_and_recoveries_wait_for_each_other(house: House) -> None:
         assert (house.root / "a").exists()
     thread.join(60)
     assert not (house.root / "a").exists()
+
+
+def test_a_workspace_with_a_key_signs_every_record_and_needs_it(tmp_path: Path) -> None:
+    root, key = tmp_path / "root", tmp_path / "keys" / "gate.pem"
+    root.mkdir()
+    with pytest.raises(NotAWorkspace, match="outside the directory"):
+        Workspace.make(root, key=root / "gate.pem")
+    workspace = Workspace.make(root, key=key)
+    proposal = workspace.plan(make_plan(["mkdir made"]), Policy.default(), Budget.of({}))
+    Workspace.find(root).commit(proposal.id)
+    assert all(record.signature for record in workspace.records())
+    assert not audit(workspace).problems
+    key.rename(tmp_path / "elsewhere")
+    with pytest.raises(Error, match="WG709"):
+        Workspace.find(root).plan(make_plan(["mkdir more"]), Policy.default(), Budget.of({}))

@@ -35,6 +35,7 @@ from .plan import Plan, Step, finish_plan, make_plan
 from .policy import Policy, make_policy
 from .proposal import NO_WAY_BACK, Proposal, digest, propose
 from .run import DecisionDoc, RunDoc, Runs, base_from_json
+from .signing import Signer
 from .simulate import Did, Recorder
 from .targets.refusals import OutcomeUnknown
 from .targets.stale import Stale
@@ -83,36 +84,43 @@ class Workspace:
         raise NotAWorkspace(str(start), f"a directory with {GATE}/ in it or above it", "`worldgate init` makes one.")
 
     @classmethod
-    def make(cls, root: Path, world: str = "filesystem") -> Workspace:
-        """The workspace at `root`, made if there is none; its world stays.
+    def make(cls, root: Path, world: str = "filesystem", key: Path | None = None) -> Workspace:
+        """The workspace at `root`, made if there is none; its world stays, and so does its key.
 
-        `world` is a registered name, or the path of a world file, which is copied into the gate.
+        `world` is a registered name, or the path of a world file, which is copied into the gate. With `key`,
+        a file outside `root` (made if it is not there), every record is signed.
         """
         root = root.resolve()
         if not root.is_dir():
             raise NotAWorkspace(str(root), "a directory")
         found = cls(root)
         if not (found.gate / "workspace.json").exists():
-            _begin(found.gate, world)
+            _begin(found.gate, world, key)
         found.guarded.world  # noqa: B018  (what does not load is an error here, not later)
         with found.ledger():
             return found
 
     @cached_property
+    def settings(self) -> dict[str, Any]:
+        """The workspace's world and key."""
+        found: dict[str, Any] = msgspec.json.decode((self.gate / "workspace.json").read_bytes())
+        return found
+
+    @cached_property
     def guarded(self) -> Guarded:
         """What commits change."""
-        settings = msgspec.json.decode((self.gate / "workspace.json").read_bytes())
-        return guard(settings["world"], self.root, self.gate)
+        return guard(self.settings["world"], self.root, self.gate)
 
     @contextmanager
     def ledger(self) -> Iterator[Ledger]:
-        """The workspace's ledger, open."""
-        with Ledger.open(place(self.root)) as found:
+        """The workspace's ledger, open; signed when the workspace has a key."""
+        key = self.settings.get("key")
+        with Ledger.open(place(self.root), signer=Signer.load(Path(key)) if key else None) as found:
             yield found
 
     def adopt(self, why: str) -> Record:
         """Accept the ledger that is here although it was moved or restored; the record says so for ever."""
-        with Ledger.open(place(self.root)) as ledger:
+        with self.ledger() as ledger:
             return ledger.adopt(at=self.clock(), why=why)
 
     # --- propose, simulate, verify -----------------------------------------------------------------
@@ -361,7 +369,7 @@ def _first(verified: Verified) -> str:
     return f"{decision.verdict}: {decision.breaches[0].message}" if decision.breaches else decision.verdict
 
 
-def _begin(gate: Path, world: str) -> None:
+def _begin(gate: Path, world: str, key: Path | None) -> None:
     """Make the gate's directory for a world that loads; the last file written makes it a workspace."""
     from_file = world.endswith((".yaml", ".yml"))
     text = Path(world).read_bytes() if from_file else b""
@@ -369,11 +377,19 @@ def _begin(gate: Path, world: str) -> None:
         world_from_file(world)
     elif world != "filesystem":
         get(world)
+    if key is not None:
+        key = key.resolve()
+        if gate.parent in key.parents:
+            raise NotAWorkspace(f"the key {key}", "a key outside the directory that it guards")
+        if not key.exists():
+            Signer.create(key)
+        Signer.load(key)
     gate.mkdir(mode=0o700, exist_ok=True)
     if from_file:
         (gate / "world.yaml").write_bytes(text)
     (gate / ".gitignore").write_text("*\n")
-    settings = {"version": 1, "world": "world.yaml" if from_file else world}
+    settings: dict[str, Any] = {"version": 1, "world": "world.yaml" if from_file else world}
+    settings |= {"key": str(key)} if key else {}
     (gate / "workspace.json").write_bytes(canonical_json(settings))
 
 
