@@ -7,7 +7,7 @@ drops its draft.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from .delta import Delta, Edit
@@ -18,45 +18,51 @@ Reads = frozenset[Address]
 """What a step looked at: addresses of facts; an address whose key is shorter than the relation's
 columns stands for all facts with that prefix."""
 
-_UNSET: Final[Any] = object()
-_tuple = tuple.__new__
+_tuple: Final = tuple.__new__  # makes an Edit of a tuple without a call of Python code
 
 
 class Draft:
     """A mutable view over a base state. Writes must be well-typed: `finish` does not check them again."""
 
-    __slots__ = ("_done", "_fetch", "_pending", "_state", "_values", "reads")
+    __slots__ = ("_applied", "_fetch", "_known", "_state", "edits", "reads")
 
     def __init__(self, base: State) -> None:
         self._state = base
         self._fetch = base.fetcher()
-        self._values: dict[Address, Value | None] = {}  # everything read or written so far, as it is now
-        self._pending: list[Edit] = []
-        self._done: list[Edit] = []
+        self._known: dict[Address, Value | None] = {}  # everything read or written so far, as it is now
+        self._applied = 0  # how many of the edits `_state` has
+        self.edits: list[Edit] = []
         self.reads: set[Any] = set()
 
     def get(self, relation: str, key: Key) -> Any:
         """The value of one fact, or None; recorded as read unless it was first written here."""
-        address = (relation, key)
-        value = self._values.get(address, _UNSET)
-        if value is _UNSET:
-            self._values[address] = value = self._fetch(address)
-            self.reads.add(address)
+        address, known = (relation, key), self._known
+        if address in known:
+            return known[address]
+        value = known[address] = self._fetch(address)
+        self.reads.add(address)
         return value
 
     def set(self, relation: str, key: Key, value: Value | None) -> None:
         """Set one fact, or remove it with None."""
-        address = (relation, key)
-        before = self._values.get(address, _UNSET)
-        if before is _UNSET:
-            before = self._fetch(address)
-            if before == value:  # that nothing had to be written is something the step found out
-                self._values[address] = value
+        self.write(((relation, key, value),))
+
+    def write(self, facts: Iterable[tuple[str, Key, Value | None]], seen: bool = False) -> None:
+        """Set facts, or remove them with None. With `seen`, what they were matters: it is recorded as read."""
+        known = self._known
+        for relation, key, value in facts:
+            address = (relation, key)
+            if address in known:
+                before = known[address]
+            else:
+                before = self._fetch(address)
+                if before == value:  # that nothing has to be written is something the step finds out
+                    self.reads.add(address)
+            if seen:
                 self.reads.add(address)
-                return
-        if before != value:
-            self._values[address] = value
-            self._pending.append(_tuple(Edit, (relation, key, before, value)))
+            known[address] = value
+            if before != value:
+                self.edits.append(_tuple(Edit, (relation, key, before, value)))
 
     def select(self, relation: str, prefix: Key = ()) -> Mapping[Key, Any]:
         """As `State.select`, over the draft; recorded as a read of the whole prefix."""
@@ -72,13 +78,11 @@ class Draft:
 
     def now(self) -> State:
         """The state with everything written so far."""
-        if self._pending:
-            self._state = self._state._changed(self._pending)
-            self._done += self._pending
-            self._pending = []
+        if len(self.edits) > self._applied:
+            self._state = self._state._changed(tuple(self.edits[self._applied :]))
+            self._applied = len(self.edits)
         return self._state
 
     def finish(self) -> tuple[State, Delta, Reads]:
         """(state, delta, reads). The delta has one edit a write, in the order they were made."""
-        state = self.now()
-        return state, tuple(self._done), frozenset(self.reads)
+        return self.now(), tuple(self.edits), frozenset(self.reads)

@@ -82,7 +82,7 @@ class State:
         for relation, key, value in facts:
             schema.check(relation, key, value)
             given[relation, key] = value
-        new = empty._changed((*address, empty.get(*address), value) for address, value in given.items())
+        new = empty._changed(tuple((*address, empty.get(*address), value) for address, value in given.items()))
         new._log = _Log(None, (), 0, None)
         return new
 
@@ -185,7 +185,7 @@ class State:
             if actual != before:
                 raise conflict(edit, actual)
             seen[relation, key] = after
-        return self._changed(delta) if delta else self
+        return self._changed(tuple(delta)) if delta else self
 
     def force(self, delta: Delta) -> State:
         """The total form, for wrong predictions: each fact becomes its `after`, whatever stood before."""
@@ -197,25 +197,25 @@ class State:
             if before != after:
                 actual.append(Edit(relation, key, before, after))
             now[relation, key] = after
-        return self._changed(actual) if actual else self
+        return self._changed(tuple(actual)) if actual else self
 
-    def _changed(self, edits: Iterable[tuple[str, Key, Value | None, Value | None]]) -> State:
+    def _changed(self, edits: Edits) -> State:
         """Apply edits whose `before` is known to hold."""
-        edits = tuple(edits)
-        relations, indexed, sourced = self.schema.relations, self.schema.indexed, self._source is not None
+        schema, source = self.schema, self._source
+        indexed = schema.indexed
         facts, index = self._facts.mutate(), None
         for relation, key, before, after in edits:
-            if after is not None or sourced:
+            if after is not None or source is not None:
                 facts[relation, key] = after
             else:
                 facts.pop((relation, key), None)
             if relation in indexed:
                 if index is None:
                     index = self._index.mutate()
-                self._reindex(index, relations[relation], key, before, after)
+                self._reindex(index, schema.relations[relation], key, before, after)
         done = facts.finish()
         new_index = self._index if index is None else index.finish()
-        return State(self.schema, done, new_index, self._logged(edits, len(edits), len(done)), self._source)
+        return State(schema, done, new_index, self._logged(edits, len(edits), len(done)), source)
 
     def _reindex(self, index: Any, declared: Any, key: Key, before: Value | None, after: Value | None) -> None:
         name = declared.name
@@ -226,14 +226,16 @@ class State:
                 group = _EMPTY if self._source is None else Map(dict(self._source.select(*address)))
             index[address] = group.set(rest, after) if after is not None else group.delete(rest)
         if declared.inverse:
-            for value, joins in ((before, False), (after, True)):
-                if value is None:
-                    continue
-                owned = (name, None, value)
-                keys = index.get(owned)
-                if keys is None:
-                    keys = _NONE if self._source is None else self._source.owners(name, value)
-                index[owned] = keys | {key} if joins else keys - {key}
+            if before is not None:
+                index[name, None, before] = self._owners_in(index, name, before) - {key}
+            if after is not None:
+                index[name, None, after] = self._owners_in(index, name, after) | {key}
+
+    def _owners_in(self, index: Any, relation: str, value: Value) -> frozenset[Key]:
+        keys: frozenset[Key] | None = index.get((relation, None, value))
+        if keys is None:
+            keys = _NONE if self._source is None else self._source.owners(relation, value)
+        return keys
 
     def _logged(self, edits: Edits, count: int, size: int) -> _Log:
         parent = self._log

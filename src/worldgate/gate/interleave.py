@@ -49,6 +49,9 @@ class Interleavings:
     breaches: tuple[Breach, ...]
 
 
+OVER_LIMIT = "WG318"
+
+
 class Limits(Protocol):
     """What a plan may ask for; None for no limit."""
 
@@ -136,7 +139,7 @@ class _Judge:
         )
         for rule, allowed, measure in measures:
             if allowed is not None and (found := measure()) > allowed:
-                yield Breach(number="WG318", rule=rule, message=f"the plan exceeds {rule} of its world", found=found,
+                yield Breach(number=OVER_LIMIT, rule=rule, message=f"the plan exceeds {rule} of its world", found=found,
                              allowed=allowed, margin=found - allowed)  # fmt: skip
                 return
 

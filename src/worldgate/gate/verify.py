@@ -24,7 +24,7 @@ from .changes import Summary
 from .conditions import Conditions, mentions_status
 from .decision import Breach, Decision
 from .intent import check_intent
-from .interleave import Resourceful
+from .interleave import OVER_LIMIT, Resourceful
 from .interleave import check as check_interleavings
 from .plan import Plan
 from .policy import Policy
@@ -63,8 +63,7 @@ class Verification:
         nothing = Simulation(self.plan, self.state, ())
         if breaches := [*self.fit(), *self.grammar()]:
             return self._rejected("grammar", breaches, nothing)
-        branches = not self.plan.is_chain or isinstance(self.world, Resourceful)
-        if branches and (breaches := self.interleavings()):
+        if breaches := self.interleavings():
             return self._rejected("plan", breaches, nothing)
         return self.of_steps(lambda: simulate(self.world, self.state, self.plan, self.conditions))
 
@@ -118,9 +117,13 @@ class Verification:
         return found
 
     def interleavings(self) -> list[Breach]:
-        found: list[Breach] = []
+        """What goes wrong in any order of parallel branches. A chain has one order: only its world's limits count."""
+        chain, found = self.plan.is_chain, list[Breach]()
+        if chain and not isinstance(self.world, Resourceful):
+            return found
         with self._numbered("interleavings", found):
-            found += check_interleavings(self.world, self.state, self.plan).breaches
+            breaches = check_interleavings(self.world, self.state, self.plan).breaches
+            found += [breach for breach in breaches if not chain or breach.number == OVER_LIMIT]
         return found
 
     def transition(self, did: Did) -> list[Breach]:

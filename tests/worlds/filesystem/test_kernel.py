@@ -21,7 +21,8 @@ from worldgate.worlds.filesystem.scratch import Scratch
 
 from .tree_asserts import ODD, assert_as_without_sandbox, assert_delta_is_exact, furnish, photograph
 
-PYTHON = shlex.quote(sys.executable)
+INTERPRETER = os.path.realpath(sys.executable)  # a virtual environment may lie below /tmp, which a command does not see
+PYTHON = shlex.quote(INTERPRETER)
 COMMANDS = {
     "nothing": "true",
     "fails": "exit 7",

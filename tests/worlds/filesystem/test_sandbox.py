@@ -24,7 +24,8 @@ from worldgate.worlds.filesystem.sandbox import Limits, enclose, probe
 
 from .tree_asserts import furnish, listener, photograph
 
-PYTHON = shlex.quote(sys.executable)
+INTERPRETER = os.path.realpath(sys.executable)  # a virtual environment may lie below /tmp, which a command does not see
+PYTHON = shlex.quote(INTERPRETER)
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="what only root could try")
 
 
@@ -35,7 +36,7 @@ def root(tmp_path: Path) -> Path:
 
 def python(root: Path, program: str, *, limits: Limits | None = None, allow_net: bool = False) -> KernelRun:
     """Run a Python program inside."""
-    return run(root, [sys.executable, "-S", "-c", program], limits=limits, allow_net=allow_net)
+    return run(root, [INTERPRETER, "-S", "-c", program], limits=limits, allow_net=allow_net)
 
 
 def assert_refused(root: Path, command: str) -> None:
@@ -346,7 +347,7 @@ def test_a_mount_beneath_the_workspace_is_seen_read_only(root: Path) -> None:
         "r = run(Path(sys.argv[1]), 'cat hollow/x; echo y > hollow/y; echo z > z');"
         "print(json.dumps([r.stdout.decode(), r.stderr.decode(), [e.key for e in r.delta if e.relation == 'entry']]))"
     )
-    inside = f"mount -t tmpfs none hollow && echo mounted > hollow/x && exec {PYTHON} -c {shlex.quote(program)} ."
+    inside = f"mount -t tmpfs none hollow && echo mounted > hollow/x && exec {shlex.quote(sys.executable)} -c {shlex.quote(program)} ."
     done = subprocess.run(["unshare", "-m", "sh", "-c", inside], cwd=root, capture_output=True, check=True)
     stdout, stderr, entries = json.loads(done.stdout)
     assert stdout == "mounted\n"

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from .options import split
+
 GLOB = frozenset("*?[")
 
 
@@ -47,7 +49,7 @@ class Simple:
     """One simple command: assignments alone, or a command and its arguments; and its redirections.
 
     `line` is the line of the text it stands on, as error messages name it. `argv` is the expanded command
-    where it does not depend on the state.
+    where it does not depend on the state, and `parts` its option letters and operands, as `options.split` has them.
     """
 
     assignments: tuple[tuple[str, Word], ...]
@@ -55,10 +57,13 @@ class Simple:
     redirects: tuple[Redirect, ...]
     line: int = 1
     argv: tuple[str, ...] | None = field(init=False, compare=False, repr=False)
+    parts: tuple[frozenset[str], tuple[str, ...]] | None = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         fixed = [literal(word) for word in self.words]
-        object.__setattr__(self, "argv", None if None in fixed else tuple(fixed))
+        argv = None if None in fixed else tuple(map(str, fixed))
+        object.__setattr__(self, "argv", argv)
+        object.__setattr__(self, "parts", None if argv is None else split(argv))
 
     def all_words(self) -> Iterator[Word]:
         yield from (value for _, value in self.assignments)

@@ -54,37 +54,33 @@ def _new_inode(tree: Tree, directory: str, name: str, kind: str, mode: int | Non
     while tree.get("kind", (inode,)) is not None:
         number += 1
         inode = f"{path}//{number}"
-    key, write = (inode,), tree.set
-    tree.enter(directory, name, inode, new=True)
-    write("kind", key, kind)
-    write("uid", key, tree.uid)
     group = tree.gid
     if tree.mode(directory) & SETGID:
         group = tree.get("gid", (directory,))
         if kind == "dir" and mode is not None:
             mode |= SETGID
-    write("gid", key, group)
+    tree.enter(directory, name, inode, new=True)
+    key = (inode,)
+    tree.write((("kind", key, kind), ("uid", key, tree.uid), ("gid", key, group)))
     if mode is not None:
-        write("mode", key, mode)
+        tree.write((("mode", key, mode),))
     return inode
 
 
 _ALWAYS = ("kind", "uid", "gid")
-_RELATIONS = {"dir": ("mode",), "symlink": ("target",), "file": ("mode", "content", "size")}
+_RELATIONS = {
+    "dir": ("mode", *_ALWAYS),
+    "symlink": ("target", *_ALWAYS, "outside"),
+    "file": ("mode", "content", "size", *_ALWAYS, "outside"),
+}
+_OTHER = ("mode", *_ALWAYS, "outside")
 
 
 def _forget(tree: Tree, inode: str) -> None:
     """Remove every fact of an inode that no entry names any more."""
-    key, write = (inode,), tree.set
-    kind = tree.kind(inode)
-    for relation in _RELATIONS.get(kind, ("mode",)):
-        write(relation, key, None)
-    for relation in _ALWAYS:
-        write(relation, key, None)
-    if kind != "dir":
-        write("outside", key, None)
-    for name in tree.attributes(inode):
-        write("xattr", (inode, name), None)
+    key = (inode,)
+    tree.write([(relation, key, None) for relation in _RELATIONS.get(tree.kind(inode), _OTHER)])
+    tree.write([("xattr", (inode, name), None) for name in tree.attributes(inode)])
 
 
 def _drop_entry(tree: Tree, directory: str, name: str, inode: str) -> None:
@@ -103,14 +99,14 @@ def _drop_dir(tree: Tree, directory: str, name: str, inode: str) -> None:
     if held is None:
         _forget(tree, inode)
     else:
-        tree.set("detached", (inode,), directory)
+        tree.write((("detached", (inode,), directory),))
 
 
 def release(tree: Tree, directory: str) -> None:
     """The shell leaves `directory`: removed directories that only it held are gone now."""
     held: str | None = directory
     while held is not None and (above := tree.get("detached", (held,))) is not None:
-        tree.set("detached", (held,), None)
+        tree.write((("detached", (held,), None),))
         _forget(tree, held)
         held = above
 
@@ -172,7 +168,7 @@ def symlink(tree: Tree, target: str, path: str) -> str:
     place = _to_create(tree, path)
     _check_create(tree, place.dir)
     inode = _new_inode(tree, place.dir, place.name, "symlink", None)
-    tree.set("target", (inode,), target)
+    tree.write((("target", (inode,), target),))
     return inode
 
 
@@ -287,8 +283,7 @@ def check_write(tree: Tree, inode: str) -> None:
 
 def store(tree: Tree, inode: str, content: str, size: int) -> None:
     """Give a file its content."""
-    tree.assign("content", (inode,), content)
-    tree.assign("size", (inode,), size)
+    tree.write((("content", (inode,), content), ("size", (inode,), size)), seen=True)
 
 
 def drop_privileges(tree: Tree, inode: str) -> None:

@@ -16,7 +16,7 @@ from .session import Session
 MAX_DEPTH = 200  # directories below one another that cp follows here
 
 
-def cp(session: Session, flags: set[str], operands: Sequence[str]) -> int:
+def cp(session: Session, flags: frozenset[str], operands: Sequence[str]) -> int:
     status = too_few(session, "cp", operands)
     if status:
         return status

@@ -12,7 +12,7 @@ from .paths import READ, SEARCH, WRITE, Tree, octets
 from .quoting import curly, quoted, quoted_if_needed
 from .session import Session
 
-Flags = set[str]
+Flags = frozenset[str]
 
 
 # --- making ----------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from .quoting import quoted
 from .session import Session
 
 
-def mv(session: Session, flags: set[str], operands: Sequence[str]) -> int:
+def mv(session: Session, flags: frozenset[str], operands: Sequence[str]) -> int:
     status = too_few(session, "mv", operands)
     if status:
         return status

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .errno import Unmodelled
-
 
 def unknown_option(arguments: Sequence[str | None], letters: str) -> str | None:
     """The first option that is not one of `letters`, or None. None among the arguments: not known yet."""
@@ -17,9 +15,9 @@ def unknown_option(arguments: Sequence[str | None], letters: str) -> str | None:
     return None
 
 
-def split(argv: Sequence[str], letters: str) -> tuple[set[str], list[str]]:
-    """(option letters, operands) of a command line; an option not modelled is refused."""
-    flags: set[str] = set()
+def split(argv: Sequence[str]) -> tuple[frozenset[str], tuple[str, ...]]:
+    """(option letters, operands) of a command line."""
+    letters: set[str] = set()
     operands: list[str] = []
     for number, argument in enumerate(argv):
         if not number:
@@ -29,8 +27,6 @@ def split(argv: Sequence[str], letters: str) -> tuple[set[str], list[str]]:
         elif argument == "--":
             operands += argv[number + 1 :]
             break
-        elif set(argument[1:]) <= set(letters):
-            flags.update(argument[1:])
         else:
-            raise Unmodelled(f"{argv[0]}: option {argument!r}", f"options of {letters!r}" if letters else "no option")
-    return flags, operands
+            letters.update(argument[1:])
+    return frozenset(letters), tuple(operands)

@@ -8,6 +8,7 @@ supplementary groups; uid 0 passes every check. Not covered: access control list
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 from ...facts import Draft, State
@@ -38,45 +39,37 @@ def octets(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
-def _too_long(text: str, limit: int) -> bool:
-    return len(text) * 4 > limit and len(octets(text)) > limit
+_place = partial(tuple.__new__, Place)  # of a plain tuple, without a call of Python code
 
 
 class Tree:
     """The directory tree as one user sees it, over a draft."""
 
-    __slots__ = ("_base", "_entries", "_gid", "_owners", "_reads", "_umask", "cwd", "get", "opened", "set", "uid")
+    __slots__ = ("_base", "_entries", "_owners", "_reads", "cwd", "get", "opened", "uid", "write")
 
     def __init__(self, base: State, draft: Draft) -> None:
         self._base, self._reads = base, draft.reads
+        self.get, self.write = draft.get, draft.write
         self._owners: dict[str, frozenset[Entry]] = {}  # of the inodes whose entries this step changed
         self._entries: dict[str, dict[str, str | None]] = {}  # changed entries, by directory
-        self.get, self.set = draft.get, draft.set
         uid = draft.get("user", ("uid",))
         self.uid: int = NOBODY if uid is None else uid
         self.cwd: str = draft.get("cwd", ()) or ROOT
         self.opened: tuple[str, str] | None = None  # a directory held open: paths with this prefix start there
-        self._gid: int | None = None
-        self._umask: int | None = None
 
     @property
     def gid(self) -> int:
-        if self._gid is None:
-            gid = self.get("user", ("gid",))
-            self._gid = NOBODY if gid is None else gid
-        return self._gid
+        gid = self.get("user", ("gid",))
+        return NOBODY if gid is None else gid
 
     @property
     def umask(self) -> int:
-        if self._umask is None:
-            umask = self.get("user", ("umask",))
-            self._umask = 0o022 if umask is None else umask
-        return self._umask
+        umask = self.get("user", ("umask",))
+        return 0o022 if umask is None else umask
 
     def assign(self, relation: str, key: tuple[str, ...], value: str | int) -> None:
         """Set a fact that may have that value already: whether this changes anything depends on what it was."""
-        self._reads.add((relation, key))
-        self.set(relation, key, value)
+        self.write(((relation, key, value),), seen=True)
 
     # --- what an inode is ------------------------------------------------------------------------
 
@@ -106,16 +99,17 @@ class Tree:
 
     def enter(self, directory: str, name: str, inode: str, new: bool = False) -> None:
         """Make `name` in `directory` an entry of the inode (its first one when it is `new`)."""
-        entry = frozenset(((directory, name),))
-        self._owners[inode] = entry if new else self.owners(inode) | entry
+        entry = (directory, name)
+        self._owners[inode] = frozenset((entry,)) if new else self.owners(inode) | {entry}
         self._entries.setdefault(directory, {})[name] = inode
-        self.set("entry", (directory, name), inode)
+        self.write((("entry", entry, inode),))
 
     def leave(self, directory: str, name: str, inode: str) -> None:
         """Take the entry away."""
-        self._owners[inode] = self.owners(inode) - {(directory, name)}
+        entry = (directory, name)
+        self._owners[inode] = self.owners(inode) - {entry}
         self._entries.setdefault(directory, {})[name] = None
-        self.set("entry", (directory, name), None)
+        self.write((("entry", entry, None),))
 
     def entries(self, directory: str) -> dict[str, str]:
         """The inodes in a directory by name."""
@@ -203,7 +197,7 @@ class Tree:
         """
         if not path:
             raise Failure(ENOENT)
-        if _too_long(path, MAX_PATH):
+        if len(path) * 4 > MAX_PATH and len(octets(path)) > MAX_PATH:
             raise Failure(ENAMETOOLONG)
         slash = path[-1] == "/"
         here = self.cwd
@@ -213,12 +207,12 @@ class Tree:
         if self.opened is not None and path.startswith(self.opened[0]) and path != self.opened[0]:
             here, path = self.opened[1], path[len(self.opened[0]) :]
         if "/" in path:
-            todo = [name for name in path.split("/") if name]
+            todo = list(filter(None, path.split("/")))
             todo.reverse()
         else:
             todo = [path]
         if not todo:
-            return Place("", "/", ROOT, slash)
+            return _place(("", "/", ROOT, slash))
         through = follow or (slash and slash_follows)
         get, uid, links, above = self.get, self.uid, 0, here
         while True:
@@ -239,19 +233,19 @@ class Tree:
                             self.step_out(f"{path}: '..'")
                         here = self.parent(here)
                     if not todo:
-                        return Place("", name, here, slash)
+                        return _place(("", name, here, slash))
                     continue
                 if found is None:
-                    if _too_long(name, MAX_NAME):
+                    if len(name) * 4 > MAX_NAME and len(octets(name)) > MAX_NAME:
                         raise Failure(ENAMETOOLONG)
                     if todo:
                         raise Failure(ENOENT)
-                    return Place(here, name, None, slash)
+                    return _place((here, name, None, slash))
                 if todo:
                     above, here = here, found
                     continue
                 if not through or get("kind", (found,)) != "symlink":
-                    return Place(here, name, found, slash)
+                    return _place((here, name, found, slash))
                 link = found
             links += 1
             if links > MAX_LINKS:
@@ -264,7 +258,7 @@ class Tree:
                 slash, through = True, slash_follows
             todo.extend(reversed([part for part in target.split("/") if part]))
             if not todo:
-                return Place("", "/", ROOT, slash)
+                return _place(("", "/", ROOT, slash))
 
     def step_out(self, what: str) -> None:
         """The way goes through the root: of a confined world that is the way out."""

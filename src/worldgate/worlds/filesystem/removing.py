@@ -13,7 +13,7 @@ from .schema import ROOT
 from .session import Session
 
 
-def rm(session: Session, flags: set[str], operands: Sequence[str]) -> int:
+def rm(session: Session, flags: frozenset[str], operands: Sequence[str]) -> int:
     force, status = "f" in flags, 0
     if not operands:
         return 0 if force else session.usage("rm", "missing operand")

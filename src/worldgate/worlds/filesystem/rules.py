@@ -8,6 +8,7 @@ its observation then has `refused`, the error's number.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from ...facts import Draft, State
@@ -22,13 +23,12 @@ from .session import Session, ShellExit
 from .shell import outside, parse
 
 REFUSED = 126
-_PRINTED = tuple((relation, ()) for relation in ("status", "stdout", "stderr"))
 
 
 class Tool(NamedTuple):
     """A command that is a program of its own, and the option letters modelled."""
 
-    run: Callable[[Session, set[str], Sequence[str]], int]
+    run: Callable[[Session, frozenset[str], Sequence[str]], int]
     letters: str = ""
 
 
@@ -48,6 +48,7 @@ TOOLS: Mapping[str, Tool] = {
 COMMANDS = tuple(sorted([*TOOLS, *BUILTINS]))
 
 
+@lru_cache(1024)  # workloads repeat their lines, and an action never changes
 def parse_action(text: str) -> Action:
     """The action of a line of shell text; raises `Outside` with what is outside and where."""
     return parse(text, COMMANDS, _check)
@@ -92,10 +93,7 @@ def step(state: State, action: Action, blobs: Blobs) -> Transition:
 
 
 def _finish(draft: Draft, status: int, stdout: str, stderr: str, refused: str = "") -> Transition:
-    draft.reads.update(_PRINTED)  # whether they change depends on what they were
-    draft.set("status", (), status)
-    draft.set("stdout", (), stdout)
-    draft.set("stderr", (), stderr)
+    draft.write((("status", (), status), ("stdout", (), stdout), ("stderr", (), stderr)), seen=True)
     seen: dict[str, int | str] = {"exit": status, "stdout": stdout, "stderr": stderr}
     if refused:
         seen["refused"] = refused
@@ -142,7 +140,12 @@ def _invoke(session: Session, command: Simple, argv: Sequence[str]) -> int:
     tool = TOOLS.get(argv[0])
     if tool is None:
         return BUILTINS[argv[0]](session, argv)
-    flags, operands = options.split(argv, tool.letters)
+    flags, operands = command.parts or options.split(argv)
+    if flags and not flags.issubset(tool.letters):
+        option = options.unknown_option(argv[1:], tool.letters)
+        raise Unmodelled(
+            f"{argv[0]}: option {option!r}", f"options of {tool.letters!r}" if tool.letters else "no option"
+        )
     status = tool.run(session, flags, operands)
     session.tree.opened = None
     return status
