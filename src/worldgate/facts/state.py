@@ -113,14 +113,17 @@ class State:
     def select(self, relation: str, prefix: Key = ()) -> Mapping[Key, Any]:
         """The facts whose key begins with `prefix`, by the rest of the key.
 
-        O(1) when the relation declares an index of that length, else `KeyError`.
+        O(1) when the relation declares an index of that length (on a source, what the source takes), else `KeyError`.
         """
         found = self._index.get((relation, prefix))
+        if found is None and len(prefix) not in self.schema.relation(relation).index:
+            raise KeyError(f"{relation} has no index over {len(prefix)} columns")
+        if self._source is None:
+            return _EMPTY if found is None else cast("Mapping[Key, Any]", found)
+        below = self._source.select(relation, prefix)
         if found is None:
-            if len(prefix) not in self.schema.relation(relation).index:
-                raise KeyError(f"{relation} has no index over {len(prefix)} columns")
-            return _EMPTY if self._source is None else self._source.select(relation, prefix)
-        return cast("Mapping[Key, Any]", found)
+            return below
+        return {rest: value for rest, value in {**below, **found}.items() if value is not None}
 
     def owners(self, relation: str, value: Value) -> frozenset[Key]:
         """The keys that hold `value`; O(1), for a relation declared with `inverse`."""
@@ -221,10 +224,10 @@ class State:
         name = declared.name
         for length in declared.index:
             address, rest = (name, key[:length]), key[length:]
-            group = index.get(address)
-            if group is None:
-                group = _EMPTY if self._source is None else Map(dict(self._source.select(*address)))
-            index[address] = group.set(rest, after) if after is not None else group.delete(rest)
+            group = index.get(address, _EMPTY)
+            # on a source the group holds what changed, so that one name costs one name and not its directory
+            keep = after is not None or self._source is not None
+            index[address] = group.set(rest, after) if keep else group.delete(rest)
         if declared.inverse:
             if before is not None:
                 index[name, None, before] = self._owners_in(index, name, before) - {key}
