@@ -68,6 +68,12 @@ def test_try_keeps_to_a_budget_and_a_policy_file(project: Shell) -> None:
     project("try", "--policy", str(policy), "--", "rm d/x.txt")
 
 
+def test_a_command_that_meets_its_limit_is_refused_half_done(project: Shell) -> None:
+    refused = project("try", "--budget", "seconds=0.5", "--commit", "--", "touch made; sleep 60; touch after", code=2)
+    assert "refused by killed (WG326)" in refused.out
+    assert "made" not in project.names()
+
+
 def test_the_network_is_a_breach_unless_it_is_allowed(project: Shell) -> None:
     assert "lo" in project("try", "--", "tail -n +3 /proc/net/dev").out
     allowed = project("try", "--json", "--allow-net", "--", "true").json

@@ -21,6 +21,7 @@ NUMBERS: dict[str, tuple[str, str]] = {
     "WG323": ("another world", "The plan is for another world than the workspace guards."),
     "WG324": ("not simulated", "Not every step of the plan was simulated."),
     "WG325": ("no way back", "An action of the run has no undo in its world."),
+    "WG326": ("ended by a limit", "A command was ended by one of its limits; what it did is half done."),
     "WG399": ("raised", "A rule, a world or a policy raised an error while judging."),
 }
 """What verification itself can say: number, name, meaning. Those of policies are in `rules`."""

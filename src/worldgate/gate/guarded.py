@@ -53,8 +53,11 @@ class Guarded(Protocol):
     def keep(self, delta: Delta, *, before: bool = False) -> None:
         """Keep the contents that the delta brings (or, with `before`, takes away) for commit and undo."""
 
-    def run(self, argv: Sequence[str], *, network: bool, cwd: Path | None) -> Ran:
-        """Run a command in the world's kernel, over a copy."""
+    def run(self, argv: Sequence[str], *, network: bool, cwd: Path | None, seconds: float) -> Ran:
+        """Run a command in the world's kernel, over a copy, for at most so many seconds.
+
+        How long it took is not told: equal effects are equal runs.
+        """
 
     def commit(self, run: str, delta: Delta, base: Base, *, seen: str) -> None:
         """Make the delta, entirely or not at all."""
@@ -117,10 +120,12 @@ class GuardedDirectory:
             if edit.relation == "content" and isinstance(name, str) and not self._kept.path_of(name).exists():
                 self._kept.put(self.world.blobs.get(name))
 
-    def run(self, argv: Sequence[str], *, network: bool, cwd: Path | None) -> Ran:
+    def run(self, argv: Sequence[str], *, network: bool, cwd: Path | None, seconds: float) -> Ran:
         from ..worlds.filesystem.kernel import run
+        from ..worlds.filesystem.sandbox import Limits
 
-        ran = run(self.root, argv, allow_net=network, cwd=cwd, store=self._kept)
+        limits = Limits(seconds=seconds, cpu_seconds=seconds * (os.cpu_count() or 1))
+        ran = run(self.root, argv, limits=limits, allow_net=network, cwd=cwd, store=self._kept)
         observation = {
             "exit": ran.exit,
             "stdout": ran.stdout.decode("utf-8", "replace"),
@@ -163,7 +168,7 @@ class GuardedStore:
     def keep(self, delta: Delta, *, before: bool = False) -> None:
         """Facts carry everything here."""
 
-    def run(self, argv: Sequence[str], *, network: bool, cwd: Path | None) -> Ran:
+    def run(self, argv: Sequence[str], *, network: bool, cwd: Path | None, seconds: float) -> Ran:
         raise NoKernel(f"a command for {self.world.name}", "a plan in the world's grammar", "`worldgate plan FILE`.")
 
     def commit(self, run: str, delta: Delta, base: Base, *, seen: str) -> None:

@@ -150,6 +150,9 @@ class Verification:
             yield Breach(number=told.get("number", "WG322"), rule=told.get("rule", "world"), step=step.id,
                          message=f"{step.do} is refused: {str(told.get('message', '')).strip()}")  # fmt: skip
             return
+        if killed := seen.get("killed"):
+            message = f"{step.do} was ended by its limit on {killed}, half done"
+            yield Breach(number="WG326", rule="killed", message=message, step=step.id)
         handled = any(step.id in (other.needs or ()) and mentions_status(other.when) for other in self.plan.steps)
         if seen.get("exit") and self.plan.engine == "oracle" and not handled:
             said = str(seen.get("stderr", "")).strip().splitlines()

@@ -27,7 +27,7 @@ from ..worlds.declared import world_from_file
 from . import approvals
 from .again import session_of, verify_again
 from .base import Mismatch, mismatches
-from .budget import Budget, Meter
+from .budget import UNLIMITED, Budget, Meter
 from .guarded import Guarded, guard, state_of
 from .inverse import inverse, places
 from .ledger import Ledger, Record, place
@@ -43,6 +43,8 @@ from .verify import Verification, Verified
 
 GATE = ".worldgate"
 APPROVAL_LASTS = timedelta(hours=24)
+LONGEST = 86_400.0
+"""Seconds that a command may run when its budget does not limit them."""
 
 
 class NotAWorkspace(Error):
@@ -151,7 +153,9 @@ class Workspace:
 
     def _command(self, plan: Plan, argv: Sequence[str], policy: Policy, budget: Budget, cwd: Path | None) -> Proposal:
         self.recover()
-        ran = self.guarded.run(argv, network=plan.network, cwd=cwd)
+        limit = budget.to_json()["seconds"]
+        seconds = LONGEST if limit == UNLIMITED else min(float(limit), LONGEST)
+        ran = self.guarded.run(argv, network=plan.network, cwd=cwd, seconds=seconds)
         state, recorder = self._state()
         did = Did(plan.steps[0], state, state.apply(ran.delta), ran.delta, ran.observation, frozenset())
         return self._judge_one(plan, policy, Meter(budget), did, recorder, seen=ran.seen)

@@ -347,7 +347,8 @@ def test_a_mount_beneath_the_workspace_is_seen_read_only(root: Path) -> None:
         "r = run(Path(sys.argv[1]), 'cat hollow/x; echo y > hollow/y; echo z > z');"
         "print(json.dumps([r.stdout.decode(), r.stderr.decode(), [e.key for e in r.delta if e.relation == 'entry']]))"
     )
-    inside = f"mount -t tmpfs none hollow && echo mounted > hollow/x && exec {shlex.quote(sys.executable)} -c {shlex.quote(program)} ."
+    python = shlex.quote(sys.executable)
+    inside = f"mount -t tmpfs none hollow && echo mounted > hollow/x && exec {python} -c {shlex.quote(program)} ."
     done = subprocess.run(["unshare", "-m", "sh", "-c", inside], cwd=root, capture_output=True, check=True)
     stdout, stderr, entries = json.loads(done.stdout)
     assert stdout == "mounted\n"
