@@ -9,7 +9,7 @@ from worldgate.worlds.documents import MAX_BYTES, load_document
 
 
 class Bad(Error):
-    number, title = "WG000", "bad"
+    title = "bad"
 
 
 @pytest.mark.parametrize(
