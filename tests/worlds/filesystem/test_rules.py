@@ -374,3 +374,21 @@ def test_the_initial_state_is_the_same_for_the_same_seed() -> None:
         for name, holds in one.properties().items():
             assert holds(state) is None, (seed, name)
     assert one.initial(1) != one.initial(2)
+
+
+def test_the_working_directory_is_a_target_without_being_looked_at() -> None:
+    """mv and cp take "." as it is, also where it cannot be searched; ln looks."""
+    filesystem = world()
+    state = filesystem.initial(0)  # acts as uid 1000
+    said = []
+    for line in ("mkdir shut", "cd shut", "chmod 000 ../shut", "cp q w .", "mv q w ./.", "ln q w ."):
+        made = filesystem.step(state, filesystem.parse(line))
+        state = made.state
+        said += made.observation["stderr"].splitlines()
+    assert said == [
+        "cp: cannot stat 'q': Permission denied",
+        "cp: cannot stat 'w': Permission denied",
+        "mv: cannot stat 'q': Permission denied",
+        "mv: cannot stat 'w': Permission denied",
+        "ln: target '.': Permission denied",
+    ]

@@ -28,13 +28,20 @@ def below(directory: str, name: str) -> str:
     return f"{body}/{name}" if body else directory + name
 
 
+def is_here(path: str) -> bool:
+    """Whether a path can only be the working directory ("." or "./."): mv and cp take it without looking."""
+    return path[:1] == "." and set(path.split("/")) <= {".", ""}
+
+
 def hold(tree: Tree, directory: str) -> None:
     """Keep a target directory open until the command ends: its path may come to mean something else meanwhile."""
-    tree.opened = (below(directory, ""), tree.find(directory))
+    tree.opened = (below(directory, ""), tree.cwd if is_here(directory) else tree.find(directory))
 
 
 def not_a_directory(tree: Tree, path: str) -> Failure | None:
     """None when `path` is a directory, else why it is not."""
+    if is_here(path):
+        return None
     try:
         return None if tree.is_dir(tree.find(path)) else Failure(ENOTDIR)
     except Failure as failure:
