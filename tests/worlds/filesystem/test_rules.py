@@ -392,3 +392,15 @@ def test_the_working_directory_is_a_target_without_being_looked_at() -> None:
         "mv: cannot stat 'w': Permission denied",
         "ln: target '.': Permission denied",
     ]
+
+
+def test_a_directory_named_with_slashes_as_its_own_target_is_not_the_root() -> None:
+    """What stands after the held target's prefix is only slashes: the way must not become the root's."""
+    filesystem = world()
+    state = filesystem.initial(1)
+    for line in ("mkdir dd", "mkdir dd/below"):
+        state = filesystem.step(state, filesystem.parse(line)).state
+    made = filesystem.step(state, filesystem.parse("cp -r dd// dd"))
+    assert made.observation["exit"] != 0
+    assert "into" in made.observation["stderr"]
+    assert not any(key[0] == "." for relation, key in made.reads if relation == "entry" and len(key) == 1)

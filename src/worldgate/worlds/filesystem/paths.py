@@ -204,8 +204,12 @@ class Tree:
         if path[0] == "/":
             here = ROOT
             self.step_out(path)
-        if self.opened is not None and path.startswith(self.opened[0]) and path != self.opened[0]:
-            here, path = self.opened[1], path[len(self.opened[0]) :]
+        if (
+            self.opened is not None
+            and path.startswith(self.opened[0])
+            and (rest := path[len(self.opened[0]) :].lstrip("/"))
+        ):
+            here, path = self.opened[1], rest
         if "/" in path:
             todo = list(filter(None, path.split("/")))
             todo.reverse()
