@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from . import calls
 from .errno import EEXIST, EINVAL, ENOENT, Failure
-from .operands import ONTO_FILE, base_of, below, hold, not_a_directory, same_name, too_few
+from .operands import ONTO_FILE, base_of, below, directory_of, hold, not_a_directory, same_name, too_few
 from .paths import Tree
 from .quoting import quoted
 from .session import Session
@@ -133,7 +133,7 @@ def _may_replace(tree: Tree, source: str, inode: str, path: str, there: str, int
     if not tree.is_link(inode):
         return inode != there
     referent = tree.look(source)
-    if not tree.is_dir(there) and tree.links(there) > 1 and referent is not None:
+    if referent is not None and (tree.is_dir(there) or tree.links(there) > 1):
         return not _is_real_path(tree, source, path)
     return referent != there
 
@@ -141,7 +141,7 @@ def _may_replace(tree: Tree, source: str, inode: str, path: str, there: str, int
 def _is_real_path(tree: Tree, source: str, path: str) -> bool:
     """Whether following `source` to its end leads to the very entry `path`."""
     try:
-        one, two = tree.locate(source, follow=True), tree.locate(path)
+        end = tree.locate(source, follow=True)
     except Failure:
         return False
-    return one[:2] == two[:2]
+    return end[:2] == (tree.look(directory_of(path)), base_of(path))
