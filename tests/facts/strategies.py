@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
-from worldgate.facts import BOOL, BYTES, DECIMAL, INT, TEXT, Edit, Relation, Schema, State, Type, enum, ref
+from worldgate.facts import BOOL, BYTES, DECIMAL, INT, TEXT, Edit, Relation, Schema, State, Type, enum, record, ref
 
 names = st.from_regex(r"[a-z][a-z0-9_]{0,5}", fullmatch=True)
 # any bytes, as the operating system names files: undecodable ones become surrogate escapes
@@ -16,7 +16,7 @@ texts = st.one_of(
     st.binary(max_size=6).map(lambda raw: raw.decode("utf-8", "surrogateescape")),
 )
 decimals = st.decimals(allow_nan=False, allow_infinity=False, places=4, min_value=-(10**9), max_value=10**9)
-types = st.one_of(
+scalars = st.one_of(
     st.sampled_from([BOOL, INT, DECIMAL, TEXT, BYTES]),
     st.lists(names, min_size=1, max_size=4, unique=True).map(lambda choices: enum(*choices)),
     names.map(ref),
@@ -24,9 +24,30 @@ types = st.one_of(
 )
 
 
+class Single(NamedTuple):
+    only: Any
+
+
+class Pair(NamedTuple):
+    left: Any
+    right: Any
+
+
+@st.composite
+def records(draw: Any) -> Type:
+    """A record of scalars."""
+    made = draw(st.sampled_from([Single, Pair]))
+    return record(made, **{name: draw(scalars) for name in made._fields})
+
+
+types = st.one_of(scalars, records())
+
+
 def values(type_: Type) -> st.SearchStrategy[Any]:
     if type_.kind == "enum":
         return st.sampled_from(type_.choices)
+    if type_.kind == "record":
+        return st.builds(type_.python, *(values(field) for _, field in type_.fields))
     if type_.low is not None:
         return st.integers(int(type_.low), int(type_.high or 0))
     return {
@@ -41,7 +62,7 @@ def values(type_: Type) -> st.SearchStrategy[Any]:
 
 @st.composite
 def relations(draw: Any, name: str) -> Relation:
-    columns = draw(st.lists(types, max_size=3))
+    columns = draw(st.lists(scalars, max_size=3))
     index = draw(st.sets(st.integers(0, len(columns) - 1))) if columns else ()
     return Relation(
         name,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pickle
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
 from decimal import Decimal
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given
@@ -27,24 +29,39 @@ from worldgate.facts import (
     Relation,
     Schema,
     State,
+    Type,
     Undecodable,
     UnknownRelation,
     compose,
     decode,
     delta_from_json,
+    delta_to_json,
     diff,
     encode,
     enum,
+    format_edit,
     invert,
     numbers,
     parse_edit,
     parse_fact,
+    record,
     ref,
 )
 from worldgate.facts.schema import Key, Value
 
 from . import asserts
 from .strategies import cases, deltas, schemas, states
+
+
+class Size(NamedTuple):
+    width: int
+    height: Decimal
+    unit: str
+
+
+class Unsized(NamedTuple):
+    width: float
+
 
 LAMPS = Schema(
     "lamps",
@@ -220,6 +237,43 @@ def test_overwriting_checks_the_value_too():
     assert LIT.set("watts", ("hall",), 40) is LIT
 
 
+def test_a_record_changes_as_one_and_every_field_is_checked():
+    schema = Schema("shelf", "1", [Relation("size", (("box", TEXT),), record(Size, unit=enum("cm", "in")))])
+    small, large = Size(2, Decimal("2.5"), "cm"), Size(4, Decimal(5), "cm")
+    state = State.of(schema, [("size", ("a",), small)])
+    assert state.get("size", ("a",)).height == Decimal("2.5")
+    edit = diff(state, state.set("size", ("a",), large))[0]
+    line = 'size("a"): {width: 2, height: 2.5, unit: "cm"} -> {width: 4, height: 5, unit: "cm"}'
+    assert format_edit(edit) == line
+    assert parse_edit(schema, line) == edit
+    assert delta_from_json(schema, delta_to_json((edit,)))[0].after == large
+    assert isinstance(delta_from_json(schema, delta_to_json((edit,)))[0].after, Size)
+    for value, says in (
+        ((2, Decimal(1), "cm"), "(tuple) is not record"),
+        (Size(True, Decimal(1), "cm"), "width: True (bool) is not int"),
+        (Size(2, Decimal("NaN"), "cm"), "height: NaN is not finite"),
+        (Size(2, Decimal(1), "m"), "unit: 'm' is not one of cm, in"),
+    ):
+        with pytest.raises((BadValue, NotFinite), match=re.escape(says)):
+            state.set("size", ("a",), value)
+    for line, position in (
+        ('size("a") = 4', 11),
+        ('size("a") = {width: 2, depth: 2.5}', 22),
+        ('size("a") = {width: 2, height: 2.5}', 34),
+        ('size("a") = {width: 2, height: 2.5, unit: "m"}', 41),
+    ):
+        with pytest.raises(Undecodable) as caught:
+            parse_fact(schema, line)
+        assert caught.value.position == position
+    for row in (
+        ["size", ["a"], None, [2, "2.5"]],
+        ["size", ["a"], None, {"width": 2}],
+        ["size", ["a"], None, [2, "2.5", None]],
+    ):
+        with pytest.raises(Undecodable):
+            delta_from_json(schema, [row])
+
+
 def test_a_conflict_names_the_first_edit_that_does_not_hold():
     delta = (Edit("watts", ("hall",), 40, 60), Edit("lit", ("hall",), False, None), Edit("price", (), Decimal(1), None))
     with pytest.raises(Conflict) as caught:
@@ -312,6 +366,11 @@ def test_undecodable_deltas_name_the_row(row):
         lambda: enum(),
         lambda: ref(""),
         lambda: Schema("s", "1", [Relation("r", (), INT), Relation("r", (), BOOL)]),
+        lambda: Type("record"),
+        lambda: record(Size, width=record(Size)),
+        lambda: record(Size, depth=INT),
+        lambda: record(Unsized),
+        lambda: Relation("r", (("size", record(Size)),), INT),
     ],
 )
 def test_malformed_schemas_are_refused(make):

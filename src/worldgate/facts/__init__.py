@@ -46,7 +46,7 @@ from .errors import (
     UnknownRelation,
     numbers,
 )
-from .schema import BOOL, BYTES, DECIMAL, INT, TEXT, Key, Relation, Schema, Type, Value, enum, ref
+from .schema import BOOL, BYTES, DECIMAL, INT, TEXT, Key, Relation, Schema, Type, Value, enum, record, ref
 from .state import Address, Fact, Source, State, conflict, decode, diff, distance, encode
 
 __all__ = [
@@ -99,6 +99,7 @@ __all__ = [
     "numbers",
     "parse_edit",
     "parse_fact",
+    "record",
     "ref",
     "value_from_json",
     "value_to_json",

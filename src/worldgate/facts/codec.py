@@ -3,10 +3,11 @@
     entry("src", "a.py") = "src/a.py"              a fact
     mode("src/a.py"): 420 -> 493                   an edit
     entry("src", "old"): "src/old" -> absent
+    bar("ACME") = {open: 104, close: 101}          a record
 
-In JSON a fact is [relation, [key, ...], value]. Text that is not valid Unicode (a file name may be
-any bytes) is {"base64": ...} there, and has \\udcNN escapes in lines. The JSON form is canonical:
-one encoder makes the bytes of every digest.
+In JSON a fact is [relation, [key, ...], value], and a record is the list of its fields. Text that is
+not valid Unicode (a file name may be any bytes) is {"base64": ...} there, and has \\udcNN escapes in
+lines. The JSON form is canonical: one encoder makes the bytes of every digest.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ def value_to_json(value: Value | None) -> Any:
         return format_decimal(value)  # type: ignore[arg-type]
     if kind is bytes:
         return base64.b64encode(value).decode()  # type: ignore[arg-type]
+    if isinstance(value, tuple):
+        return [value_to_json(part) for part in value]
     return value
 
 
@@ -57,6 +60,11 @@ def value_from_json(type_: Type, data: Any) -> Value | None:
         return Decimal(data)
     if type_.kind == "bytes":
         return base64.b64decode(data, validate=True)
+    if type_.kind == "record":
+        if not isinstance(data, list) or len(data) != len(type_.fields):
+            raise ValueError(f"{data!r:.80} where a list of {len(type_.fields)} stands")
+        parts = (value_from_json(field, part) for (_, field), part in zip(type_.fields, data, strict=True))
+        return type_.python(*parts)  # type: ignore[no-any-return]
     return data  # type: ignore[no-any-return]
 
 
@@ -154,6 +162,9 @@ def format_value(value: Value | None) -> str:
         return f'x"{value.hex()}"'
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=not _is_unicode(value))
+    if isinstance(value, tuple):
+        names: tuple[str, ...] = value._fields  # type: ignore[attr-defined]
+        return f"{{{', '.join(f'{name}: {format_value(part)}' for name, part in zip(names, value, strict=True))}}}"
     return str(value)
 
 
@@ -170,7 +181,10 @@ def format_edit(edit: Edit) -> str:
     return f"{format_address(edit.relation, edit.key)}: {format_value(edit.before)} -> {format_value(edit.after)}"
 
 
-_TOKEN = re.compile(r'\s*(?:(x"[0-9a-f]*")|("(?:[^"\\]|\\.)*")|(-?\d+(?:\.\d+)?)|([a-z][a-z0-9_]*)|(->|[(),=:]))')
+_TOKEN = re.compile(r'\s*(?:(x"[0-9a-f]*")|("(?:[^"\\]|\\.)*")|(-?\d+(?:\.\d+)?)|([a-z][a-z0-9_]*)|(->|[(){},=:]))')
+
+
+_MARKS = frozenset("(){},=:") | {"->"}
 
 
 class _Line:
@@ -191,9 +205,14 @@ class _Line:
 
     def value(self, type_: Type, absent: bool = False) -> Value | None:
         start = self.at
-        token = self.next(str(type_), lambda token: token not in ("(", ")", ",", "=", ":", "->"))
+        opening = type_.kind == "record"
+        token = self.next(
+            str(type_), lambda token: token == "{" if opening and token != "absent" else token not in _MARKS
+        )
         if absent and token == "absent":
             return None
+        if opening:
+            return self.record(type_, start)
         try:
             if token in ("true", "false"):
                 value: Any = token == "true"
@@ -205,6 +224,20 @@ class _Line:
                 value = Decimal(token) if type_.kind == "decimal" else int(token)
         except ValueError as error:
             raise Undecodable(token[:40], str(type_), position=start) from error
+        if problem := type_.problem(value):
+            raise Undecodable(problem, str(type_), position=start)
+        return value  # type: ignore[no-any-return]
+
+    def record(self, type_: Type, start: int) -> Value:
+        parts = []
+        for number, (name, field) in enumerate(type_.fields):
+            if number:
+                self.mark(",")
+            self.mark(name)
+            self.mark(":")
+            parts.append(self.value(field))
+        self.mark("}")
+        value = type_.python(*parts)
         if problem := type_.problem(value):
             raise Undecodable(problem, str(type_), position=start)
         return value  # type: ignore[no-any-return]

@@ -1,7 +1,8 @@
 """Types, relations and schemas: what facts a world may hold.
 
-A relation has a name, typed key columns and a typed value. A schema is a set of relations.
-Everything else in this package is derived from these declarations.
+A relation has a name, typed key columns and a typed value: a scalar, or a record of scalars that
+always change together. A schema is a set of relations. Everything else in this package is derived
+from these declarations.
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from hashlib import sha256
 from types import MappingProxyType
-from typing import Any
+from typing import Any, get_type_hints
 
 import msgspec
 
 from .errors import BadKey, BadSchema, BadValue, NotFinite, UnknownRelation
 
-Value = bool | int | Decimal | str | bytes
+Value = bool | int | Decimal | str | bytes | tuple[Any, ...]
 Key = tuple[Value, ...]
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
@@ -30,6 +31,7 @@ _PYTHON = {
     "bytes": bytes,
     "enum": str,
     "ref": str,
+    "record": tuple,
 }
 
 
@@ -37,8 +39,9 @@ _PYTHON = {
 class Type:
     """The type of a key column or a value.
 
-    `kind` is one of bool, int, decimal, text, bytes, enum (one of `choices`) and ref (the id, a
-    text, of an entity named `entity`). `low` and `high` bound int and decimal; `unit` is for people.
+    `kind` is one of bool, int, decimal, text, bytes, enum (one of `choices`), ref (the id, a text, of
+    an entity named `entity`) and record (a NamedTuple of `fields`, made by `record`; a value, never a
+    key). `low` and `high` bound int and decimal; `unit` is for people.
     Text is what the operating system calls a name: any bytes, with undecodable ones as surrogate
     escapes (PEP 383). Floats do not exist here: money and quantities are decimals or scaled integers.
     """
@@ -49,6 +52,7 @@ class Type:
     unit: str = ""
     low: int | Decimal | None = None
     high: int | Decimal | None = None
+    fields: tuple[tuple[str, Type], ...] = ()
     python: type = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -58,6 +62,8 @@ class Type:
             raise BadSchema(f"{self.kind} with choices {self.choices}", "distinct choices, on an enum and only there")
         if (self.kind == "ref") != bool(self.entity):
             raise BadSchema(f"{self.kind} with entity {self.entity!r}", "an entity on a ref and only there")
+        if (self.kind == "record") != bool(self.fields) or any(type_.fields for _, type_ in self.fields):
+            raise BadSchema(f"{self.kind} with fields {self.fields}", "scalar fields, on a record and only there")
         object.__setattr__(self, "python", _PYTHON[self.kind])
 
     def problem(self, value: object) -> str | None:
@@ -74,6 +80,9 @@ class Type:
                     return f"{value!r} has a lone surrogate at {error.start}"
         elif isinstance(value, Decimal) and not value.is_finite():
             return f"{value} is not finite"
+        elif isinstance(value, tuple):
+            problems = ((name, type_.problem(part)) for (name, type_), part in zip(self.fields, value, strict=True))
+            return next((f"{name}: {problem}" for name, problem in problems if problem), None)
         if self.low is not None and value < self.low:  # type: ignore[operator]
             return f"{value} is below {self.low}"
         if self.high is not None and value > self.high:  # type: ignore[operator]
@@ -81,7 +90,7 @@ class Type:
         return None
 
     def __str__(self) -> str:
-        detail = "|".join(self.choices) or self.entity
+        detail = "|".join(self.choices) or self.entity or ", ".join(f"{name}: {type_}" for name, type_ in self.fields)
         return f"{self.kind}({detail})" if detail else self.kind
 
 
@@ -96,6 +105,23 @@ def enum(*choices: str) -> Type:
 def ref(entity: str) -> Type:
     """The id (a text) of an entity, such as a host or an inode."""
     return Type("ref", entity=entity)
+
+
+_OF_ANNOTATION = {bool: BOOL, int: INT, str: TEXT, Decimal: DECIMAL, bytes: BYTES}
+
+
+def record(made: type[tuple[Any, ...]], **types: Type) -> Type:
+    """The type of the values of a NamedTuple. A field has the type given here, else that of its annotation."""
+    names = getattr(made, "_fields", ())
+    if unknown := types.keys() - set(names):
+        raise BadSchema(f"types for {', '.join(sorted(unknown))}", f"the fields of {made.__name__}: {', '.join(names)}")
+    said = get_type_hints(made)
+    try:
+        found = Type("record", fields=tuple((name, types.get(name) or _OF_ANNOTATION[said[name]]) for name in names))
+    except KeyError as error:
+        raise BadSchema(f"{made.__name__} with {error}", "fields annotated bool, int, str, Decimal or bytes") from None
+    object.__setattr__(found, "python", made)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +150,8 @@ class Relation:
         for name in (self.name, *(column for column, _ in self.key)):
             if not _NAME.match(name):
                 raise BadSchema(f"name {name!r}", "lower-case letters, digits and underscores")
+        if any(column.kind == "record" for _, column in self.key):
+            raise BadSchema(f"a record in the key of {self.name}", "scalars")
         if any(not 0 <= length < len(self.key) for length in self.index):
             raise BadSchema(f"index {self.index} on {len(self.key)} key columns", "prefix lengths shorter than the key")
 
@@ -187,7 +215,8 @@ class Schema:
 def _describe(relation: Relation) -> list[Any]:
     def one(type_: Type) -> list[Any]:
         bounds = [None if bound is None else str(bound) for bound in (type_.low, type_.high)]
-        return [type_.kind, type_.choices, type_.entity, type_.unit, *bounds]
+        fields = [[name, *one(field)] for name, field in type_.fields]
+        return [type_.kind, type_.choices, type_.entity, type_.unit, *bounds, *([fields] if fields else [])]
 
     columns = [[name, *one(type_)] for name, type_ in relation.key]
     return [relation.name, columns, one(relation.value), relation.index, relation.inverse, relation.local]

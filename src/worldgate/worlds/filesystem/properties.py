@@ -89,8 +89,8 @@ def sizes_and_contents_agree(state: State) -> str | None:
 
 def modes_are_permission_bits(state: State) -> str | None:
     for _, (inode,), mode in state.facts("mode"):
-        if not 0 <= int(mode) <= _PERMISSIONS:
-            return f"{format_value(inode)} has mode {oct(int(mode))}"
+        if not (isinstance(mode, int) and 0 <= mode <= _PERMISSIONS):
+            return f"{format_value(inode)} has mode {mode!r}"
     return None
 
 
