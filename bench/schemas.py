@@ -1,4 +1,4 @@
-"""Write the JSON Schemas of a run's documents to docs/schemas: `python bench/schemas.py`."""
+"""Write the JSON Schemas of a run's documents and of strategy files to docs/schemas: `python bench/schemas.py`."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import json
 from pathlib import Path
 
 from worldgate.gate.run import json_schemas
+from worldgate.planners.strategy import json_schema
 
 PLACE = Path(__file__).resolve().parent.parent / "docs" / "schemas"
 
 if __name__ == "__main__":
     PLACE.mkdir(exist_ok=True)
-    for name, schema in json_schemas().items():
-        text = json.dumps(schema, indent=1, sort_keys=True) + "\n"
-        (PLACE / f"{name}.schema.json").write_text(text, encoding="utf-8")
+    documents = {f"{name}.schema.json": schema for name, schema in json_schemas().items()}
+    for name, schema in {**documents, "strategy.json": json_schema()}.items():
+        (PLACE / name).write_text(json.dumps(schema, indent=1, sort_keys=True) + "\n", encoding="utf-8")

@@ -18,6 +18,7 @@ from worldgate.cli import app
 from worldgate.facts import numbers
 from worldgate.gate.decision import NUMBERS as VERIFICATION
 from worldgate.gate.rules import NUMBERS
+from worldgate.worlds import get, names
 
 ROOT = Path(__file__).parents[1]
 
@@ -32,7 +33,12 @@ def every_number() -> dict[str, tuple[str, str]]:
     for module in pkgutil.walk_packages(worldgate.__path__, "worldgate."):
         importlib.import_module(module.name)
     errors = {number: (kind.title, _first(kind.__doc__)) for number, kind in numbers().items()}
-    return dict(sorted((errors | VERIFICATION | NUMBERS).items()))
+    measures = {
+        measure.number: (name.replace("_", " "), f"A measure is beyond its limit: {measure.about}.")
+        for world in map(get, names())
+        for name, measure in getattr(world, "measures", {}).items()
+    }
+    return dict(sorted((errors | VERIFICATION | NUMBERS | measures).items()))
 
 
 def _first(doc: str | None) -> str:

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from . import __version__
+from . import __version__, cli_market
 from .facts import Error
 from .options import BadOption, BadUsage, Defect, budget_of, policy_of, spoken
 from .terminal import fail, finish, following, ground, print_json, print_lines, progress, propose
@@ -27,6 +27,8 @@ app = typer.Typer(
 )
 world_app = typer.Typer(help="The worlds: list them, check one against its contract.", no_args_is_help=True)
 app.add_typer(world_app, name="world")
+app.add_typer(cli_market.app, name="market")
+app.command()(cli_market.replay)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Where = Annotated[Path, typer.Option("--directory", "-C", metavar="DIR", help="The workspace, or a directory in it.")]

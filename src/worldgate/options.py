@@ -22,6 +22,14 @@ class Defect(Error):
     number, title = "WG999", "a defect of worldgate"
 
 
+def text_of(path: Path) -> str:
+    """The text of a file that an option or argument names."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeError) as error:
+        raise BadOption(f"{path}: {error}", "a readable file of UTF-8 text") from error
+
+
 def budget_of(limits: list[str]) -> Any:
     """The budget of `--budget NAME=LIMIT` options."""
     from .gate.budget import Budget
@@ -42,10 +50,7 @@ def policy_of(path: Path | None, world: Any, protect: list[str], network: bool =
     if path is None:
         policy = Policy.default(world.name, world.schema)
     else:
-        try:
-            policy = load_policy(path.read_text(encoding="utf-8"), path.name, world.name, world.schema)
-        except (OSError, UnicodeError) as error:
-            raise BadOption(f"--policy {path}: {error}", "a readable policy file") from error
+        policy = load_policy(text_of(path), path.name, world.name, world.schema)
     policy = with_protect(policy, protect) if protect else policy
     return allow_net(policy) if network else policy
 

@@ -203,6 +203,7 @@ def test_the_default_says_what_it_enforces():
     assert "writable: the workspace" in text
     assert "the network" in text
     assert "at most 100 deleted" in text
+    assert "at most None" not in text
 
 
 def test_explain_speaks_of_every_rule():
@@ -303,6 +304,18 @@ def test_a_link_on_the_way_comes_with_a_directory_or_lies_behind_another():
     assert numbers(rules, before, turned, before.copy().remove("conf")) == ["WG428"] * 4
 
 
+def test_what_is_shown_of_a_way_that_changes_is_the_link():
+    rules = policy(protect=["/conf/keys/*"])
+    before = Tree({"bin/tool": ""})
+    (breach,) = judge(rules, before, before.copy().make("a").make("conf", target="bin"))
+    assert breach.fact == "+ conf -> bin"
+    before = Tree({"a/keys/": None, "b/keys/": None}).make("conf", target="via").make("via", target="a")
+    turned = before.copy().make("a new file")
+    turned.set("via", target="b")
+    (breach,) = judge(rules, before, turned)
+    assert breach.fact.startswith("~ via")
+
+
 def test_every_pattern_follows_the_link_it_begins_with():
     before = Tree({"real/a1": "", "real/b1": ""}).make("conf", target="real")
     rules = policy(protect=["conf/a*", "conf/b*"])
@@ -318,6 +331,13 @@ def test_protection_follows_a_link_that_stood_before():
     assert numbers(rules, before, before.copy().write("real/id", "evil")) == ["WG420"]
     assert numbers(rules, before, before.copy().remove("real/sub")) == ["WG420"]
     assert judge(rules, before, before.copy().make("real/other")) == []
+
+
+def test_a_protected_path_whose_way_leads_out_hinders_nothing_else():
+    before = Tree({"bin/tool": ""}).make("conf", target="/etc")
+    rules = policy(protect=["conf/id"])
+    assert judge(rules, before, before.copy().make("new")) == []
+    assert numbers(rules, before, before.copy().remove("conf")) == ["WG428"]
 
 
 def test_protection_follows_to_names_with_special_characters():
@@ -433,6 +453,15 @@ def test_nothing_is_writable_with_an_empty_list():
     assert judge(policy(writable=[]), before, before) == []
 
 
+@pytest.mark.parametrize(
+    ("roots", "says"),
+    [(["src/", "out/"], "outside src/, out/"), ([], "outside nothing, which is all that is writable")],
+)
+def test_what_is_writable_is_said(roots, says):
+    (breach,) = judge(policy(writable=roots), Tree(BASE), Tree(BASE).make("x"))
+    assert breach.message == f"writes {says}"
+
+
 @pytest.mark.parametrize("target", ["/etc/passwd", "../x", "src/../../x", "l", "up/../.."])
 def test_links_that_lead_out(target):
     before = Tree(BASE).make("src/up", target="..")
@@ -466,6 +495,20 @@ def test_links_that_lead_out_because_they_moved():
     (breach,) = judge(rules, before, before.copy().move("a/b", "b"))
     assert (breach.number, breach.fact) == ("WG422", "~ a/b -> b/: b/l")
     assert judge(rules, before, before.copy().move("a", "c")) == []
+    inner = Tree(BASE).make("a/b/l", target="x")
+    assert judge(rules, inner, inner.copy().move("a/b", "b")) == []
+
+
+def test_each_link_that_leads_out_counts_once():
+    (breach,) = judge(policy(allow_escape_links=False), Tree(BASE), Tree(BASE).make("new/l", target="/etc"))
+    assert (breach.found, breach.fact) == (1, "+ new/l -> /etc")
+
+
+def test_a_directory_that_is_renamed_at_its_depth_is_not_searched(monkeypatch):
+    before = Tree(BASE).make("a/b/l", target="../x")
+    monkeypatch.delattr("worldgate.gate.rules.beneath")
+    assert judge(policy(allow_escape_links=False), before, before.copy().move("a/b", "a/c")) == []
+    assert numbers(policy(allow_escape_links=False), before, before.copy().move("a/b", "b")) == ["WG442"]
 
 
 def test_links_that_are_turned_outwards():
@@ -536,6 +579,13 @@ def test_a_directory_may_take_the_group_bit_from_the_one_it_is_made_in():
     assert judge(rules, before, before.copy().make("shared/d/", mode=0o2755)) == []
     assert numbers(rules, before, before.copy().make("shared/f", mode=0o2755)) == ["WG424"], "a file does not"
     assert numbers(rules, before, before.copy().make("shared/d/", mode=0o6755)) == ["WG424"]
+
+
+def test_the_mode_is_shown():
+    for mode, shown in ((0o4755, "runs with the rights of its owner, group or capabilities (mode 4755)"),
+                        (0o666, "is writable for everyone (mode 666)")):  # fmt: skip
+        (breach,) = judge(Policy.default(), Tree(BASE), Tree(BASE).chmod("src/a.py", mode))
+        assert breach.message == f"src/a.py {shown}"
 
 
 def test_world_writable():
@@ -610,6 +660,13 @@ def test_every_limit_that_is_broken_is_reported():
     assert numbers(policy(limits=dict.fromkeys(LIMITS, 0)), before, after) == list(LIMITS.values())
 
 
+def test_a_change_of_the_mode_alone_is_one():
+    before = Tree(BASE)
+    assert numbers(policy(limits={"deleted": None, "changed": 0}), before, before.copy().chmod("src", 0o700)) == [
+        "WG431"
+    ]
+
+
 def test_limits_are_of_the_net_effect():
     before = Tree(BASE)
     after = before.copy().make("tmp").remove("tmp")
@@ -644,6 +701,26 @@ def test_share_of_the_top_itself():
     assert judge(policy(max_deleted_percent=70), before, after) == []
 
 
+@pytest.mark.parametrize(("had", "found"), [(73, ["WG437"]), (74, [])])
+def test_a_share_is_exact(had, found):
+    """22 are more than 30 % of 73, and not of 74."""
+    before = Tree({f"d/{number}": "" for number in range(had)})
+    after = before.copy()
+    for number in range(22):
+        after.remove(f"d/{number}")
+    assert numbers(policy(max_deleted_percent=30), before, after) == found
+
+
+def test_a_share_is_of_deleted_files():
+    before = Tree({f"d/{number}": "" for number in range(30)} | {f"d/e{number}/": None for number in range(30)})
+    changed, emptied = before.copy(), before.copy()
+    for number in range(30):
+        changed.write(f"d/{number}", "new")
+        emptied.remove(f"d/e{number}")
+    rules = policy(max_deleted_percent=10)
+    assert numbers(rules, before, changed, emptied) == []
+
+
 def test_edits_of_a_relation():
     before = Tree(BASE)
     after = before.copy().chmod("src/a.py", 0o600).chmod("src/b.py", 0o600)
@@ -651,6 +728,8 @@ def test_edits_of_a_relation():
     (breach,) = judge(policy(edits={"mode": 1}), before, after)
     assert (breach.number, breach.rule, breach.found, breach.allowed) == ("WG438", "edits.mode", 2, 1)
     assert breach.fact == 'mode("src/a.py"): 420 -> 384'
+    (breach,) = judge(policy(edits={"mode": 1}), before, after.make("a new file"))
+    assert breach.fact.startswith("mode(")
 
 
 # --- invariants ------------------------------------------------------------------------------------
@@ -873,8 +952,9 @@ def test_the_page_lists_every_function():
 def test_the_pages_policies_load():
     fences = re.findall(r"```yaml\n(.*?)```", DOC, re.DOTALL)
     policies = [text for text in fences if text.startswith("version")]
-    assert len(policies) == 1
-    assert load_policy(policies[0]).document.limits.deleted == 10
+    paths, market = map(load_policy, policies)
+    assert paths.document.limits.deleted == 10
+    assert [rule.name for rule in market.transition] == [f"measures.{name}" for name in market.document.measures]
     assert load_plan("steps: [touch a]\n" + fences[-1]).intent is not None
 
 

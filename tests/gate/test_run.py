@@ -105,7 +105,9 @@ def test_doing_nothing_new_keeps_the_documents(tmp_path: Path) -> None:
 
 
 def published() -> dict[str, Any]:
-    return {path.name.removesuffix(".schema.json"): json.loads(path.read_text()) for path in SCHEMAS.glob("*.json")}
+    return {
+        path.name.removesuffix(".schema.json"): json.loads(path.read_text()) for path in SCHEMAS.glob("*.schema.json")
+    }
 
 
 def test_the_published_schemas_are_the_code_s() -> None:

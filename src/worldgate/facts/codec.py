@@ -42,7 +42,7 @@ def value_to_json(value: Value | None) -> Any:
     if kind is bytes:
         return base64.b64encode(value).decode()  # type: ignore[arg-type]
     if isinstance(value, tuple):
-        return [value_to_json(part) for part in value]
+        return [part if type(part) is int else value_to_json(part) for part in value]
     return value
 
 

@@ -23,7 +23,7 @@ from .errors import Conflict, Undecodable
 from .schema import Key, Schema, Value
 
 Address = tuple[str, Key]
-Fact = tuple[str, Key, Value]
+Fact = tuple[str, Key, Any]
 Edits = tuple[tuple[str, Key, Value | None, Value | None], ...]
 
 _UNSET: Final[Any] = object()

@@ -31,7 +31,7 @@ def verify_again(
         raise BadRun("a policy with another digest", "the recorded policy")
     meter = Meter(Budget.of(doc.budget))
     verification = Verification(world, state, doc.plan, policy, meter, whole=guarded.whole)
-    if doc.plan.engine == "oracle":
+    if doc.plan.computed:
         return verification.of_plan(), meter
     return verification.of_steps(lambda: iter([_recorded_step(state, doc, deltas, trajectory)]), doc.seen), meter
 

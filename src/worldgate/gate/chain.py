@@ -149,14 +149,29 @@ def encode_body(body: Mapping[str, Any]) -> bytes:
     """Canonical JSON. Floats are refused: their digits depend on who prints them, and NaN would become null."""
     try:
         plain = msgspec.to_builtins(dict(body), str_keys=True)
-        if path := _float_in(plain):
-            raise BadRecord(f"a float at {path}", "whole numbers, or decimals as text")
+        if _has_float(plain):
+            raise BadRecord(f"a float at {_float_in(plain)}", "whole numbers, or decimals as text")
         data = canonical_json(plain)
     except (TypeError, ValueError, RecursionError) as error:
         raise BadRecord(f"body: {error!s:.200}", "plain data with valid Unicode text") from error
     if len(data) > MAX_BODY:
         raise BadRecord(f"a body of {len(data)} bytes", f"at most {MAX_BODY}")
     return data
+
+
+def _has_float(value: Any) -> bool:
+    """Whether there is a float anywhere in plain data. Every record is looked through, so this is a loop."""
+    parts = [value]
+    while parts:
+        part = parts.pop()
+        kind = type(part)
+        if kind is dict:
+            parts.extend(part.values())
+        elif kind is list or kind is tuple:
+            parts.extend(part)
+        elif kind is float:
+            return True
+    return False
 
 
 def _float_in(value: Any, path: str = "body") -> str:

@@ -22,6 +22,7 @@ NUMBERS: dict[str, tuple[str, str]] = {
     "WG324": ("not simulated", "Not every step of the plan was simulated."),
     "WG325": ("no way back", "An action of the run has no undo in its world."),
     "WG326": ("ended by a limit", "A command was ended by one of its limits; what it did is half done."),
+    "WG327": ("event", "A plan contains what the world alone brings about, such as a market's bar."),
     "WG399": ("raised", "A rule, a world or a policy raised an error while judging."),
 }
 """What verification itself can say: number, name, meaning. Those of policies are in `rules`."""
@@ -35,8 +36,9 @@ class Breach(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One rule that a run breaks.
 
     `number` identifies the kind of rule for ever; `rule` is its name in the policy. `found` and
-    `allowed` are the observed value and the limit, `margin` by how much (0 when it is not a
-    quantity); `fact` is the smallest fact or edit that did it, as a line; `step` the plan's step.
+    `allowed` are the observed value and the limit, `margin` by how much (0 when it is not a quantity; all
+    three are texts when it is a fraction); `fact` is the smallest fact or edit that did it, as a line; `step`
+    the plan's step.
     """
 
     number: str
@@ -44,7 +46,7 @@ class Breach(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     message: str
     found: str | int = ""
     allowed: str | int = ""
-    margin: int = 0
+    margin: int | str = 0
     fact: str = ""
     step: str = ""
 

@@ -22,6 +22,8 @@ from .base import Base
 from .targets.directory import DirectoryTarget
 from .targets.store import StoreTarget
 
+STORE = "store.db"
+
 
 class NoKernel(Error):
     number, title = "WG233", "this world has no kernel"
@@ -150,6 +152,11 @@ class GuardedDirectory:
         return None
 
 
+def begin(gate: Path, first: State) -> None:
+    """Let the store of a workspace begin with these facts."""
+    StoreTarget(gate / STORE, first.schema, first)
+
+
 class GuardedStore:
     """A world's facts in a SQLite file."""
 
@@ -157,7 +164,7 @@ class GuardedStore:
 
     def __init__(self, world: World, gate: Path) -> None:
         self.world = world
-        self._target = StoreTarget(gate / "store.db", world.schema, world.initial(0))
+        self._target = StoreTarget(gate / STORE, world.schema, world.initial(0))
 
     def source(self) -> Source:
         return self._target.source()

@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeGuard
 
 from ..facts import Error, State
 from ..worlds import World
@@ -60,7 +60,6 @@ class Limits(Protocol):
     max_time_s: int | None
 
 
-@runtime_checkable
 class Resourceful(Protocol):
     """A world whose actions hold resources while they run."""
 
@@ -73,6 +72,11 @@ class Resourceful(Protocol):
     def occupies(self, action: Any) -> Mapping[str, int]: ...
 
     def duration_s(self, action: Any) -> int: ...
+
+
+def is_resourceful(world: object) -> TypeGuard[Resourceful]:
+    """Whether a world is one. `isinstance` with a protocol costs more than a whole step of a fast world."""
+    return hasattr(world, "occupies")
 
 
 def check(world: World, state: State, plan: Plan, *, bound: int = BOUND, reduce: bool = True) -> Interleavings:
@@ -129,7 +133,7 @@ class _Judge:
 
     def limits(self) -> Iterator[Breach]:
         world = self.explorer.world
-        if not isinstance(world, Resourceful):
+        if not is_resourceful(world):
             return
         limits = world.limits
         measures: tuple[tuple[str, int | None, Callable[[], int]], ...] = (
@@ -145,7 +149,7 @@ class _Judge:
 
     def resources(self) -> Iterator[Breach]:
         world = self.explorer.world
-        if not isinstance(world, Resourceful):
+        if not is_resourceful(world):
             return
         uses = [world.occupies(action) for action in self.explorer.actions]
         seen: set[tuple[str, tuple[int, ...]]] = set()

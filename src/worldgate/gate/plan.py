@@ -9,11 +9,13 @@ A plan file is YAML or JSON: either a list of actions, or
     intent: {creates: ["build/**"], deletes: 0}
 
 With `engine: kernel` the one step is any command line at all, run by the world's kernel (the real
-thing, isolated) rather than computed by the oracle; `network: true` lets it use the network.
+thing, isolated) rather than computed by the oracle; `network: true` lets it use the network. Undo and a world's own
+events (`engine: event`) have plans too; they are not read from files.
 
 `needs` orders steps; steps without a path between them are parallel branches. `when` is an
 expression over the state (and `status`, the exit code of the needed step); a step whose condition
 is false is skipped. `intent` is what the author says the plan does; the gate holds the plan to it.
+`planner` says which planner wrote it, from which prompt.
 Unknown fields, duplicate keys, duplicate ids, unknown needs and cycles are refused.
 """
 
@@ -23,7 +25,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from hashlib import sha256
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -73,20 +75,38 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     deletes: tuple[str, ...] | int | None = None
 
 
+class Provenance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which planner a plan says it is from: its name and model, the SHA-256 of the exact prompt, the attempts it took.
+
+    It is recorded and believed in nothing: a plan is judged alike whoever proposed it.
+    """
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+    model: Annotated[str, msgspec.Meta(max_length=200)]
+    prompt: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$", max_length=64)]
+    attempts: Annotated[int, msgspec.Meta(ge=1)]
+
+
 class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):
-    """A plan as loaded: every step has an id and explicit needs."""
+    """A plan as loaded: every step has an id and explicit needs. `planner`, left out, is in no document or digest."""
 
     steps: tuple[Step, ...]
     world: str = "filesystem"
-    engine: Literal["oracle", "kernel", "undo"] = "oracle"
+    engine: Literal["oracle", "kernel", "undo", "event"] = "oracle"
     network: bool = False
     intent: Intent | None = None
     note: str = ""
+    planner: Provenance | msgspec.UnsetType = msgspec.UNSET
 
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the canonical JSON."""
         return sha256(canonical_json(self)).hexdigest()
+
+    @property
+    def computed(self) -> bool:
+        """Whether the world's oracle computes the steps, so that they can be computed again."""
+        return self.engine in ("oracle", "event")
 
     @cached_property
     def order(self) -> tuple[Step, ...]:
@@ -123,8 +143,10 @@ def load_plan(text: str, *, name: str = "plan", world: str = "filesystem") -> Pl
         plan = msgspec.convert(data, Plan)
     except msgspec.ValidationError as error:
         raise BadPlan(f"{name}: {error}", "the fields of a plan") from error
-    if plan.engine == "undo":
-        raise BadPlan(f"{name}: engine undo", "oracle or kernel", "`worldgate undo RUN` makes the plan of an undo.")
+    if plan.engine not in ("oracle", "kernel"):
+        raise BadPlan(
+            f"{name}: engine {plan.engine}", "oracle or kernel", "Undo and events make their plans themselves."
+        )
     return finish_plan(plan)
 
 

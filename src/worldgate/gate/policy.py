@@ -9,6 +9,7 @@ what, and how much may be used, are questions of the decision and of budgets.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Annotated, Any, Literal
@@ -23,6 +24,7 @@ from ..worlds.filesystem.schema import SCHEMA as FILESYSTEM
 from . import rules
 from .decision import Breach
 from .invariants import invariant
+from .measured import Bound, bounds
 from .rules import PATHS, Judged, Rule, Subject
 
 DEFAULT_PROTECT = (
@@ -96,6 +98,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     mode: Literal["enforce", "shadow"] = "enforce"
     note: str = ""
     edits: dict[str, Count] = {}
+    measures: dict[str, Bound] = {}
     invariants: dict[str, str] = {}
 
 
@@ -194,6 +197,8 @@ def _compile(name: str, document: Document, schema: Schema | None = None) -> Pol
             for relation in document.edits:
                 schema.relation(relation)
             final.append(rules.edit_limits(document.edits))
+        if document.measures:
+            transition += bounds(document.measures, registry.get(document.world), schema, _bad_measure(name))
         for title, text in document.invariants.items():
             final.append(invariant(schema, title, text))
     except BadExpression as error:
@@ -201,6 +206,10 @@ def _compile(name: str, document: Document, schema: Schema | None = None) -> Pol
     except Error as error:
         raise BadPolicy(f"{name}: {error.title}: {error.found}", error.expected, error.do) from error
     return Policy(name, document, tuple(transition), tuple(final))
+
+
+def _bad_measure(name: str) -> Callable[[str, str], BadPolicy]:
+    return lambda found, expected: BadPolicy(f"{name}: measures: {found}", expected)
 
 
 def _transition(document: FilesystemDocument) -> list[Rule]:
@@ -259,6 +268,7 @@ def explain(policy: Policy) -> str:
     if isinstance(document, FilesystemDocument):
         lines += _explain_filesystem(document)
     lines += [f"at most {most} edits of {relation}" for relation, most in document.edits.items()]
+    lines += [f"{name}: {bound}" for name, bound in document.measures.items()]
     lines += [f"holds: {name}: {text}" for name, text in document.invariants.items()]
     return "\n".join(lines)
 

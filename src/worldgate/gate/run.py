@@ -191,7 +191,7 @@ class Runs:
             for name, content in data.items():
                 path = folder / f"{name}.json"
                 if not path.is_file() or path.read_bytes() != content:
-                    _replace(path, content)
+                    replace(path, content)
             for changed in (folder, self.root):
                 _flush(changed)
         except OSError as error:
@@ -221,7 +221,8 @@ class Runs:
         raise UnknownRun(repr(prefix), "the first 4 or more characters of a run's id", "`worldgate log` lists them.")
 
 
-def _replace(path: Path, content: bytes) -> None:
+def replace(path: Path, content: bytes) -> None:
+    """Put a whole file in place of another; on return its content is on the disk."""
     new = path.with_name(f"{path.name}.new")
     try:
         with new.open("wb") as file:

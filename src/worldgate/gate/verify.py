@@ -24,7 +24,7 @@ from .changes import Summary
 from .conditions import Conditions, mentions_status
 from .decision import Breach, Decision
 from .intent import check_intent
-from .interleave import OVER_LIMIT, Resourceful
+from .interleave import OVER_LIMIT, is_resourceful
 from .interleave import check as check_interleavings
 from .plan import Plan
 from .policy import Policy
@@ -56,6 +56,7 @@ class Verification:
         self.world, self.state, self.plan, self.policy, self.meter = world, state, plan, policy, meter
         self.whole, self.network = whole, plan.network
         self.conditions = Conditions(world)
+        self.happened = None if plan.engine == "event" else getattr(world, "event", None)
         self.warnings: list[Breach] = []
 
     def of_plan(self) -> Verified:
@@ -119,7 +120,7 @@ class Verification:
     def interleavings(self) -> list[Breach]:
         """What goes wrong in any order of parallel branches. A chain has one order: only its world's limits count."""
         chain, found = self.plan.is_chain, list[Breach]()
-        if chain and not isinstance(self.world, Resourceful):
+        if chain and not is_resourceful(self.world):
             return found
         with self._numbered("interleavings", found):
             breaches = check_interleavings(self.world, self.state, self.plan).breaches
@@ -129,6 +130,9 @@ class Verification:
     def transition(self, did: Did) -> list[Breach]:
         """Breaches of one step: that it failed or was refused, and the policy's rules on its delta."""
         found = [*self.failure(did)]
+        if self.happened is not None and not found and self.happened(did.before, did.after):
+            message = f"{did.step.do:.60} is the world's own event, and no plan brings it about"
+            found.append(Breach(number="WG327", rule="event", message=message, step=did.step.id))
         with self._numbered("policy", found, did.step.id):
             judged = Judged(did.before, did.after, did.delta, (did.step.do,), did.step.id, self.network)
             found += self._enforced(self.policy.judge(judged))

@@ -28,7 +28,7 @@ from . import approvals
 from .again import session_of, verify_again
 from .base import Mismatch, mismatches
 from .budget import UNLIMITED, Budget, Meter
-from .guarded import Guarded, guard, state_of
+from .guarded import Guarded, begin, guard, state_of
 from .inverse import inverse, places
 from .ledger import Ledger, Record, place
 from .plan import Plan, Step, finish_plan, make_plan
@@ -86,17 +86,22 @@ class Workspace:
         raise NotAWorkspace(str(start), f"a directory with {GATE}/ in it or above it", "`worldgate init` makes one.")
 
     @classmethod
-    def make(cls, root: Path, world: str = "filesystem", key: Path | None = None) -> Workspace:
+    def make(
+        cls, root: Path, world: str = "filesystem", key: Path | None = None, first: State | None = None
+    ) -> Workspace:
         """The workspace at `root`, made if there is none; its world stays, and so does its key.
 
         `world` is a registered name, or the path of a world file, which is copied into the gate. With `key`,
-        a file outside `root` (made if it is not there), every record is signed.
+        a file outside `root` (made if it is not there), every record is signed. A world that is kept in a
+        store begins with `first`, or with its initial state.
         """
         root = root.resolve()
         if not root.is_dir():
             raise NotAWorkspace(str(root), "a directory")
         found = cls(root)
         if not (found.gate / "workspace.json").exists():
+            if first is not None:
+                begin(found.gate, first)
             _begin(found.gate, world, key)
         found.guarded.world  # noqa: B018  (what does not load is an error here, not later)
         with found.ledger():
@@ -160,6 +165,15 @@ class Workspace:
         did = Did(plan.steps[0], state, state.apply(ran.delta), ran.delta, ran.observation, frozenset())
         return self._judge_one(plan, policy, Meter(budget), did, recorder, seen=ran.seen)
 
+    def happen(self, events: Sequence[str]) -> Proposal:
+        """What the world itself brings about next, such as a market's bars: simulated and recorded like a plan.
+
+        Only the world's own rules judge it: a policy is for what actors do.
+        """
+        world = self.guarded.world
+        plan = make_plan(events, engine="event", world=world.name)
+        return self.plan(plan, Policy.default(world.name, world.schema), Budget.of({"steps": len(events)}))
+
     def undo(self, run: str, policy: Policy | None = None) -> Proposal:
         """Propose the inverse of a committed run, judged like any other; committing it undoes the run."""
         self.recover()
@@ -189,6 +203,11 @@ class Workspace:
         did = Did(plan.steps[0], state, state.apply(delta), delta, seen, frozenset())
         policy = policy or make_policy(doc.policy, "recorded", self.guarded.world.schema)
         return self._judge_one(plan, policy, Meter(Budget.of(doc.budget)), did, recorder, undoes=run)
+
+    def state(self) -> State:
+        """The target's facts as they are now."""
+        self.recover()
+        return self._state()[0]
 
     def _state(self) -> tuple[State, Recorder]:
         recorder = Recorder(self.guarded.source())
@@ -280,7 +299,7 @@ class Workspace:
     def _stale(self, doc: RunDoc, state: State, differences: list[Mismatch]) -> Stale:
         """The error, with what would be decided about the same plan from here."""
         error = Stale.of(differences)
-        if doc.plan.engine == "oracle":
+        if doc.plan.computed:
             run = doc.run
             verified, _ = verify_again(
                 self.guarded, state, doc, self.runs.load(run, "deltas"), self.runs.load(run, "trajectory")

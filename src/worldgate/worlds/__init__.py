@@ -1,7 +1,7 @@
 """Worlds: exact executable models under one contract."""
 
 from .check import BrokenContract, Checked, check_world
-from .contract import Action, Driver, Observation, Outside, Property, Transition, World, transition
+from .contract import Action, Driver, Measure, Observation, Outside, Property, Transition, World, transition
 from .registry import UnknownWorld, get, names, register
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "BrokenContract",
     "Checked",
     "Driver",
+    "Measure",
     "Observation",
     "Outside",
     "Property",

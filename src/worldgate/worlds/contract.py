@@ -8,10 +8,11 @@ Any object of this shape is a world; nothing is subclassed.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from fractions import Fraction
 from random import Random
 from typing import Any, NamedTuple, Protocol
 
-from ..facts import Delta, Draft, Error, Reads, Schema, State
+from ..facts import Delta, Draft, Error, Key, Reads, Schema, State
 
 Observation = Mapping[str, Any]
 """What the actor sees of one step, as JSON values (an exit code, printed text, a refusal's number)."""
@@ -21,6 +22,26 @@ Property = Callable[[State], str | None]
 
 Driver = Callable[[State, Random], str]
 """A random workload: looks at the state and says the next action, as text."""
+
+
+class Measure(NamedTuple):
+    """An amount that a world derives from its state, for policies to limit.
+
+    It belongs to `relation`: `value(state, key)` is the amount at one of its keys, exact, in `scale`-ths of
+    `unit`; None when there is none. `number` is that of the breach. A measure with `eases` stands: while it is
+    beyond a limit, every step that edits its key is refused but those of which `eases(before, after, key)` is true.
+
+    A world may offer `measures`, by name, and `event(before, after)`: whether no actor but the world itself led
+    from one state to the other. No plan of an actor may contain an event.
+    """
+
+    number: str
+    relation: str
+    unit: str
+    about: str
+    value: Callable[[State, Key], int | Fraction | None]
+    scale: int = 1
+    eases: Callable[[State, State, Key], bool] | None = None
 
 
 class Outside(Error):

@@ -11,6 +11,7 @@ from .contract import World
 _FACTORIES: dict[str, str | Callable[[], World]] = {
     "filesystem": "worldgate.worlds.filesystem:world",
     "support-desk": "worldgate.worlds.declared:support_desk",
+    "market": "worldgate.worlds.market:world",
     "robot-cell": "worldgate.worlds.declared:robot_cell",
 }
 _worlds: dict[str, World] = {}

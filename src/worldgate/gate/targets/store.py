@@ -91,6 +91,12 @@ class StoreTarget:
         with self._open() as database:
             return database.execute("select 1 from commits where run = ?", (run,)).fetchone() is not None
 
+    def latest(self) -> str:
+        """The run that was committed last; "" when there is none."""
+        with self._open() as database:
+            found = database.execute("select run from commits order by at desc limit 1").fetchone()
+            return str(found[0]) if found else ""
+
     def commit(self, run: str, delta: Delta, base: Base, *, seen: str = "") -> None:
         """Write the delta if everything in `base` still holds; else `Stale`, and nothing is changed."""
         del seen

@@ -1,0 +1,175 @@
+"""The market's commands: open a paper account, feed it bars, run a strategy, replay what was recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from .options import BadOption, budget_of, policy_of, text_of
+from .terminal import print_json, print_lines, progress, stepping
+
+app = typer.Typer(help="The market: strategies on paper, every order verified.", no_args_is_help=True)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+BarFiles = Annotated[list[Path], typer.Option("--bars", metavar="FILE", help="Bars: CSV, Parquet or JSON; repeatable.")]
+MarketFile = Annotated[
+    Path | None, typer.Option("--market", metavar="FILE", help="Cash, costs, ticks and lots; without one, defaults.")
+]
+PolicyFile = Annotated[Path | None, typer.Option("--policy", metavar="FILE", help="A policy; without one, none.")]
+Limit = Annotated[list[str], typer.Option("--budget", metavar="NAME=LIMIT", help="Limit a resource: steps=20.")]
+HERE = Path(".")
+
+
+@app.command(name="open")
+def open_(
+    bars: BarFiles,
+    market: MarketFile = None,
+    at: Annotated[int, typer.Option("--at", metavar="N", min=0, help="How many bars have already passed.")] = 1,
+    directory: Annotated[Path, typer.Argument(help="The directory to keep the account in.")] = HERE,
+    as_json: Json = False,
+) -> None:
+    """Make a workspace with a paper account, after so many bars."""
+    from itertools import islice
+
+    from .gate.workspace import Workspace
+    from .worlds.market import MarketWorld
+
+    table, world = _bars(bars), MarketWorld()
+    state = _market(market).begin(table.symbols)
+    if at > len(table):
+        raise BadOption(f"--at {at}", f"at most {len(table)}, the bars that there are")
+    for tick in islice(table.ticks(), at):
+        state = world.step(state, tick).state
+    workspace = Workspace.make(directory, "market", first=state)
+    if as_json:
+        print_json({"workspace": str(workspace.root), "world": "market", "symbols": list(table.symbols), "bars": at})
+    else:
+        typer.echo(f"workspace {workspace.root} over world market: {', '.join(table.symbols)} after {at} bars")
+
+
+@app.command()
+def feed(
+    bars: BarFiles,
+    count: Annotated[int, typer.Option("-n", "--count", metavar="N", min=1, help="How many bars.")] = 1,
+    directory: Annotated[
+        Path, typer.Option("--directory", "-C", metavar="DIR", help="The workspace, or a directory in it.")
+    ] = HERE,
+    as_json: Json = False,
+) -> None:
+    """Let the next bars happen in a workspace: orders fill, positions are marked; recorded like any run."""
+    from itertools import islice
+
+    from .gate.workspace import Workspace
+    from .terminal import propose
+
+    table, workspace = _bars(bars), Workspace.find(directory)
+    now = workspace.state().get("clock", ()) or 0
+    ticks = [str(tick) for tick in islice(table.ticks(), now, now + count)]
+    if not ticks:
+        raise BadOption(f"--bars with {len(table)} bars", f"bars after the first {now}, which have passed")
+    with progress("feeding"):
+        proposal = workspace.happen(ticks)
+        if proposal.approved:
+            workspace.commit(proposal.id)
+    propose(proposal, as_json, ["committed"])
+
+
+@app.command()
+def run(
+    strategy: Annotated[Path, typer.Argument(metavar="STRATEGY", help="A strategy file (JSON).")],
+    bars: BarFiles,
+    market: MarketFile = None,
+    policy: PolicyFile = None,
+    budget: Limit = [],  # noqa: B006
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Where the record goes; by default a new folder."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Run a strategy over bars on paper: each order verified before it is placed, each step recorded once.
+
+    Stopped at any moment, the same command goes on where it stopped.
+    """
+    from .gate.policy import explain
+    from .planners.strategy import load_strategy
+    from .trading.desk import Desk, describe
+    from .worlds.market import MarketWorld
+
+    found = load_strategy(text_of(strategy))
+    rules = policy_of(policy, MarketWorld(), [])
+    table = _bars(bars, found.universe.symbols)
+    inputs = describe(found, rules, budget_of(budget), _market(market), table)
+    folder = out or Path(f"session-{inputs.digest[:12]}")
+    with Desk.at(folder, inputs, table) as desk, stepping("bars", len(table)) as step:
+        desk.run(step)
+        summary = desk.report(step)
+    if as_json:
+        print_json({"session": inputs.digest, "folder": str(folder), **summary})
+    else:
+        ground = "" if policy else "no policy given: only the market's own rules hold"
+        print_lines(_told(summary, folder, explain(rules) if policy else ground))
+
+
+def replay(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="tape.json or executions.json of a session.")],
+    bars: Annotated[
+        list[Path], typer.Option("--bars", metavar="FILE", help="The bars; by default bars.csv beside the file.")
+    ] = [],  # noqa: B006
+    as_json: Json = False,
+) -> None:
+    """Compute a session's tape or executions again from its inputs, and compare: 0 the same, 2 different."""
+    from .trading.replay import inputs_of
+    from .trading.replay import replay as again
+
+    _, inputs = inputs_of(file)
+    table = _bars(bars or [file.parent / "bars.csv"], inputs.bars.symbols)
+    with stepping("bars", len(table)) as step:
+        found = again(file, table, step)
+    if as_json:
+        print_json(found)
+    elif found.same:
+        print_lines([("bold green", f"the same: {found.rows} rows of {found.kind}, session {found.session[:12]}")])
+    else:
+        print_lines([("bold red", f"different at line {found.line} of {file.name}"), *_difference(found)])
+    if not found.same:
+        raise typer.Exit(2)
+
+
+def _difference(found: Any) -> Iterator[tuple[str, str]]:
+    """The two lines from a little before the place where they part."""
+    place = next(
+        (at for at, (one, other) in enumerate(zip(found.found, found.expected, strict=False)) if one != other),
+        min(len(found.found), len(found.expected)),
+    )
+    start = max(place - 30, 0)
+    for style, name, text in (("red", "found   ", found.found), ("green", "computed", found.expected)):
+        yield style, f"  {name} {'...' if start else ''}{text[start : start + 60]}"
+
+
+def _told(summary: dict[str, Any], folder: Path, rules: str) -> Iterator[tuple[str, str]]:
+    plans = f"{summary['approved']} plans approved, {summary['rejected']} rejected"
+    yield "bold green", f"done: {summary['bars']} bars, {plans}"
+    for name in ("equity", "return", "max_drawdown", "fees"):
+        yield "", f"  {name.replace('_', ' '):14} {summary[name]}"
+    for reason in summary["refusals"]:
+        yield "red", f"  refused: {reason}"
+    yield "", f"  report         {folder / 'report.html'}"
+    for line in rules.splitlines():
+        yield "dim", line
+    yield "dim", f"to compute it again: worldgate replay {folder / 'tape.json'}"
+
+
+def _bars(files: list[Path], symbols: tuple[str, ...] | None = None) -> Any:
+    from .worlds.market.bars import read_bars
+
+    return read_bars(files, symbols=symbols)
+
+
+def _market(file: Path | None) -> Any:
+    from .trading.inputs import Market, load_market
+
+    return Market() if file is None else load_market(text_of(file), file.name)

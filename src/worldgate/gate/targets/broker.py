@@ -1,0 +1,105 @@
+"""A paper broker: accounts of one market in a folder, changed by what a ledger records and by nothing else.
+
+    ledger.db, ledger.head    what was done, step by step: the truth
+    store.db                  the facts that it leads to, so that opening costs what the accounts hold
+
+A commit appends a batch of steps to the ledger, together or not at all, and then applies their net delta to the store
+in one transaction. A process that is killed before the first leaves nothing; killed after it, the next `open` applies
+what the store lacks. So each step is there once or not at all, and the store is never ahead of the record. Two processes
+may open one folder: the second to commit from the same end is told `BehindRecord` and changes nothing.
+
+Does not cover: anything outside the folder. No order leaves this machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from ...facts import Delta, Error, Schema, State, compose, delta_from_json, delta_to_json
+from ..chain import START
+from ..ledger import Ledger, Record
+from .store import StoreTarget
+
+
+class BehindRecord(Error):
+    """Another process has committed since this one opened the folder."""
+
+    number, title = "WG651", "the broker's record went on without this process"
+
+
+class NotOfRecord(Error):
+    number, title = "WG652", "the broker's store is not what its record leads to"
+
+
+class Entry(NamedTuple):
+    """One step to commit: what is recorded of it, and its delta."""
+
+    kind: Literal["committed", "refused"]
+    body: Mapping[str, Any]
+    delta: Delta
+
+
+class PaperBroker:
+    """The accounts in a folder. `state` is what they are; `run` names the session in every record."""
+
+    def __init__(self, ledger: Ledger, store: StoreTarget, run: str, clock: Callable[[], str]) -> None:
+        self._ledger, self._store, self._run, self._clock = ledger, store, run, clock
+        self.state, self._last = self._caught_up()
+
+    @classmethod
+    @contextmanager
+    def open(
+        cls, folder: Path, schema: Schema, first: State, run: str, clock: Callable[[], str]
+    ) -> Iterator[PaperBroker]:
+        """The broker of a folder, begun with `first` where there is none, and brought up to its record."""
+        folder.mkdir(parents=True, exist_ok=True)
+        with Ledger.open(folder / "ledger.db", head=folder / "ledger.head") as ledger:
+            yield cls(ledger, StoreTarget(folder / "store.db", schema, first), run, clock)
+
+    def commit(self, entries: Sequence[Entry]) -> None:
+        """Record these steps and apply them, each exactly once. Raises `BehindRecord`; then nothing was done."""
+        delta = compose(*(entry.delta for entry in entries))
+        after = self.state.apply(delta)
+        with self._ledger.writing() as writing:
+            if writing.last != self._last:
+                raise BehindRecord(
+                    f"record {writing.last[0]}", f"record {self._last[0]}, the last one seen", "Open it again."
+                )
+            at = self._clock()
+            for entry in entries:
+                writing.append(entry.kind, self._run, {**entry.body, "delta": delta_to_json(entry.delta)}, at=at)
+            last = writing.last
+        self._store.commit(_name(last), delta, ())
+        self.state, self._last = after, last
+
+    def records(self) -> Iterator[Record]:
+        """The steps committed so far."""
+        return (record for record in self._ledger.records() if record.run == self._run)
+
+    def _caught_up(self) -> tuple[State, tuple[int, str]]:
+        """The store's state after applying the records that it lacks, and the end of the record."""
+        schema, applied = self._store.schema, self._store.latest()
+        seq = int(applied.partition(":")[0]) if applied else 0
+        end = self._ledger.get(seq)
+        last = (end.seq, end.hash) if end else (0, START)
+        if applied and _name(last) != applied:
+            raise NotOfRecord(
+                f"a store at {applied:.16}", "a record of this ledger", "Restore the ledger, or begin anew."
+            )
+        state, deltas = State.of(schema, self._store.source().facts()), []
+        for record in self._ledger.records(since=seq):
+            last = (record.seq, record.hash)
+            deltas += [delta_from_json(schema, record.data["delta"])] if record.run == self._run else []
+        if deltas:
+            delta = compose(*deltas)
+            state = state.apply(delta)
+            self._store.commit(_name(last), delta, ())
+        return state, last
+
+
+def _name(end: tuple[int, str]) -> str:
+    """How the store calls the record up to which it was brought."""
+    return f"{end[0]}:{end[1]}"

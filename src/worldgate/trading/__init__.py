@@ -1,0 +1,1 @@
+"""Trading on paper: strategies run over bars, every order verified, every step recorded and recomputable."""

@@ -1,0 +1,128 @@
+"""A session made durable: each step recorded once, in a folder, and taken up again where it stopped.
+
+    inputs.json                            what the session rests on; its digest names the session
+    ledger.db, ledger.head, store.db       the paper broker (`gate.targets.broker`)
+    bars.csv                               the bars, in their canonical form
+    tape.json, tape.csv, executions.json, report.md, report.html     evidence, written from the record at the end
+
+Steps are committed in batches of `BATCH`: what was not committed is computed again after a crash, from the same inputs,
+to the same result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ..facts import Error, State, canonical_json
+from ..gate.budget import Budget
+from ..gate.policy import Policy
+from ..gate.run import replace
+from ..gate.targets.broker import Entry, PaperBroker
+from ..gate.workspace import now
+from ..planners.strategy import Strategy, StrategyPlanner, check_market
+from ..worlds.market import MarketWorld
+from ..worlds.market.bars import Bars, write_csv
+from . import files
+from .inputs import Feed, Inputs, Market, load_inputs, plain
+from .metrics import summarise
+from .page import page
+from .report import markdown
+from .session import Advanced, Session
+
+BATCH = 256
+BARS = "bars.csv"
+
+
+def describe(strategy: Strategy, policy: Policy, budget: Budget, market: Market, bars: Bars) -> Inputs:
+    """The inputs of a session."""
+    return Inputs(
+        version=MarketWorld.version,
+        strategy=strategy.to_json(),
+        policy=plain(policy.document),
+        budget=budget.to_json(),
+        market=market,
+        bars=Feed.of(bars),
+    )
+
+
+class AnotherSession(Error):
+    number, title = "WG383", "the folder holds another session"
+
+
+class Desk:
+    """A session in a folder. Take one with `at`, then `run` it as far as its bars go."""
+
+    def __init__(self, folder: Path, inputs: Inputs, bars: Bars, broker: PaperBroker) -> None:
+        self.folder, self.inputs, self.bars, self.broker = folder, inputs, bars, broker
+
+    @classmethod
+    @contextmanager
+    def at(cls, folder: Path, inputs: Inputs, bars: Bars, clock: Callable[[], str] = now) -> Iterator[Desk]:
+        """The session of these inputs in `folder`, begun or taken up again; raises `AnotherSession`."""
+        inputs.check(bars)
+        place = folder / "inputs.json"
+        if place.exists():
+            if (found := load_inputs(place)).digest != inputs.digest:
+                raise AnotherSession(
+                    f"{folder} with session {found.digest[:12]}", inputs.digest[:12], "Choose another --out."
+                )
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / BARS).unlink(missing_ok=True)  # what an interrupted beginning left
+            write_csv(bars, folder / BARS)
+            replace(place, msgspec.json.format(canonical_json(inputs), indent=1) + b"\n")
+        *_, first = inputs.parts()
+        with PaperBroker.open(folder, first.schema, first, inputs.digest, clock) as broker:
+            yield cls(folder, inputs, bars, broker)
+
+    def run(self, progress: Callable[[int], None] = lambda _: None) -> None:
+        """Go on to the last bar; `progress` is told the clock after each batch."""
+        batch: list[Entry] = []
+        for advanced in session(self.inputs, self.bars, self.broker.state):
+            batch.append(entry(advanced))
+            if len(batch) == BATCH:
+                self.broker.commit(batch)
+                progress(advanced.step.step)
+                batch = []
+        if batch:
+            self.broker.commit(batch)
+
+    def report(self, progress: Callable[[int], None] = lambda _: None) -> dict[str, Any]:
+        """Write the evidence of what was recorded; the headline numbers."""
+        records = files.recorded(self.broker.records())
+        for row, _ in files.write(self.folder, self.inputs, files.rows(self.inputs, records)):
+            progress(row["step"])
+        tape, executions = (files.read(self.folder / name) for name in (files.TAPE, files.EXECUTIONS))
+        summary = summarise(self.inputs, self.bars, tape, executions)
+        replace(self.folder / "report.md", markdown(summary).encode())
+        replace(self.folder / "report.html", page(summary).encode())
+        return summary.headline()
+
+    @property
+    def done(self) -> bool:
+        """Whether the last bar was committed."""
+        return (self.broker.state.get("clock", ()) or 0) == len(self.bars)
+
+
+def session(inputs: Inputs, bars: Bars, state: State | None = None) -> Iterator[Advanced]:
+    """The steps of a session from a state of it on (by default its first)."""
+    strategy, policy, budget, first = inputs.parts()
+    check_market(strategy, first)
+    begin = first if state is None else state
+    done = begin.get("clock", ()) or 0
+    planner = StrategyPlanner(strategy)
+    for tick in islice(bars.ticks(), done):  # what it saw before it stopped
+        planner.observe(tick.bars)
+    return Session(begin, planner, strategy.universe.symbols, policy, budget).run(bars)
+
+
+def entry(advanced: Advanced) -> Entry:
+    """What the broker records of a step."""
+    step = advanced.step
+    return Entry("refused" if step.verdict == "reject" else "committed", msgspec.to_builtins(step), advanced.delta)

@@ -1,0 +1,182 @@
+"""The loop, without anything durable: bar in, orders filled, strategy asked, plan judged, next state.
+
+    tick -> signals -> plan -> simulate -> verify -> entry
+
+A session is a pure function of the market it begins in, the bars, the planner, the policy and the budget: run again
+on the same, it yields the same entries. `desk` makes them durable, `replay` compares them with what was recorded.
+
+A bar is the market's own event and happens whatever anyone plans. Orders proposed after it are one plan, judged as a
+whole: all of them are placed, or none. Bars at which nothing is on order and nobody says anything make one
+entry together, of at most `SPAN` of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any, Literal, NamedTuple, Protocol
+
+import msgspec
+
+from ..facts import Delta, Error, State, compose
+from ..gate.budget import Budget, Meter
+from ..gate.decision import Breach
+from ..gate.plan import make_plan
+from ..gate.policy import Policy
+from ..gate.verify import Verification
+from ..planners.strategy import Proposal
+from ..worlds.market import MarketWorld
+from ..worlds.market.actions import Tick
+from ..worlds.market.bars import FIELDS, Bars
+from ..worlds.market.schema import LIVE, Bar
+from ..worlds.market.spans import passed
+from ..worlds.market.units import show
+
+SPAN = 1024
+
+
+class BadFeed(Error):
+    """The bars do not follow from the state: an earlier time, an unknown symbol, a price off the tick."""
+
+    number, title = "WG380", "the market does not take this bar"
+
+
+class Proposer(Protocol):
+    """What a session asks: it sees each bar once, in order, and the state after it."""
+
+    def observe(self, bars: Iterable[tuple[str, Bar]]) -> None:
+        """Take the bars of one tick."""
+
+    def skim(self, rows: Iterable[Sequence[int]]) -> tuple[int, bool]:
+        """Take ticks by the closes of `symbols` until there is something to say: (how many, whether there is)."""
+
+    def look(self, bars: Iterable[tuple[str, Bar]]) -> None:
+        """See the bars of the tick at which there is something to say."""
+
+    def propose(self, state: State) -> Proposal:
+        """What to do now."""
+
+
+class Filled(msgspec.Struct, frozen=True, kw_only=True):
+    """A fill and its proof: placed and filled at clocks, at a price within the range of the bar."""
+
+    account: str
+    order: int
+    symbol: str
+    side: str
+    quantity: str
+    price: str
+    commission: str
+    realised: str
+    placed: int
+    at: int
+    low: str
+    high: str
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is recorded of one or more bars. `step` is the clock after them, `bars` how many they are."""
+
+    step: int
+    bars: int = 1
+    time: str
+    verdict: Literal["hold", "approve", "reject"] = "hold"
+    signals: tuple[tuple[int, str, str, str], ...] = ()
+    skipped: tuple[tuple[int, str, str, str], ...] = ()
+    actions: tuple[str, ...] = ()
+    breaches: tuple[Breach, ...] = ()
+    fills: tuple[Filled, ...] = ()
+
+
+class Advanced(NamedTuple):
+    """A step, its delta and the state that it leads to."""
+
+    step: Step
+    delta: Delta
+    state: State
+
+
+class Session:
+    """A loop from `state` on. `policy` and `budget` hold for each plan; `symbols` are those that the planner skims."""
+
+    def __init__(self, state: State, planner: Proposer, symbols: Sequence[str], policy: Policy, budget: Budget) -> None:
+        self.world, self.state, self.planner, self.policy, self.budget = MarketWorld(), state, planner, policy, budget
+        self.symbols = symbols
+
+    def run(self, bars: Bars) -> Iterator[Advanced]:
+        """An entry for every bar that the state has not seen, or for a stretch of them at which nothing happens."""
+        at, end = self.state.get("clock", ()) or 0, len(bars)
+        while at < end:
+            quiet, spoken = self._skimmed(bars, at) if bars.whole and self._at_rest() else (0, False)
+            if quiet:
+                yield self._pass(bars, at, at + quiet)
+            elif not spoken:
+                self.planner.observe(bars.at(at).bars)
+            if spoken or not quiet:
+                yield self._step(bars.at(at + quiet))
+            at = self.state.get("clock", ())
+
+    def _at_rest(self) -> bool:
+        """Nothing is on order."""
+        return not any(order.status in LIVE for order in self.state.select("order").values())
+
+    def _skimmed(self, bars: Bars, at: int) -> tuple[int, bool]:
+        """How many bars pass in silence, and whether something is said at the one after them."""
+        closes = [bars.column(symbol, "close")[at : at + SPAN] for symbol in self.symbols]
+        taken, spoken = self.planner.skim(zip(*closes, strict=True))
+        if spoken:
+            self.planner.look(bars.at(at + taken - 1).bars)
+        return taken - spoken, spoken
+
+    def _pass(self, bars: Bars, start: int, end: int) -> Advanced:
+        """Bars at which nothing happens, all at once; one by one where that cannot be, for `step` to say why."""
+        columns = {symbol: [bars.column(symbol, name)[start:end] for name in FIELDS] for symbol in bars.symbols}
+        moved = passed(self.state, bars.times[start:end], columns)
+        if moved is None:
+            delta = compose(*(self._tick(tick)[0] for tick in islice(bars.ticks(start), end - start)))
+        else:
+            self.state, delta = moved.state, moved.delta
+        step = Step(step=self.state.get("clock", ()), bars=end - start, time=bars.times[end - 1])
+        return Advanced(step, delta, self.state)
+
+    def _tick(self, tick: Tick) -> tuple[Delta, Any]:
+        moved = self.world.step(self.state, tick)
+        if refused := moved.observation.get("refused"):
+            raise BadFeed(
+                f"{refused['message']} ({refused['number']})", "a bar that follows", "Mend the bars and run again."
+            )
+        self.state = moved.state
+        return moved.delta, moved.observation
+
+    def _step(self, tick: Tick) -> Advanced:
+        delta, seen = self._tick(tick)
+        proposal = self.planner.propose(self.state)
+        actions = tuple(str(action) for action in proposal.actions)
+        found: dict[str, Any] = {}
+        if actions:
+            found, more = self._judged(actions)
+            delta = compose(delta, more)
+        step = Step(
+            step=self.state.get("clock", ()),
+            time=tick.time,
+            signals=tuple(map(tuple, proposal.signals)),  # type: ignore[arg-type]
+            skipped=tuple(map(tuple, proposal.skipped)),  # type: ignore[arg-type]
+            actions=actions,
+            fills=tuple(self._filled(seen.get("fills", ()))),
+            **found,
+        )
+        return Advanced(step, delta, self.state)
+
+    def _filled(self, fills: Iterable[dict[str, Any]]) -> Iterator[Filled]:
+        for seen in fills:
+            fill = self.state.get("fill", (seen["account"], seen["order"]))
+            yield Filled(**seen, placed=fill.placed, at=fill.at, low=show(fill.low), high=show(fill.high))
+
+    def _judged(self, actions: Sequence[str]) -> tuple[dict[str, Any], Delta]:
+        """Verify the plan of these actions; take its effect when it is approved."""
+        plan = make_plan(actions, world=self.world.name)
+        verified = Verification(self.world, self.state, plan, self.policy, Meter(self.budget), whole=False).of_plan()
+        if verified.decision.verdict != "approve":
+            return {"verdict": "reject", "breaches": verified.decision.breaches}, ()
+        self.state = verified.simulation.after
+        return {"verdict": "approve", "breaches": verified.warnings}, verified.simulation.delta

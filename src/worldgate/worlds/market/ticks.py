@@ -1,0 +1,249 @@
+"""One moment of the market: bars come in, orders fill, everything is marked at the new closes.
+
+In order: the bars are checked; live orders, in the order they were placed (then account, then id), expire,
+fill or stay; positions are marked; peaks and days move. A fill that opens something needs, after it,
+equity for the margin of what is held, with the tick's symbols at their opens and the traded one at its
+price; an order whose fill is not covered is rejected whole. Nothing is ever liquidated. Costs
+O(symbols of the tick * accounts + live orders + books).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from ...facts import Draft
+from ..contract import Observation, Outside
+from . import accounting
+from .actions import Tick, instant
+from .errors import BadBar, NotAfter, NotAnAction
+from .fills import capacity, commission, fill_price, traded
+from .orders import FREE, close_of, instrument_of, well_formed
+from .power import Power
+from .schema import LIVE, Bar, Book, Fill, Order, Position
+from .units import MOST, notional, show
+from .valuation import FLAT, NOTHING, mark, moved, worst_value
+
+Owned = tuple[str, str]
+"""(account, symbol) of a position, or (account, currency) of a book."""
+Numbered = tuple[str, int]
+"""(account, id) of an order."""
+Write = tuple[str, tuple[Any, ...], Any]
+
+_TICK, _BAR = (str, tuple), (str, int, int, int, int, int)
+
+
+def tick(draft: Draft, action: Tick) -> Observation:
+    """What the bars of one moment do."""
+    bars = _checked(draft, action)
+    session = _Session(draft, action.time[:10], bars)
+    for numbered, order in session.live:
+        session.orders[numbered] = session.met(numbered, order)
+    writes = [*session.settled(), ("clock", (), session.now), ("time", (), action.time)]
+    draft.write(writes)
+    draft.write(("bar", (symbol,), bar) for symbol, bar in bars.items())
+    return {"ok": True, "time": action.time, **session.said()}
+
+
+def _checked(draft: Draft, action: Tick) -> dict[str, Bar]:
+    """The tick's bars by symbol."""
+    well_formed(action, _TICK)
+    time, rows = action
+    last = draft.get("time", ())
+    try:
+        now = instant(time)
+    except Outside as error:
+        raise NotAnAction(error.found, error.expected) from error
+    if last is not None and now <= instant(last):
+        raise NotAfter(time, f"a time after {last}")
+    if not rows or any(type(row) is not tuple or tuple(map(type, row)) != (str, Bar) for row in rows):
+        raise NotAnAction(f"{rows!r:.80}", "pairs of a symbol and its Bar, at least one")
+    bars = dict(rows)
+    if len(bars) < len(rows):
+        raise BadBar(f"{len(rows)} bars of {len(bars)} symbols", "each symbol once")
+    for symbol, bar in rows:
+        well_formed(bar, _BAR)
+        problem = _problem(bar, time, instrument_of(draft, symbol).tick)
+        if problem:
+            raise BadBar(f"{symbol} {bar.time} {' '.join(map(show, bar[1:]))}", problem)
+    return bars
+
+
+def _problem(bar: Bar, time: str, tick: int) -> str:
+    """What the bar should be and is not; "" when nothing."""
+    at, opened, high, low, close, volume = bar
+    if at != time:
+        return f"a bar at {time}"
+    if not (0 < low <= opened <= high <= MOST and low <= close <= high and 0 <= volume <= MOST):
+        return "0 < low <= open, close <= high, and 0 <= volume"
+    return f"prices on the tick of {show(tick)}" if opened % tick or high % tick or low % tick or close % tick else ""
+
+
+class _Session:
+    """The working copy of one tick: what it touches, read once and written once."""
+
+    def __init__(self, draft: Draft, day: str, bars: dict[str, Bar]) -> None:
+        self.draft, self.day, self.bars = draft, day, bars
+        self.now: int = (draft.get("clock", ()) or 0) + 1
+        self.cash: dict[Owned, int] = dict(sorted(_selected(draft, "cash")))
+        self.books: dict[Owned, Book] = {purse: draft.get("book", purse) or Book() for purse in self.cash}
+        self.old_fills: list[tuple[Numbered, Fill]] = sorted(_selected(draft, "fill"))
+        orders = sorted(_selected(draft, "order"), key=lambda row: (row[1].placed, row[0]))
+        self.live: list[tuple[Numbered, Order]] = [row for row in orders if row[1].status in LIVE]
+        self.over: list[Numbered] = [key for key, order in orders if order.status not in LIVE]
+        self.orders: dict[Numbered, Order] = {}
+        self.fills: dict[Numbered, Fill] = {}
+        self.positions: dict[Owned, Position] = {}  # those that traded
+        self.paid: defaultdict[Owned, int] = defaultdict(int)
+        self.traded: defaultdict[Owned, int] = defaultdict(int)
+        self.posted: defaultdict[tuple[str, str, str], int] = defaultdict(int)
+        self.room: dict[str, int | None] = {}  # what may still fill of a symbol's volume
+        self.powers: dict[Owned, Power] = {}
+
+    # --- one order ---------------------------------------------------------------------------------
+
+    def met(self, numbered: Numbered, order: Order) -> Order:
+        """What this tick makes of a live order."""
+        if order.tif == "day" and order.day and order.day != self.day:
+            return order._replace(status="expired")
+        bar = self.bars.get(order.symbol)
+        if bar is None:
+            return order
+        after = self._filled(numbered, order, bar)
+        if after.status not in LIVE:
+            return after
+        return after._replace(status="cancelled") if after.tif == "ioc" else after._replace(day=after.day or self.day)
+
+    def _filled(self, numbered: Numbered, order: Order, bar: Bar) -> Order:
+        account, symbol = numbered[0], order.symbol
+        instrument = instrument_of(self.draft, symbol)
+        costs = self.draft.get("costs", (symbol,)) or FREE
+        price = fill_price(order, bar, costs, instrument.tick)
+        if symbol not in self.room:
+            self.room[symbol] = capacity(bar, costs, instrument.lot)
+        room, rest = self.room[symbol], order.quantity - order.filled
+        quantity = rest if room is None else min(room, rest)
+        if price is None or not quantity:
+            return order
+        value = notional(price, quantity)
+        fee = commission(costs, value, first=not order.filled)
+        before = self._position((account, symbol))
+        change = quantity if order.side == "buy" else -quantity
+        held, cost, realised = traded(before.quantity, before.cost, change, price)
+        purse = (account, instrument.currency)
+        if not self._power(*purse).take(symbol, before.quantity, held, price, instrument.margin, fee):
+            return order._replace(status="rejected")
+        self.positions[account, symbol] = before._replace(
+            quantity=held, cost=cost, realised=before.realised + realised, fees=before.fees + fee
+        )
+        self.paid[purse] -= fee + (value if order.side == "buy" else -value)
+        self.traded[purse] += value
+        if room is not None:
+            self.room[symbol] = room - quantity
+        for ledger, amount in accounting.of_fill(before, order.side, quantity, price, fee):
+            self.posted[account, ledger, instrument.currency] += amount
+        self.fills[numbered] = Fill(
+            symbol, order.side, quantity, price, fee, order.placed, self.now, bar.low, bar.high, realised
+        )
+        return order._replace(filled=order.filled + quantity, status="filled" if quantity == rest else "partial")
+
+    def _position(self, owned: Owned) -> Position:
+        """The position as it is now in this tick."""
+        return self.positions.get(owned) or self.draft.get("position", owned) or FLAT
+
+    def _power(self, account: str, currency: str) -> Power:
+        """What the account can cover, from the opens of this tick on."""
+        found = self.powers.get((account, currency))
+        if found is None:
+            found = self.powers[account, currency] = Power(self.books[account, currency])
+            for symbol, bar in self.bars.items():
+                instrument = instrument_of(self.draft, symbol)
+                held = self._position((account, symbol)).quantity if instrument.currency == currency else 0
+                if held:
+                    found.price(symbol, held, close_of(self.draft, symbol), bar.open, instrument.margin)
+        return found
+
+    # --- the whole ---------------------------------------------------------------------------------
+
+    def settled(self) -> Iterator[Write]:
+        """Everything the tick changes but the bars: positions and books at the new closes, money, orders, fills."""
+        draft, books = self.draft, dict(self.books)
+        working: defaultdict[Owned, list[Order]] = defaultdict(list)
+        for (account, _), order in self.orders.items():
+            working[account, order.symbol] += [order] if order.status in LIVE else []
+        for owned, currency in self._touched(working):
+            account, symbol = owned
+            stored = draft.get("position", owned)
+            position = self._position(owned)
+            if stored is None and position is FLAT:
+                continue
+            margin, bar = instrument_of(draft, symbol).margin, self.bars.get(symbol)
+            last = close_of(draft, symbol)
+            close = bar.close if bar else last
+            if owned in working:
+                position = _with_orders(position, working[owned], close)
+            old = mark(stored, margin, last) if stored else NOTHING
+            books[account, currency] = moved(books[account, currency], old, mark(position, margin, close))
+            yield "position", owned, position if position != FLAT else None
+        for purse, book in books.items():
+            yield "book", purse, self._book(purse, book)
+        if self.live or self.over or self.old_fills:
+            yield from self._orders()
+
+    def _touched(self, working: Iterable[Owned]) -> dict[tuple[Owned, str], None]:
+        """(position, currency) where this tick may change something: in its symbols, and where orders were live."""
+        of = {symbol: instrument_of(self.draft, symbol).currency for symbol in self.bars}
+        found = [((account, symbol), of[symbol]) for symbol in of for account, has in self.books if has == of[symbol]]
+        found += [(owned, instrument_of(self.draft, owned[1]).currency) for owned in working]
+        return dict.fromkeys(found)
+
+    def _book(self, purse: Owned, book: Book) -> Book:
+        equity = book.equity + self.paid.get(purse, 0)
+        earlier = book.traded if book.day == self.day else 0
+        peak = book.peak if book.peak > equity else equity
+        return Book._make((equity, *book[1:9], earlier + self.traded.get(purse, 0), peak, self.day))
+
+    def _orders(self) -> Iterator[Write]:
+        for purse, amount in self.paid.items():
+            yield "cash", purse, self.cash[purse] + amount
+        for address, amount in self.posted.items():
+            yield "journal", address, (self.draft.get("journal", address) or 0) + amount
+        for numbered in self.over:
+            yield "order", numbered, None
+        for numbered, _ in self.old_fills:
+            if numbered not in self.fills:
+                yield "fill", numbered, None
+        for numbered, order in self.orders.items():
+            yield "order", numbered, order
+        for numbered, fill in self.fills.items():
+            yield "fill", numbered, fill
+
+    def said(self) -> dict[str, Any]:
+        """Fills, and orders that came to an end without being filled."""
+        fills = [
+            {"account": account, "order": id_, "symbol": fill.symbol, "side": fill.side}
+            | {name: show(getattr(fill, name)) for name in ("quantity", "price", "commission", "realised")}
+            for (account, id_), fill in self.fills.items()
+        ]
+        ended = [
+            {"account": account, "order": id_, "status": order.status}
+            for (account, id_), order in self.orders.items()
+            if order.status not in (*LIVE, "filled")
+        ]
+        return ({"fills": fills} if fills else {}) | ({"ended": ended} if ended else {})
+
+
+def _selected(draft: Draft, relation: str) -> Iterable[Any]:
+    """All facts of a relation, as (key, value)."""
+    return draft.select(relation).items()
+
+
+def _with_orders(position: Position, orders: list[Order], close: int) -> Position:
+    """The position with what is left in its working orders, at their worst."""
+    sums = [0, 0, 0, 0]
+    for order in orders:
+        side = order.side == "sell"
+        sums[side] += order.quantity - order.filled
+        sums[2 + side] += worst_value(order, close)
+    return Position._make((*position[:4], *sums))

@@ -1,0 +1,96 @@
+"""The measures, by hand: exact, and worst case."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+
+from worldgate.worlds.market import ONE, Costs
+
+from .markets import WORLD, flat, market, run
+
+MAIN, MAIN_A, FIRST = ("main", "USD"), ("main", "A"), ("main", 1)
+KEYS = {"book": MAIN, "position": MAIN_A, "order": FIRST}
+
+
+def value(state, name):
+    measure = WORLD.measures[name]
+    found = measure.value(state, KEYS[measure.relation])
+    return found if found is None else Fraction(found, measure.scale)
+
+
+def test_before_anything_happens():
+    found = {name: value(market(), name) for name in WORLD.measures}
+    books = {"cash": 1000, "equity": 1000, "leverage": 0, "gross_exposure": 0, "net_exposure": 0, "turnover": 0}
+    assert found == dict.fromkeys(found) | books | {"drawdown": 0, "opening": 0}
+
+
+def test_with_a_position_and_working_orders():
+    state, _ = run(
+        market(shorting=True, margin=ONE // 2),
+        flat(1, "10"),
+        "buy 20 A limit 12.5",
+        "buy 30 A stop 20",
+    )
+    assert value(state, "cash") == 1000 - 250 - 600
+    assert value(state, "gross_exposure") == value(state, "net_exposure") == value(state, "opening") == 850
+    assert value(state, "leverage") == value(state, "position_share") == value(state, "turnover") == Fraction(85, 100)
+    assert value(state, "order_quantity") == 20
+    assert value(state, "order_value") == 250
+    assert value(state, "price_deviation") == Fraction(1, 4)
+    state, _ = run(state, flat(2, "12"), "sell 60 A")
+    assert value(state, "equity") == 1000
+    assert value(state, "cash") == 1000 - 240 - 600
+    assert value(state, "gross_exposure") == value(state, "position_value") == 240 + 600  # all buys; all sales: 480
+    assert value(state, "opening") == 600 + 480
+    assert value(state, "net_exposure") == 840
+    assert value(state, "turnover") == Fraction(240 + 600 + 720, 1000)
+    assert value(state, "order_quantity") is None
+    state, _ = run(state, "cancel 2")
+    assert value(state, "net_exposure") == -480
+    assert value(state, "position_value") == 480
+
+
+def test_a_short_position():
+    state, _ = run(market(shorting=True), flat(1, "10"), "sell 50 A", flat(2, "10"), flat(3, "12"))
+    assert value(state, "net_exposure") == -600
+    assert value(state, "leverage") == Fraction(600, 900)
+    assert value(state, "drawdown") == Fraction(1, 10)
+
+
+def test_what_is_left_of_an_order():
+    state, _ = run(market(costs=Costs(volume_share=ONE // 100)), flat(1, "10"), "buy 30 A", flat(2, "10"))
+    assert value(state, "order_quantity") == 20
+    assert value(state, "order_value") == 200
+    assert value(state, "price_deviation") is None
+
+
+def test_ratios_over_nothing_are_beyond_every_limit():
+    state, _ = run(market(shorting=True), flat(1, "10"), "sell 100 A", flat(2, "10"), flat(3, "25"))
+    assert value(state, "equity") < 0
+    assert value(state, "leverage") > 10**9
+    assert value(state, "position_share") > 10**9
+    assert value(state, "drawdown") > 1
+
+
+@pytest.mark.parametrize(
+    ("text", "eases"),
+    [("sell 10 A", True), ("sell 51 A", False), ("buy 1 A", False), ("cancel 2", True), ("withdraw 1 USD", True)],
+)
+def test_in_a_drawdown_only_what_opens_nothing_eases(text, eases):
+    before, _ = run(market(shorting=True), flat(1, "10"), "buy 50 A", flat(2, "10"), "buy 5 A limit 1", flat(3, "8"))
+    after, _ = run(before, text)
+    drawdown = WORLD.measures["drawdown"]
+    assert drawdown.eases(before, after, MAIN) is eases
+    assert 0 <= value(after, "drawdown") - Fraction(1, 10) < Fraction(1, ONE)  # a peak is rounded up
+
+
+def test_numbers_relations_and_events():
+    assert [measure.number for measure in WORLD.measures.values()] == [f"WG{number}" for number in range(450, 463)]
+    assert {measure.relation for measure in WORLD.measures.values()} == KEYS.keys() <= WORLD.schema.relations.keys()
+    assert [name for name, measure in WORLD.measures.items() if measure.eases] == ["drawdown"]
+    before = market()
+    after, _ = run(before, flat(1, "10"))
+    assert WORLD.event(before, after)
+    assert not WORLD.event(after, run(after, "buy 1 A")[0])
