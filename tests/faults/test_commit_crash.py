@@ -232,6 +232,7 @@ def case(request: pytest.FixtureRequest, tmp_path: Path) -> Case:
     return Case(tmp_path, RICH, CHANGES[request.param])
 
 
+@pytest.mark.usefixtures("platform")
 def test_killed_at_any_write(case: Case) -> None:
     outcomes = set()
     for number in range(1, case.writes + 1):
@@ -261,7 +262,12 @@ def test_killed_in_the_middle_of_any_data(tmp_path: Path) -> None:
     assert kills >= 2  # a file's content, and the journal
 
 
-@pytest.mark.parametrize("name", ["small", "kinds", "links"])
+@pytest.mark.parametrize(
+    ("name", "platform"),
+    [("small", "linux"), ("kinds", "linux"), ("links", "linux"), ("small", "posix")],
+    indirect=["platform"],
+)
+@pytest.mark.usefixtures("platform")
 def test_killed_at_any_write_and_again_at_any_write_of_the_recovery(tmp_path: Path, name: str) -> None:
     case = Case(tmp_path, RICH if name in CHANGES else SMALL, CHANGES.get(name, _small))
     pairs = 0
@@ -305,6 +311,7 @@ class Dead(Unsynced):
             raise OSError(EIO, os.strerror(EIO))
 
 
+@pytest.mark.usefixtures("platform")
 def test_when_rolling_back_fails_too_the_outcome_is_unknown_until_it_is_recovered(case: Case) -> None:
     unknown = 0
     for number in range(1, case.writes + 1):
@@ -325,9 +332,9 @@ def test_when_rolling_back_fails_too_the_outcome_is_unknown_until_it_is_recovere
 
 for _name in [name for name in vars(Writes) if not name.startswith("_")]:
 
-    def _late(self: Failing, *args: object, _name: str = _name) -> object:
+    def _late(self: Failing, *args: object, _name: str = _name, **named: object) -> object:
         count = self.count
-        result = getattr(Writes, _name)(self, *args)
+        result = getattr(Writes, _name)(self, *args, **named)
         if self.late and count < self.number <= self.count and self.failed:
             self.late = False
             raise OSError(self.error, os.strerror(self.error))
@@ -336,8 +343,16 @@ for _name in [name for name in vars(Writes) if not name.startswith("_")]:
     setattr(Failing, _name, _late)
 
 
-@pytest.mark.parametrize("late", [False, True], ids=["not done", "done and yet failed"])
-@pytest.mark.parametrize("error", [ENOSPC, EACCES, EIO], ids=["ENOSPC", "EACCES", "EIO"])
+@pytest.mark.parametrize(
+    ("error", "late", "platform"),
+    [
+        *((error, late, "linux") for error in (ENOSPC, EACCES, EIO) for late in (False, True)),
+        (EIO, True, "posix"),
+    ],
+    ids=[*(f"{name}-{when}" for name in ("ENOSPC", "EACCES", "EIO") for when in ("not", "done")), "EIO-done-posix"],
+    indirect=["platform"],
+)
+@pytest.mark.usefixtures("platform")
 def test_an_error_at_any_write_is_rolled_back(case: Case, error: int, late: bool) -> None:
     failures = 0
     counted = Failing(0, error)
@@ -381,6 +396,7 @@ def test_a_run_that_begins_again_and_is_killed_early_is_not_taken_for_its_first_
     assert not DirectoryTarget(root).outcome(RUN)
 
 
+@pytest.mark.usefixtures("platform")
 def test_a_stranger_in_the_way_of_a_recovery_is_left_alone(tmp_path: Path) -> None:
     """Between the crash and the recovery, someone puts a file where the commit had taken one away."""
     case = Case(tmp_path, SMALL, _small)

@@ -57,6 +57,7 @@ def as_user(work: Callable[[], object]) -> None:
     assert not in_child(lower)
 
 
+@pytest.mark.usefixtures("platform")
 def test_directories_that_forbid_writing_to_their_owner_are_changed_and_stay_so(place: Path) -> None:
     def work() -> None:
         case = Case(place, LOCKED, _edit)
@@ -70,6 +71,7 @@ def test_directories_that_forbid_writing_to_their_owner_are_changed_and_stay_so(
     as_user(work)
 
 
+@pytest.mark.usefixtures("platform")
 def test_killed_at_any_write(place: Path) -> None:
     def work() -> None:
         case = Case(place, LOCKED, _edit)

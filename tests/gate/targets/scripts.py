@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from tests.gate.targets.platforms import attributes_are_covered
 from worldgate.facts import Delta, Draft, State
 from worldgate.worlds.filesystem.blobs import MemoryBlobs
 from worldgate.worlds.filesystem.schema import ROOT, SCHEMA
@@ -99,7 +100,9 @@ class Script:
         self.draft.set("mode", (self.at(path),), mode)
 
     def xattr(self, path: str, name: str, value: bytes | None) -> None:
-        self.draft.set("xattr", (self.at(path), name), None if value is None else value.hex())
+        """Nothing where attributes are not covered."""
+        if attributes_are_covered():
+            self.draft.set("xattr", (self.at(path), name), None if value is None else value.hex())
 
     def chown(self, path: str, uid: int, gid: int) -> None:
         self.draft.set("uid", (self.at(path),), uid)

@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from errno import EINVAL
 from pathlib import Path
 
 import pytest
 
-from worldgate.gate.targets import writes
 from worldgate.gate.targets.writes import Writes
 
+pytestmark = pytest.mark.usefixtures("platform")
 
-@pytest.fixture(params=[False, True], ids=["renameat2", "without its flags"])
-def directory(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """An open directory with the files a and b; also as on a filesystem that knows no flags of renameat2."""
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Iterator[int]:
+    """An open directory with the files a and b."""
     (tmp_path / "a").write_bytes(b"a")
     (tmp_path / "b").write_bytes(b"b")
-    if request.param:
-
-        def lacking(*_: object) -> None:
-            raise OSError(EINVAL, "no such flag")
-
-        monkeypatch.setattr(writes, "_renameat2", lacking)
     descriptor = os.open(tmp_path, os.O_RDONLY)
     yield descriptor
     os.close(descriptor)

@@ -13,7 +13,12 @@ Not covered: programs that do not take the lock. One that writes to a file betwe
 it (right before its rename) and the rename, or through a descriptor it already holds, is not
 noticed; of facts that were only read, one that changes after the comparison is not. While a commit
 runs, others may see some of its renames and not yet the rest. Change times (ctime) and access times
-are not restored, nor are file flags. Linux only (renameat2, O_PATH, /proc).
+are not restored, nor are file flags.
+
+On other systems than Linux (`platform.py`, `worlds/filesystem/system.py`) these are not covered either: extended
+attributes and access control lists, which are lost from a file that gets new bytes; an exchange of names between the
+last look at a link, pipe, socket or unreadable inode and the change of its metadata. Where a filesystem cannot exchange
+two names, that of a file that is replaced is missing for a moment.
 """
 
 from __future__ import annotations
@@ -30,7 +35,6 @@ from ...facts import Delta, Error, State, compose
 from ...worlds.filesystem.blobs import Blobs
 from ...worlds.filesystem.directory import DirectorySource, split
 from ...worlds.filesystem.schema import ROOT, SCHEMA
-from ...worlds.filesystem.tree import mounts_beneath
 from ..base import Base, Mismatch, mismatches
 from . import journal as journals
 from .journal import JOURNAL, Held, Journal, Row
@@ -62,7 +66,7 @@ class DirectoryTarget:
 
     def source(self) -> DirectorySource:
         """The facts of the directory as it is now."""
-        return DirectorySource(self.root)
+        return DirectorySource(self.root, system=self._writes.system)
 
     def state(self) -> State:
         return State.of(SCHEMA, source=self.source())
@@ -166,13 +170,30 @@ class _Commit:
             path = self.layout.bodies[body].id
             owner = self._status(path).st_uid
             require(user in (0, owner), "owner", f"{path!r} of user {owner}", f"an inode of user {user}")
-        leaving = (slot.before for slot in self.layout.slots if slot.before != slot.after)
-        moving = {self.layout.bodies[body].id for body in leaving if body is not None} | set(self.layout.doomed)
-        for mount in mounts_beneath(self.source.root):
+        leaving = {slot.before for slot in self.layout.slots if slot.before != slot.after} - {None}
+        tops = {body.id: body.kind for index, body in enumerate(self.layout.bodies) if index in leaving}
+        moving = tops.keys() | set(self.layout.doomed)
+        for mount in self.source.mounts(path for path, kind in tops.items() if kind == "dir"):
             path = mount
             while path != ROOT:
                 require(path not in moving, "mount", f"a mount point at {mount!r}", "no mounts in what moves or goes")
                 path = split(path)[0]
+        self._check_covered()
+
+    def _check_covered(self) -> None:
+        """What this system lacks: attributes, names that the filesystem tells apart whatever they are."""
+        system = self.writes.system
+        if not system.attributes:
+            named = [str(edit.key[0]) for edit in self.net if edit.relation == "xattr"]
+            require(not named, "attributes", f"attributes of {', '.join(named)}", "none on this system")
+        if not system.exact:
+            met: dict[tuple[int, str], str] = {}
+            for slot in self.layout.slots:
+                if slot.after is not None:
+                    other = met.setdefault((slot.parent, self.workplace.folded(slot.name)), slot.name)
+                    require(
+                        other == slot.name, "name", f"{other!r} and {slot.name!r}", "names that are told apart here"
+                    )
 
     def _held(self) -> list[int]:
         """Old bodies whose metadata or times this commit changes, or may have to."""
@@ -269,11 +290,8 @@ class _Commit:
         else:
             return False
         tree.settle_descriptors()
-        inode = tree.inode(index)
-        try:
+        with tree.inode(index) as inode:
             set_metadata(self.writes, inode, *wanted)
-        finally:
-            os.close(inode)
         return body.kind != "dir" and body.change is not None
 
     def _check_doomed(self, tree: Tree) -> None:

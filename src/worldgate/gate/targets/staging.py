@@ -10,6 +10,7 @@ import stat
 from collections.abc import Callable
 
 from ...worlds.filesystem.blobs import Blobs, digest
+from ...worlds.filesystem.system import Inode
 from .layout import Body, Made
 from .moves import STAGE
 from .refusals import require
@@ -35,7 +36,7 @@ class Staging:
 
     def make(self) -> dict[int, tuple[int, int]]:
         """The inode number and format of each new body."""
-        makers: dict[str, Callable[[int, str, Made], int]] = {
+        makers: dict[str, Callable[[int, str, Made], Inode]] = {
             "file": self._file, "dir": self._dir, "symlink": self._symlink,
         }  # fmt: skip
         for index, body in enumerate(self.bodies):
@@ -45,21 +46,18 @@ class Staging:
             self.writes.syncfs(self.stage)
         return self.numbers
 
-    def _one(self, index: int, made: Made, make: Callable[[int, str, Made], int]) -> None:
+    def _one(self, index: int, made: Made, make: Callable[[int, str, Made], Inode]) -> None:
         parent, name = (STAGE, f"{index}.0") if made.home is None else made.home
         directory = self._directory(parent)
         try:
-            inode = make(directory, name, made)
-            try:
+            with make(directory, name, made) as inode:
                 attributes: dict[str, str | None] = dict(made.xattrs)
                 mode = None if make == self._dir and late(made) else made.mode
                 set_metadata(self.writes, inode, mode, made.uid, made.gid, attributes)
                 if make == self._file and not self.many:
-                    self.writes.fsync(inode)
-                status = os.fstat(inode)
+                    self.writes.fsync(inode.descriptor)
+                status = inode.status()
                 self.numbers[index] = (status.st_ino, stat.S_IFMT(status.st_mode))
-            finally:
-                os.close(inode)
             for count in range(1, made.links if made.home is None else 1):
                 self.writes.link(directory, name, directory, f"{index}.{count}")
         finally:
@@ -74,29 +72,25 @@ class Staging:
             names.append(name)
         current = os.dup(self.stage)
         for name in reversed(names):
-            following = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=current)
+            following = self.writes.system.enter(current, name)
             os.close(current)
             current = following
         return current
 
-    def _file(self, directory: int, name: str, made: Made) -> int:
+    def _file(self, directory: int, name: str, made: Made) -> Inode:
         assert made.content is not None
         data = self.blobs.get(made.content)
         good = digest(data) == made.content and len(data) == made.size
         require(
             good, "content", f"{len(data)} bytes with hash {digest(data)[:12]}", f"{made.size}, {made.content[:12]}"
         )
-        return self.writes.create(directory, name, data)
+        return Inode.of(self.writes.create(directory, name, data))
 
-    def _dir(self, directory: int, name: str, _: Made) -> int:
+    def _dir(self, directory: int, name: str, _: Made) -> Inode:
         self.writes.mkdir(directory, name)
-        return _open_path(directory, name)
+        return self.writes.system.hold(directory, name)
 
-    def _symlink(self, directory: int, name: str, made: Made) -> int:
+    def _symlink(self, directory: int, name: str, made: Made) -> Inode:
         assert made.target is not None
         self.writes.symlink(made.target, directory, name)
-        return _open_path(directory, name)
-
-
-def _open_path(directory: int, name: str) -> int:
-    return os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+        return self.writes.system.hold(directory, name)

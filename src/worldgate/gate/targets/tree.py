@@ -14,16 +14,15 @@ from collections.abc import Callable
 from errno import ESTALE
 from typing import Literal
 
+from ...worlds.filesystem.system import Inode
 from . import moves
 from .journal import Journal, name_of
 from .layout import ROOT_BODY
 from .moves import STAGE, Move, Place
-from .writes import Writes, proc_path
+from .writes import Writes
 
 Check = Callable[[int, os.stat_result], None]
 
-_DIR = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_ANY = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 _OPEN_AT_MOST = 128
 
 
@@ -58,12 +57,12 @@ class Tree:
         for place in self.places:
             by_parent[place.parent].append(place)
         located = [ROOT_BODY]
-        for name in sorted(os.listdir(proc_path(self.stage))):
+        self._unlock(ROOT_BODY, os.fstat(self.root))
+        for name in sorted(os.listdir(self.stage)):
             located += self._look(Place(STAGE, name))
         while located:
             parent = located.pop()
             self.settle_descriptors()
-            self._unlock(parent)
             for place in by_parent.pop(parent, ()):
                 located += self._look(place)
         lost = [place for places in by_parent.values() for place in places]
@@ -85,7 +84,10 @@ class Tree:
                 return []
             raise Displaced(f"{place.name!r} is something that is neither from before nor from after")
         self._put(place, body)
-        return [body] if self.is_dir(body) else []
+        if not self.is_dir(body):
+            return []
+        self._unlock(body, status)
+        return [body]
 
     def rearrange(self, which: Literal["before", "after"], check: Check | None = None) -> None:
         """Move every body to where it was before, or is to be after."""
@@ -106,14 +108,17 @@ class Tree:
     # --- opening ----------------------------------------------------------------------------------------
 
     def directory(self, body: int) -> int:
-        """A descriptor (O_PATH) of a directory body, valid until the next `settle_descriptors`."""
+        """A descriptor of a directory body to reach names by, valid until the next `settle_descriptors`."""
         missing = []
         while body not in (STAGE, ROOT_BODY) and body not in self._open:
             missing.append(body)
             body = self.place(body).parent
         current = self.stage if body == STAGE else self.root if body == ROOT_BODY else self._open[body]
         for body in reversed(missing):
-            current = self._open[body] = self._checked(current, self.place(body).name, body, _DIR)
+            name = self.place(body).name
+            current = self.writes.system.enter(current, name)
+            self._require(name, body, Inode.of(current))
+            self._open[body] = current
         return current
 
     def place(self, body: int) -> Place:
@@ -126,36 +131,38 @@ class Tree:
             return place
         raise Displaced(f"inode {self.journal.bodies[body].number} is nowhere")
 
-    def inode(self, body: int) -> int:
-        """A new descriptor (O_PATH) of any body. The caller closes it."""
+    def inode(self, body: int) -> Inode:
+        """Any body, held. The caller closes it."""
         if body == ROOT_BODY:
-            return os.dup(self.root)
+            return Inode.of(os.dup(self.root))
         place = self.place(body)
-        return self._checked(self.directory(place.parent), place.name, body, _ANY)
+        inode = self.writes.system.hold(self.directory(place.parent), place.name)
+        self._require(place.name, body, inode)
+        return inode
 
-    def _checked(self, parent: int, name: str, body: int, flags: int) -> int:
-        """A descriptor of `name`, if it is that body."""
-        descriptor = os.open(name, flags, dir_fd=parent)
-        status = os.fstat(descriptor)
-        if (status.st_ino, status.st_dev) != (self.journal.bodies[body].number, self.journal.device):
-            os.close(descriptor)
-            raise Displaced(f"{name!r} is another inode now")
-        return descriptor
+    def _require(self, name: str, body: int, inode: Inode) -> None:
+        """Close what was opened and raise, unless it is that body."""
+        try:
+            status = inode.status()
+            if (status.st_ino, status.st_dev) != (self.journal.bodies[body].number, self.journal.device):
+                raise Displaced(f"{name!r} is another inode now")
+        except BaseException:
+            os.close(inode.descriptor)
+            raise
 
     def settle_descriptors(self) -> None:
         """Close what is open when it is much."""
         if len(self._open) > _OPEN_AT_MOST:
             self.close()
 
-    def _unlock(self, body: int) -> None:
+    def _unlock(self, body: int, status: os.stat_result) -> None:
         """Let an unprivileged owner work in a directory whose mode forbids it; whoever asked sets it again."""
         row = self.journal.bodies[body]
         if self._privileged or (row.held is None and not row.new):
             return
-        descriptor = self.directory(body)
-        status = os.fstat(descriptor)
         if status.st_mode & 0o700 != 0o700 and status.st_uid == os.geteuid():
-            self.writes.chmod(descriptor, stat.S_IMODE(status.st_mode) | 0o700)
+            with self.inode(body) as inode:
+                self.writes.chmod(inode, stat.S_IMODE(status.st_mode) | 0o700)
 
     # --- moving --------------------------------------------------------------------------------------------
 
@@ -169,7 +176,11 @@ class Tree:
             other = self.holds.get(move.target)
             if other is not None:
                 self._check(move.target, other, check, met)
-            getattr(self.writes, move.kind)(source, move.source.name, target, move.target.name)
+            if move.kind == "rename":
+                private = move.target.parent == STAGE
+                self.writes.rename(source, move.source.name, target, move.target.name, private=private)
+            else:
+                getattr(self.writes, move.kind)(source, move.source.name, target, move.target.name)
             if move.kind != "link":
                 self._put(move.source, other)
             self._put(move.target, move.body)

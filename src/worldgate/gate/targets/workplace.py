@@ -14,6 +14,7 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
@@ -21,11 +22,12 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from ...worlds.filesystem.directory import WORKPLACE
+from ...worlds.filesystem.system import Inode
 from . import journal as journals
 from .journal import DECIDED, JOURNAL, Held, Journal
 from .refusals import BadWorkplace, OutcomeUnknown
 from .tree import Tree
-from .writes import Writes, proc_path
+from .writes import Writes
 
 _DIR = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _TIMES = WORKPLACE + ".times"
@@ -84,13 +86,10 @@ class Workplace:
         """Metadata and times of one body as they were; whether that changed something else than a directory."""
         before = self.writes.count
         tree.settle_descriptors()
-        inode = tree.inode(body)
-        try:
+        with tree.inode(body) as inode:
             set_metadata(self.writes, inode, held.mode, held.uid, held.gid, held.xattrs)
-            if os.fstat(inode).st_mtime_ns != held.mtime:
+            if inode.status().st_mtime_ns != held.mtime:
                 self.writes.utime(inode, held.atime, held.mtime)
-        finally:
-            os.close(inode)
         return self.writes.count > before and not tree.is_dir(body)
 
     def make_durable(self, tree: Tree, stage: int, everything: bool) -> None:
@@ -144,6 +143,16 @@ class Workplace:
         for outcome, name in DECIDED.items():
             if self.decided(outcome) == run:  # type: ignore[arg-type]
                 self.writes.unlink(self.gate, name)
+
+    def folded(self, name: str) -> str:
+        """What two names have in common that are one to this filesystem; for systems that may not tell them apart."""
+        composed = unicodedata.normalize("NFC", name)
+        try:
+            other = os.stat(WORKPLACE.upper(), dir_fd=self.root, follow_symlinks=False)
+        except FileNotFoundError:
+            return composed
+        same = os.path.samestat(other, os.fstat(self.gate))
+        return unicodedata.normalize("NFC", composed.casefold()) if same else composed
 
     # --- the stage --------------------------------------------------------------------------------------
 
@@ -213,7 +222,8 @@ class Workplace:
             for child, is_dir in rows:
                 if is_dir:
                     self._unlock(inner, child)  # a directory that moves is written to
-                    self.writes.rename(inner, child, stage, next(str(n) for n in numbers if str(n) not in taken))
+                    free = next(str(n) for n in numbers if str(n) not in taken)
+                    self.writes.rename(inner, child, stage, free, private=True)
                 else:
                     self.writes.unlink(inner, child)
         finally:
@@ -221,37 +231,33 @@ class Workplace:
         self.writes.rmdir(stage, name)
 
     def _unlock(self, directory: int, name: str) -> None:
-        inode = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
-        try:
-            if os.geteuid() != 0 and os.fstat(inode).st_mode & 0o700 != 0o700:
+        with self.writes.system.hold(directory, name) as inode:
+            if os.geteuid() != 0 and inode.status().st_mode & 0o700 != 0o700:
                 self.writes.chmod(inode, 0o700)
-        finally:
-            os.close(inode)
 
 
 def set_metadata(
-    writes: Writes, inode: int, mode: int | None, uid: int | None, gid: int | None, xattrs: dict[str, str | None]
+    writes: Writes, inode: Inode, mode: int | None, uid: int | None, gid: int | None, xattrs: dict[str, str | None]
 ) -> None:
     """Make the metadata of an inode these; writes only what differs. None for mode, uid, gid: leave it."""
-    now = os.fstat(inode)
-    path = proc_path(inode)
+    now = inode.status()
     wanted = (now.st_uid if uid is None else uid, now.st_gid if gid is None else gid)
     final = stat.S_IMODE(now.st_mode) if mode is None else mode
     if wanted != (now.st_uid, now.st_gid):
         writes.chown(inode, *wanted)  # first: it clears set-id bits and capabilities
     for name, value in xattrs.items():
-        found = _xattr(path, name)
+        found = _xattr(inode, name)
         if value is None and found is not None:
             writes.removexattr(inode, name)
         elif value is not None and found != bytes.fromhex(value):
             writes.setxattr(inode, name, bytes.fromhex(value))
-    if not stat.S_ISLNK(now.st_mode) and stat.S_IMODE(os.fstat(inode).st_mode) != final:
+    if not stat.S_ISLNK(now.st_mode) and stat.S_IMODE(inode.status().st_mode) != final:
         writes.chmod(inode, final)
 
 
-def _xattr(path: str, name: str) -> bytes | None:
+def _xattr(inode: Inode, name: str) -> bytes | None:
     try:
-        return os.getxattr(path, name)
+        return os.getxattr(inode.at, name)
     except OSError:
         return None
 
@@ -326,7 +332,7 @@ def _establish(root: int, writes: Writes) -> None:
 def _put_times_back(root: int, writes: Writes, atime: int, mtime: int) -> None:
     with suppress(FileNotFoundError):
         writes.unlink(root, _TIMES)
-    writes.utime(root, atime, mtime)
+    writes.utime(Inode.of(root), atime, mtime)
     with suppress(FileNotFoundError, NotADirectoryError):
         writes.unlink(root, f"{WORKPLACE}/times")
 

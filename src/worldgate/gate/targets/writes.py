@@ -2,36 +2,33 @@
 
 Each call first reports to `point` with its number and name, so a test can enumerate all of them and
 kill the process, or fail the call, at each. Nothing here decides anything. Names are always relative
-to an open directory; metadata is changed through a descriptor opened with O_PATH, by way of
-/proc/self/fd, which also works for what may not be read. Linux only.
+to an open directory, and metadata is that of an inode that is held. What differs between systems is
+in `platform.py`; what a filesystem cannot do in one call is done here in several, each reported.
 """
 
 from __future__ import annotations
 
-import ctypes
 import os
+import stat
 from collections.abc import Callable
 from contextlib import suppress
-from errno import EEXIST, EINVAL, ENOSYS
+from errno import EEXIST, EMLINK, ENOTSUP, EPERM
 
-_NOREPLACE, _EXCHANGE = 1, 2
-_LACKING = (EINVAL, ENOSYS)
+from ...worlds.filesystem.system import Inode
+from .platform import HERE, LACKING, Platform
+
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-
-_libc = ctypes.CDLL(None, use_errno=True)
-
-
-def proc_path(descriptor: int) -> str:
-    """A path that leads to exactly the inode this descriptor stands for."""
-    return f"/proc/self/fd/{descriptor}"
+_NO_LINK = frozenset({EPERM, EMLINK, ENOTSUP})
 
 
 class Writes:
-    """The writing system calls. `point(number, name)` is called right before each."""
+    """The writing system calls of a platform (this one). `point(number, name)` is called right before each."""
 
-    def __init__(self, point: Callable[[int, str], None] | None = None) -> None:
+    def __init__(self, point: Callable[[int, str], None] | None = None, platform: Platform | None = None) -> None:
         self.count = 0
         self._point = point
+        self.platform = platform or HERE
+        self.system = self.platform.system
 
     def _next(self, name: str) -> None:
         self.count += 1
@@ -63,12 +60,11 @@ class Writes:
 
     def fsync(self, descriptor: int) -> None:
         self._next("fsync")
-        os.fsync(descriptor)
+        self.platform.flush(descriptor)
 
     def syncfs(self, descriptor: int) -> None:
         self._next("syncfs")
-        if _libc.syncfs(descriptor) != 0:
-            raise _error("syncfs")
+        self.platform.flush_all(descriptor)
 
     # --- names ------------------------------------------------------------------------------------
 
@@ -84,27 +80,46 @@ class Writes:
         self._next("link")
         os.link(name, new, src_dir_fd=source, dst_dir_fd=target, follow_symlinks=False)
 
-    def rename(self, source: int, name: str, target: int, new: str) -> None:
-        """Rename to a name that must be free: what another program put there is never replaced."""
+    def rename(self, source: int, name: str, target: int, new: str, *, private: bool = False) -> None:
+        """Rename to a name that must be free: what another program put there is never replaced.
+
+        `private`: only the gate writes to the target. Else, only the gate writes to the source. Where the filesystem
+        lacks the call, both names are there for a moment, and what another program makes between a look and the rename
+        is replaced: an empty directory by a directory, and where there are no hard links a file by a file.
+        """
         self._next("rename")
         try:
-            _renameat2(source, name, target, new, _NOREPLACE)
+            self.platform.rename_with(self.platform.free, source, name, target, new)
         except OSError as error:
-            if error.errno not in _LACKING:
+            if error.errno not in LACKING:
                 raise
-            _rename_checked(source, name, target, new)  # the filesystem lacks the flag
+            if private or not self._linked_instead(source, name, target, new):
+                _rename_checked(source, name, target, new)
 
-    def exchange(self, source: int, name: str, target: int, other: str) -> None:
-        """Swap two names at once, neither ever missing; on a filesystem that cannot, by three renames."""
+    def _linked_instead(self, source: int, name: str, target: int, new: str) -> bool:
+        """Whether a second link could stand for the rename: not of a directory, nor on every filesystem."""
+        if stat.S_ISDIR(os.stat(name, dir_fd=source, follow_symlinks=False).st_mode):
+            return False
+        try:
+            self.link(source, name, target, new)
+        except OSError as error:
+            if error.errno in _NO_LINK:
+                return False
+            raise
+        self.unlink(source, name)
+        return True
+
+    def exchange(self, stage: int, name: str, target: int, other: str) -> None:
+        """Swap a name in the stage with another, neither ever missing; by three renames where that cannot be."""
         self._next("exchange")
         try:
-            _renameat2(source, name, target, other, _EXCHANGE)
+            self.platform.rename_with(self.platform.exchange, stage, name, target, other)
         except OSError as error:
-            if error.errno not in _LACKING:
+            if error.errno not in LACKING:
                 raise
-            self.rename(target, other, source, f"{name}~")
-            self.rename(source, name, target, other)
-            self.rename(source, f"{name}~", source, name)
+            self.rename(target, other, stage, f"{name}~", private=True)
+            self.rename(stage, name, target, other)
+            self.rename(stage, f"{name}~", stage, name, private=True)
 
     def replace(self, source: int, name: str, target: int, new: str) -> None:
         """Rename over what is there. Only for names in the gate's own directory."""
@@ -119,32 +134,27 @@ class Writes:
         self._next("rmdir")
         os.rmdir(name, dir_fd=directory)
 
-    # --- metadata, of the inode an O_PATH descriptor stands for ---------------------------------------
+    # --- metadata, of an inode that is held ------------------------------------------------------------
 
-    def chmod(self, inode: int, mode: int) -> None:
+    def chmod(self, inode: Inode, mode: int) -> None:
         self._next("chmod")
-        os.chmod(proc_path(inode), mode)
+        os.chmod(inode.at, mode, **inode.how)
 
-    def chown(self, inode: int, uid: int, gid: int) -> None:
+    def chown(self, inode: Inode, uid: int, gid: int) -> None:
         self._next("chown")
-        os.chown(proc_path(inode), uid, gid)
+        os.chown(inode.at, uid, gid, **inode.how)
 
-    def utime(self, inode: int, atime_ns: int, mtime_ns: int) -> None:
+    def utime(self, inode: Inode, atime_ns: int, mtime_ns: int) -> None:
         self._next("utime")
-        os.utime(proc_path(inode), ns=(atime_ns, mtime_ns))
+        os.utime(inode.at, ns=(atime_ns, mtime_ns), **inode.how)
 
-    def setxattr(self, inode: int, name: str, value: bytes) -> None:
+    def setxattr(self, inode: Inode, name: str, value: bytes) -> None:
         self._next("setxattr")
-        os.setxattr(proc_path(inode), name, value)
+        os.setxattr(inode.at, name, value)
 
-    def removexattr(self, inode: int, name: str) -> None:
+    def removexattr(self, inode: Inode, name: str) -> None:
         self._next("removexattr")
-        os.removexattr(proc_path(inode), name)
-
-
-def _renameat2(source: int, name: str, target: int, new: str, flags: int) -> None:
-    if _libc.renameat2(source, os.fsencode(name), target, os.fsencode(new), flags) != 0:
-        raise _error(new)
+        os.removexattr(inode.at, name)
 
 
 def _rename_checked(source: int, name: str, target: int, new: str) -> None:
@@ -152,8 +162,3 @@ def _rename_checked(source: int, name: str, target: int, new: str) -> None:
         os.lstat(new, dir_fd=target)
         raise FileExistsError(EEXIST, os.strerror(EEXIST), new)
     os.rename(name, new, src_dir_fd=source, dst_dir_fd=target)
-
-
-def _error(name: str) -> OSError:
-    number = ctypes.get_errno()
-    return OSError(number, os.strerror(number), name)

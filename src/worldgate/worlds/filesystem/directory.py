@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import stat
 import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
@@ -23,6 +23,7 @@ from typing import Any, Final
 from ...facts import Error, Fact, Key, Value
 from .blobs import EMPTY, MissingBlob
 from .schema import ROOT, SCHEMA
+from .system import HERE, System
 from .tree import (
     WORKPLACE,
     ChangedMeanwhile,
@@ -31,6 +32,7 @@ from .tree import (
     changed,
     hash_descriptor,
     join,
+    misspelled,
     mounts_beneath,
     same,
     split,
@@ -60,17 +62,18 @@ Groups = Mapping[tuple[int, int, int], tuple[str, ...]]
 class DirectorySource:
     """The facts of the directory at `root`; a `worldgate.facts.Source`. Ids are relative paths."""
 
-    def __init__(self, root: Path | str, *, exclude: tuple[str, ...] = (WORKPLACE,)) -> None:
+    def __init__(self, root: Path | str, *, exclude: tuple[str, ...] = (WORKPLACE,), system: System = HERE) -> None:
         try:
             descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
             raise unreadable(str(root), error) from error
         path = Path(os.path.realpath(root))
-        self._begin(path, Tree(descriptor, frozenset(exclude), mounts_beneath(path)))
+        mounts = mounts_beneath(path) if system.mounts else frozenset()
+        self._begin(path, Tree(descriptor, frozenset(exclude), mounts, system))
 
     @classmethod
     def at(cls, descriptor: int, *, exclude: tuple[str, ...] = (WORKPLACE,)) -> DirectorySource:
-        """A source over an open directory, which need not have a path. The descriptor is duplicated."""
+        """A source over an open directory, which need not have a path (Linux). The descriptor is duplicated."""
         source = cls.__new__(cls)
         own = os.dup(descriptor)
         source._begin(Path(f"/proc/self/fd/{own}"), Tree(own, frozenset(exclude), frozenset()))
@@ -80,6 +83,7 @@ class DirectorySource:
         self.root, self._tree = root, tree
         self._stats: dict[str, os.stat_result | None] = {}
         self._entries: dict[str, Mapping[Key, Any]] = {}
+        self._names: dict[str, frozenset[str]] = {}
         self._xattrs: dict[str, Mapping[Key, Any]] = {}
         self._texts: dict[tuple[str, str], str] = {}
         self._groups: Groups | None = None
@@ -105,7 +109,10 @@ class DirectorySource:
     def select(self, relation: str, prefix: Key) -> Mapping[Key, Value]:
         """The entries of one directory, or the extended attributes of one inode."""
         if relation == "entry":
-            return self._listed(str(prefix[0]))
+            directory = str(prefix[0])
+            if not self._tree.system.exact:
+                self.lstat(directory)  # raises for another spelling
+            return self._listed(directory)
         if relation == "xattr":
             inode = str(prefix[0])
             status = self.status(inode)
@@ -149,7 +156,9 @@ class DirectorySource:
         if status is _UNASKED:
             status, parent = self._tree.stat(path)
             if parent is not None:
-                self._watch(split(path)[0], parent)
+                directory = split(path)[0]
+                self._check_spelling(directory if status is None else path)
+                self._watch(directory, parent)
             self._stats[path] = status
         found: os.stat_result | None = status
         return found
@@ -202,6 +211,12 @@ class DirectorySource:
             self._groups = _grouped(rows)
         return digest.hexdigest()
 
+    def mounts(self, paths: Iterable[str]) -> frozenset[str]:
+        """The mount points beneath any of these directories, as they are now; perhaps others as well."""
+        if self._tree.system.mounts:
+            return mounts_beneath(self.root)
+        return frozenset(mount for path in paths for mount in self._tree.mounted(path))
+
     def open_directory(self, path: str, flags: int) -> int:
         """A descriptor of a directory; FileNotFoundError when none is at that path."""
         return self._tree.open(path, flags)
@@ -216,6 +231,22 @@ class DirectorySource:
         return descriptor
 
     # --- leaves -------------------------------------------------------------------------------------
+
+    def _check_spelling(self, path: str) -> None:
+        """Raise for a path that only leads somewhere because the filesystem takes one spelling for another."""
+        if self._tree.system.exact or path == ROOT:
+            return
+        directory = ROOT
+        for name in path.split("/"):
+            names = self._names.get(directory)
+            if names is None:
+                try:
+                    names = self._names[directory] = self._tree.names(directory)
+                except FileNotFoundError:
+                    raise changed(directory) from None
+            if name not in names:
+                raise misspelled(path)
+            directory = join(directory, name)
 
     def _watch(self, directory: str, now: os.stat_result) -> None:
         """Keep a directory's status, or raise when it is no longer as it was kept."""

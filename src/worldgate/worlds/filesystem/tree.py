@@ -4,6 +4,8 @@ Every path is opened one component at a time from the root's descriptor without 
 links, so exchanging a directory for a link while it is read cannot lead outside. Nothing is kept;
 `directory.py` does that.
 
+How the operating system is asked is in `system.py`.
+
 Not part of a tree: names at its root that are excluded, mount points beneath it and what is under them.
 """
 
@@ -20,12 +22,12 @@ from typing import Final
 
 from ...facts import Error
 from .schema import ROOT
+from .system import HERE, Inode, System
 
 WORKPLACE: Final = ".worldgate"
 """The name at the root of a workspace that belongs to the gate and not to the world."""
 
 LIST: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-STEP: Final = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _ABSENT: Final = frozenset({ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG, EINVAL})
 _CHUNK: Final = 1 << 20
@@ -53,8 +55,8 @@ def split(path: str) -> tuple[str, str]:
 class Tree:
     """A directory tree behind a descriptor, which it closes when it is collected."""
 
-    def __init__(self, descriptor: int, exclude: frozenset[str], mounts: frozenset[str]) -> None:
-        self._fd, self._exclude, self.mounts = descriptor, exclude, mounts
+    def __init__(self, descriptor: int, exclude: frozenset[str], mounts: frozenset[str], system: System = HERE) -> None:
+        self._fd, self._exclude, self.mounts, self.system = descriptor, exclude, mounts, system
         self._device = os.fstat(descriptor).st_dev
         weakref.finalize(self, os.close, descriptor)
 
@@ -67,8 +69,10 @@ class Tree:
             return True
         return bool(self.mounts) and any("/".join(parts[: end + 1]) in self.mounts for end in range(len(parts)))
 
-    def open(self, directory: str, flags: int = STEP) -> int:
+    def open(self, directory: str, flags: int | None = None) -> int:
         """A descriptor of a directory of the tree; FileNotFoundError when none is at that path."""
+        step = self.system.step
+        flags = step if flags is None else flags
         if directory == ROOT:
             return os.open(".", flags, dir_fd=self._fd)
         if self.outside(directory):
@@ -76,7 +80,7 @@ class Tree:
         current = self._fd
         *above, last = directory.split("/")
         try:
-            for part, how in (*((part, STEP) for part in above), (last, flags)):
+            for part, how in (*((part, step) for part in above), (last, flags)):
                 following = os.open(part, how, dir_fd=current)
                 if current != self._fd:
                     os.close(current)
@@ -140,6 +144,32 @@ class Tree:
         """Directories of another device are mount points; an overlay gives files other device numbers."""
         return None if stat.S_ISDIR(status.st_mode) and status.st_dev != self._device else status
 
+    def names(self, directory: str) -> frozenset[str]:
+        """The names in a directory, as they are spelled there."""
+        descriptor = self.open(directory, LIST)
+        try:
+            return frozenset(os.listdir(descriptor))
+        finally:
+            os.close(descriptor)
+
+    def mounted(self, directory: str) -> Iterator[str]:
+        """The mount points beneath a directory, found by their device: `listing` leaves them out."""
+        pending = [directory]
+        while pending:
+            current = pending.pop()
+            descriptor = self.open(current, LIST)
+            try:
+                with os.scandir(descriptor) as entries:
+                    rows = [(join(current, row.name), row.stat(follow_symlinks=False)) for row in entries]
+            finally:
+                os.close(descriptor)
+            for path, status in rows:
+                if stat.S_ISDIR(status.st_mode):
+                    if self._shown(status) is None:
+                        yield path
+                    else:
+                        pending.append(path)
+
     def walk(self) -> Iterator[tuple[str, os.stat_result]]:
         """(path, `lstat`) of everything beneath the root, parents first, in the same order each time."""
         pending = [ROOT]
@@ -181,21 +211,18 @@ class Tree:
 
     def attributes(self, path: str) -> tuple[dict[str, bytes], os.stat_result]:
         """The extended attributes that are facts, and the status, of anything but a symbolic link."""
-        if not hasattr(os, "listxattr"):
-            return {}, os.fstat(self._fd)
         parent, name = (os.dup(self._fd), ".") if path == ROOT else self._parent(path)
         try:
-            descriptor = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+            inode = self.system.hold(parent, name)
         except OSError as error:
             raise changed(path) from error
         finally:
             os.close(parent)
-        try:
-            return _read_attributes(descriptor), os.fstat(descriptor)
-        except OSError as error:
-            raise unreadable(path, error) from error
-        finally:
-            os.close(descriptor)
+        with inode:
+            try:
+                return _read_attributes(inode) if self.system.attributes else {}, inode.status()
+            except OSError as error:
+                raise unreadable(path, error) from error
 
 
 def mounts_beneath(root: Path) -> frozenset[str]:
@@ -230,8 +257,8 @@ def attribute_counts(name: str) -> bool:
     return name == "security.capability" or name.startswith("system.posix_acl_")
 
 
-def _read_attributes(descriptor: int) -> dict[str, bytes]:
-    path = f"/proc/self/fd/{descriptor}"  # f*xattr refuse a descriptor that is only a path
+def _read_attributes(inode: Inode) -> dict[str, bytes]:
+    path = inode.at  # f*xattr refuse a descriptor that is only a path
     try:
         return {name: os.getxattr(path, name) for name in sorted(os.listxattr(path)) if attribute_counts(name)}
     except OSError as error:
@@ -256,6 +283,15 @@ def changed(path: str) -> ChangedMeanwhile:
     """The error for something that is no longer as it was."""
     return ChangedMeanwhile(
         f"{path!r} changed", "a directory that nothing else changes", "Start again from a new base."
+    )
+
+
+def misspelled(path: str) -> Unreadable:
+    """The error for a name that the filesystem finds and its directory does not list."""
+    return Unreadable(
+        f"{path!r}, which its directory lists in another spelling",
+        "names as they are listed, where the filesystem ignores case or forms of Unicode",
+        "Use the listed spelling, or a filesystem that tells names apart.",
     )
 
 
