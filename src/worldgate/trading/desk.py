@@ -35,7 +35,7 @@ from .page import page
 from .report import markdown
 from .session import Advanced, Session
 
-BATCH = 256
+BATCH = 512
 BARS = "bars.csv"
 
 

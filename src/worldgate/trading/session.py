@@ -6,8 +6,8 @@ A session is a pure function of the market it begins in, the bars, the planner, 
 on the same, it yields the same entries. `desk` makes them durable, `replay` compares them with what was recorded.
 
 A bar is the market's own event and happens whatever anyone plans. Orders proposed after it are one plan, judged as a
-whole: all of them are placed, or none. Bars at which nothing is on order and nobody says anything make one
-entry together, of at most `SPAN` of them.
+whole: all of them are placed, or none. A step is one bar while something is on order; else it is the bars, at most
+`SPAN`, up to one at which the planner says something.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from ..worlds.market.spans import passed
 from ..worlds.market.units import show
 
 SPAN = 1024
+SILENT = Proposal((), (), ())
 
 
 class BadFeed(Error):
@@ -75,7 +76,10 @@ class Filled(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What is recorded of one or more bars. `step` is the clock after them, `bars` how many they are."""
+    """What is recorded of one or more bars: what filled, and what was said and decided after the last of them.
+
+    `step` is the clock then, `bars` how many they are. Signals and skipped ones are (rule, symbol, side, why).
+    """
 
     step: int
     bars: int = 1
@@ -101,68 +105,67 @@ class Session:
 
     def __init__(self, state: State, planner: Proposer, symbols: Sequence[str], policy: Policy, budget: Budget) -> None:
         self.world, self.state, self.planner, self.policy, self.budget = MarketWorld(), state, planner, policy, budget
-        self.symbols = symbols
+        self.symbols, self.spoken = symbols, False
 
     def run(self, bars: Bars) -> Iterator[Advanced]:
-        """An entry for every bar that the state has not seen, or for a stretch of them at which nothing happens."""
+        """The steps over the bars that the state has not seen."""
         at, end = self.state.get("clock", ()) or 0, len(bars)
         while at < end:
-            quiet, spoken = self._skimmed(bars, at) if bars.whole and self._at_rest() else (0, False)
-            if quiet:
-                yield self._pass(bars, at, at + quiet)
-            elif not spoken:
-                self.planner.observe(bars.at(at).bars)
-            if spoken or not quiet:
-                yield self._step(bars.at(at + quiet))
-            at = self.state.get("clock", ())
+            rest = bars.whole and self._at_rest()
+            upto = at + self._seen(bars, at, SPAN if rest else 1)
+            delta, fills = self._passed(bars, at, upto) if rest else self._tick(bars.at(at))
+            yield self._step(bars.times[upto - 1], upto - at, delta, fills)
+            at = upto
 
     def _at_rest(self) -> bool:
         """Nothing is on order."""
         return not any(order.status in LIVE for order in self.state.select("order").values())
 
-    def _skimmed(self, bars: Bars, at: int) -> tuple[int, bool]:
-        """How many bars pass in silence, and whether something is said at the one after them."""
-        closes = [bars.column(symbol, "close")[at : at + SPAN] for symbol in self.symbols]
-        taken, spoken = self.planner.skim(zip(*closes, strict=True))
-        if spoken:
+    def _seen(self, bars: Bars, at: int, most: int) -> int:
+        """Show the planner bars until it has something to say, at most so many; how many it has seen."""
+        if not bars.whole:
+            self.planner.observe(bars.at(at).bars)
+            self.spoken = True  # what it makes of a missing bar, it says itself
+            return 1
+        closes = [bars.column(symbol, "close")[at : at + most] for symbol in self.symbols]
+        taken, self.spoken = self.planner.skim(zip(*closes, strict=True))
+        if self.spoken:
             self.planner.look(bars.at(at + taken - 1).bars)
-        return taken - spoken, spoken
+        return taken
 
-    def _pass(self, bars: Bars, start: int, end: int) -> Advanced:
-        """Bars at which nothing happens, all at once; one by one where that cannot be, for `step` to say why."""
+    def _passed(self, bars: Bars, start: int, end: int) -> tuple[Delta, tuple[Filled, ...]]:
+        """Bars while nothing is on order, all at once; one by one where that cannot be, for the world to say why."""
         columns = {symbol: [bars.column(symbol, name)[start:end] for name in FIELDS] for symbol in bars.symbols}
         moved = passed(self.state, bars.times[start:end], columns)
         if moved is None:
-            delta = compose(*(self._tick(tick)[0] for tick in islice(bars.ticks(start), end - start)))
-        else:
-            self.state, delta = moved.state, moved.delta
-        step = Step(step=self.state.get("clock", ()), bars=end - start, time=bars.times[end - 1])
-        return Advanced(step, delta, self.state)
+            return compose(*(self._tick(tick)[0] for tick in islice(bars.ticks(start), end - start))), ()
+        self.state = moved.state
+        return moved.delta, ()
 
-    def _tick(self, tick: Tick) -> tuple[Delta, Any]:
+    def _tick(self, tick: Tick) -> tuple[Delta, tuple[Filled, ...]]:
         moved = self.world.step(self.state, tick)
         if refused := moved.observation.get("refused"):
-            raise BadFeed(
-                f"{refused['message']} ({refused['number']})", "a bar that follows", "Mend the bars and run again."
-            )
+            found = f"{refused['message']} ({refused['number']})"
+            raise BadFeed(found, "a bar that follows", "Mend the bars and run again.")
         self.state = moved.state
-        return moved.delta, moved.observation
+        return moved.delta, tuple(self._filled(moved.observation.get("fills", ())))
 
-    def _step(self, tick: Tick) -> Advanced:
-        delta, seen = self._tick(tick)
-        proposal = self.planner.propose(self.state)
-        actions = tuple(str(action) for action in proposal.actions)
+    def _step(self, time: str, count: int, delta: Delta, fills: tuple[Filled, ...]) -> Advanced:
+        """What is decided after the last of `count` bars."""
+        said = self.planner.propose(self.state) if self.spoken else SILENT
+        actions = tuple(map(str, said.actions))
         found: dict[str, Any] = {}
         if actions:
             found, more = self._judged(actions)
             delta = compose(delta, more)
         step = Step(
             step=self.state.get("clock", ()),
-            time=tick.time,
-            signals=tuple(map(tuple, proposal.signals)),  # type: ignore[arg-type]
-            skipped=tuple(map(tuple, proposal.skipped)),  # type: ignore[arg-type]
+            bars=count,
+            time=time,
+            signals=said.signals,
+            skipped=said.skipped,
             actions=actions,
-            fills=tuple(self._filled(seen.get("fills", ()))),
+            fills=fills,
             **found,
         )
         return Advanced(step, delta, self.state)
