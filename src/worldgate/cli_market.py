@@ -23,6 +23,28 @@ Limit = Annotated[list[str], typer.Option("--budget", metavar="NAME=LIMIT", help
 HERE = Path(".")
 
 
+@app.command()
+def generate(
+    symbols: Annotated[list[str], typer.Argument(metavar="SYMBOL=PRICE...", help="Symbols and what they begin at.")],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="A new CSV file.")],
+    steps: Annotated[int, typer.Option(metavar="N", min=1, help="How many bars.")] = 250,
+    seed: Annotated[int, typer.Option(metavar="N", help="The same seed gives the same bars.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Make up bars: correlated symbols that go through calm, falling and stormy times. Never overwrites a file."""
+    from .worlds.market import generator
+    from .worlds.market.bars import write_csv
+
+    pairs = dict(symbol.partition("=")[::2] for symbol in symbols)
+    baseline = {symbol: price or "100" for symbol, price in pairs.items()}
+    table = generator.generate(list(baseline), steps, seed, baseline=baseline)
+    write_csv(table, out)
+    if as_json:
+        print_json({"file": str(out), "digest": table.digest, "bars": len(table), "symbols": list(table.symbols)})
+    else:
+        typer.echo(f"{len(table)} bars of {', '.join(table.symbols)} in {out}")
+
+
 @app.command(name="open")
 def open_(
     bars: BarFiles,

@@ -251,7 +251,7 @@ def test_commit_of_a_target_is_called_in_one_place() -> None:
     ]
     inside = [place for place in places if place[0].startswith(INNER) and place[0] != "gate/guarded.py"]
     own = ("gate/targets/broker.py", "self._store.commit")  # a broker's store follows its record
-    assert inside == [own, own, ("gate/workspace.py", "guarded.commit")]
+    assert inside == [own, ("gate/workspace.py", "guarded.commit")]
     for name, call in places:
         if not name.startswith(INNER):  # the fronts: a person's word
             assert call in ("workspace.commit", "Workspace.find(workspace.root).commit", "self.broker.commit"), name

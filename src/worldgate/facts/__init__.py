@@ -30,6 +30,7 @@ from .codec import (
     json_decode,
     parse_edit,
     parse_fact,
+    tell_edit,
     value_from_json,
     value_to_json,
 )
@@ -101,6 +102,7 @@ __all__ = [
     "parse_fact",
     "record",
     "ref",
+    "tell_edit",
     "value_from_json",
     "value_to_json",
 ]

@@ -181,6 +181,33 @@ def format_edit(edit: Edit) -> str:
     return f"{format_address(edit.relation, edit.key)}: {format_value(edit.before)} -> {format_value(edit.after)}"
 
 
+def tell_value(type_: Type, value: Value | None) -> str:
+    """One component for people: an int with places as a decimal. It does not parse back."""
+    if isinstance(value, tuple):
+        parts = zip(type_.fields, value, strict=True)
+        return f"{{{', '.join(f'{name}: {tell_value(field, part)}' for (name, field), part in parts)}}}"
+    if type_.places and isinstance(value, int):
+        return format_decimal(Decimal(value).scaleb(-type_.places))
+    return format_value(value)
+
+
+def tell_edit(schema: Schema, edit: Edit) -> str:
+    """An edit for people: of a record, only the fields that change."""
+    type_, (relation, key, before, after) = schema.relation(edit.relation).value, edit
+    place = format_address(relation, key)
+    if isinstance(before, tuple) and isinstance(after, tuple):
+        rows = zip(type_.fields, before, after, strict=True)
+        moved = (
+            f"{name} {tell_value(field, old)} -> {tell_value(field, new)}"
+            for (name, field), old, new in rows
+            if old != new
+        )
+        return f"{place}: {', '.join(moved)}"
+    if before is None:
+        return f"{place} = {tell_value(type_, after)}"
+    return f"{place}: {tell_value(type_, before)} -> {tell_value(type_, after)}"
+
+
 _TOKEN = re.compile(r'\s*(?:(x"[0-9a-f]*")|("(?:[^"\\]|\\.)*")|(-?\d+(?:\.\d+)?)|([a-z][a-z0-9_]*)|(->|[(){},=:]))')
 
 

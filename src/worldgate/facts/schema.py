@@ -41,7 +41,8 @@ class Type:
 
     `kind` is one of bool, int, decimal, text, bytes, enum (one of `choices`), ref (the id, a text, of
     an entity named `entity`) and record (a NamedTuple of `fields`, made by `record`; a value, never a
-    key). `low` and `high` bound int and decimal; `unit` is for people.
+    key). `low` and `high` bound int and decimal. `unit` is for people, and so is `places`: an int that
+    counts 10**-places of its unit.
     Text is what the operating system calls a name: any bytes, with undecodable ones as surrogate
     escapes (PEP 383). Floats do not exist here: money and quantities are decimals or scaled integers.
     """
@@ -52,6 +53,7 @@ class Type:
     unit: str = ""
     low: int | Decimal | None = None
     high: int | Decimal | None = None
+    places: int = 0
     fields: tuple[tuple[str, Type], ...] = ()
     python: type = field(init=False, repr=False, compare=False)
 
@@ -62,6 +64,8 @@ class Type:
             raise BadSchema(f"{self.kind} with choices {self.choices}", "distinct choices, on an enum and only there")
         if (self.kind == "ref") != bool(self.entity):
             raise BadSchema(f"{self.kind} with entity {self.entity!r}", "an entity on a ref and only there")
+        if (self.places and self.kind != "int") or self.places < 0:
+            raise BadSchema(f"{self.kind} with {self.places} places", "places of an int, 0 or more")
         if (self.kind == "record") != bool(self.fields) or any(type_.fields for _, type_ in self.fields):
             raise BadSchema(f"{self.kind} with fields {self.fields}", "scalar fields, on a record and only there")
         object.__setattr__(self, "python", _PYTHON[self.kind])
@@ -215,8 +219,8 @@ class Schema:
 def _describe(relation: Relation) -> list[Any]:
     def one(type_: Type) -> list[Any]:
         bounds = [None if bound is None else str(bound) for bound in (type_.low, type_.high)]
-        fields = [[name, *one(field)] for name, field in type_.fields]
-        return [type_.kind, type_.choices, type_.entity, type_.unit, *bounds, *([fields] if fields else [])]
+        more = [[name, *one(field)] for name, field in type_.fields] or type_.places
+        return [type_.kind, type_.choices, type_.entity, type_.unit, *bounds, *([more] if more else [])]
 
     columns = [[name, *one(type_)] for name, type_ in relation.key]
     return [relation.name, columns, one(relation.value), relation.index, relation.inverse, relation.local]

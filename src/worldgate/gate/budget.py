@@ -278,6 +278,9 @@ class Meter:
             return {name: _show(name, units, self.budget.currency) for name, units in self._used.items()}
 
     def _units(self, name: str, amount: Any) -> int:
+        row = RESOURCES.get(name)
+        if type(amount) is int and 0 <= amount < LIMIT and row and not (row.places or row.currency):
+            return amount  # a count, as nearly every amount is
         units, currency = parse_amount(name, amount)
         if currency and self.budget.currency and currency != self.budget.currency:
             raise BadAmount(f"money in {currency}", f"money in {self.budget.currency}")

@@ -146,9 +146,15 @@ def parse_time(text: str) -> datetime:
 
 
 def encode_body(body: Mapping[str, Any]) -> bytes:
-    """Canonical JSON. Floats are refused: their digits depend on who prints them, and NaN would become null."""
+    """Canonical JSON. Floats are refused: their digits depend on who prints them, and NaN would become null.
+
+    A value that is `msgspec.Raw` is canonical JSON already, of facts or edits, which have no floats.
+    """
     try:
-        plain = msgspec.to_builtins(dict(body), str_keys=True)
+        plain = {
+            name: value if type(value) is msgspec.Raw else msgspec.to_builtins(value, str_keys=True)
+            for name, value in body.items()
+        }
         if _has_float(plain):
             raise BadRecord(f"a float at {_float_in(plain)}", "whole numbers, or decimals as text")
         data = canonical_json(plain)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from ..facts import Delta, Edit, State, compose, edit_to_json, format_edit
+from ..facts import Delta, Edit, State, compose, edit_to_json, tell_edit
 from ..worlds.filesystem import effects as paths
 from ..worlds.filesystem.schema import SCHEMA as FILESYSTEM
 from .intent import Affected, touched
@@ -36,7 +36,7 @@ class Summary:
         """The changes as people read them."""
         if self.in_paths:
             return [str(change) for change in self._paths]
-        return [f"{_mark(edit)} {format_edit(edit)}" for edit in self._net]
+        return [f"{_mark(edit)} {tell_edit(self.before.schema, edit)}" for edit in self._net]
 
     @cached_property
     def rows(self) -> list[Any]:

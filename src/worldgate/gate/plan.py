@@ -25,6 +25,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from hashlib import sha256
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -111,6 +112,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     @cached_property
     def order(self) -> tuple[Step, ...]:
         """The steps in topological order; among free steps, the plan's own order."""
+        if _in_a_row(self.steps):
+            return self.steps
         by_id = {step.id: step for step in self.steps}
         rank = {step.id: number for number, step in enumerate(self.steps)}
         sorter = TopologicalSorter({step.id: step.needs or () for step in self.steps})
@@ -187,7 +190,14 @@ def _check(steps: Sequence[Step]) -> None:
         unknown: list[Any] = [need for need in step.needs or () if need not in ids]
         if unknown:
             raise UnknownNeed(f"{step.id} needs {unknown[0]!r}", f"one of {', '.join(sorted(ids))}")
+    if _in_a_row(steps):
+        return
     try:
         TopologicalSorter({step.id: step.needs or () for step in steps}).prepare()
     except CycleError as error:
         raise CyclicPlan(" -> ".join(error.args[1]), "no way back from a step to itself") from error
+
+
+def _in_a_row(steps: Sequence[Step]) -> bool:
+    """Whether each step needs the one before it and no other, as in a plain list."""
+    return not steps[0].needs and all(step.needs == (before.id,) for before, step in pairwise(steps))

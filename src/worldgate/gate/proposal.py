@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from textwrap import shorten
 from typing import Any
 
 from ..facts import canonical_json, delta_to_json, facts_to_json, invert
@@ -94,7 +95,10 @@ def propose(
             decision=verified.decision,
             changes=summary.rows,
             totals=dict(summary.totals),
-            cannot_be_undone=(*summary.notes, *(f"{do}: there is no way back" for do in simulation.one_way)),
+            cannot_be_undone=(
+                *summary.notes,
+                *(f"{shorten(do, 100)}: there is no way back" for do in simulation.one_way),
+            ),
             undo=rehearse(simulation, policy) if approved and not undoes else None,
             refused_prefix=verified.shrunk,
             warnings=verified.warnings,
@@ -138,5 +142,7 @@ def rehearse(simulation: Simulation, policy: Policy) -> Rehearsal:
     back = simulation.after.apply(inverse)
     breaches = policy.judge(Judged(simulation.after, back, inverse)) if policy.enforced else []
     if simulation.one_way:
-        breaches.append(Breach(number=NO_WAY_BACK, rule="undo", message=f"{simulation.one_way[0]} has no way back"))
+        breaches.append(
+            Breach(number=NO_WAY_BACK, rule="undo", message=f"{shorten(simulation.one_way[0], 100)} has no way back")
+        )
     return Rehearsal(approved=not breaches, edits=len(inverse), breaches=tuple(breaches))

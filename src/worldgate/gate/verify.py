@@ -13,8 +13,8 @@ refused, and with the steps in it that suffice. Whatever raises is a breach: not
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
+from textwrap import shorten
 from typing import Any
 
 from ..facts import Error, State
@@ -74,12 +74,12 @@ class Verification:
         if breaches := self.fit():
             return self._rejected("grammar", breaches, Simulation(self.plan, self.state, (), seen))
         stage = "budget"
-        with self._numbered("budget", breaches):
+        with _Numbered("budget", breaches):
             reserved = self.meter.reserve("steps", len(self.plan.steps))
             self.meter.settle(reserved, len(self.plan.steps))
         if not breaches:
             stage = "transitions"
-            with self._numbered("simulation", breaches):
+            with _Numbered("simulation", breaches):
                 for did in steps():
                     done.append(did)
                     breaches += self.transition(did)
@@ -111,9 +111,9 @@ class Verification:
     def grammar(self) -> list[Breach]:
         found: list[Breach] = []
         for step in self.plan.order:
-            with self._numbered("grammar", found, step.id):
+            with _Numbered("grammar", found, step.id):
                 self.world.parse(step.do)
-        with self._numbered("condition", found):
+        with _Numbered("condition", found):
             self.conditions.check(self.plan)
         return found
 
@@ -122,7 +122,7 @@ class Verification:
         chain, found = self.plan.is_chain, list[Breach]()
         if chain and not is_resourceful(self.world):
             return found
-        with self._numbered("interleavings", found):
+        with _Numbered("interleavings", found):
             breaches = check_interleavings(self.world, self.state, self.plan).breaches
             found += [breach for breach in breaches if not chain or breach.number == OVER_LIMIT]
         return found
@@ -131,9 +131,9 @@ class Verification:
         """Breaches of one step: that it failed or was refused, and the policy's rules on its delta."""
         found = [*self.failure(did)]
         if self.happened is not None and not found and self.happened(did.before, did.after):
-            message = f"{did.step.do:.60} is the world's own event, and no plan brings it about"
+            message = f"{shorten(did.step.do, 60)} is the world's own event, and no plan brings it about"
             found.append(Breach(number="WG327", rule="event", message=message, step=did.step.id))
-        with self._numbered("policy", found, did.step.id):
+        with _Numbered("policy", found, did.step.id):
             judged = Judged(did.before, did.after, did.delta, (did.step.do,), did.step.id, self.network)
             found += self._enforced(self.policy.judge(judged))
         return found
@@ -166,9 +166,9 @@ class Verification:
     def spend(self, simulation: Simulation) -> list[Breach]:
         """Charge what the net effect uses."""
         found: list[Breach] = []
-        with self._numbered("budget", found):
+        with _Numbered("budget", found):
             for resource, amount in self.summary(simulation).usage.items():
-                with self._numbered("budget", found):
+                with _Numbered("budget", found):
                     self.meter.settle(self.meter.reserve(resource, amount))
         return found
 
@@ -181,15 +181,15 @@ class Verification:
             tuple(did.step.do for did in simulation.steps),
             network=self.network,
         )
-        with self._numbered("policy", found):
+        with _Numbered("policy", found):
             found += self._enforced(self.policy.judge(judged))
         if self.plan.intent is not None:
-            with self._numbered("intent", found):
+            with _Numbered("intent", found):
                 summary = self.summary(simulation)
                 found += check_intent(self.plan.intent, summary.changes, summary.existed)
-        with self._numbered("properties", found):
+        with _Numbered("properties", found):
             for name, holds in self.world.properties().items() if self.whole else ():
-                with self._numbered(name, found):
+                with _Numbered(name, found):
                     if problem := holds(simulation.after):
                         found.append(Breach(number="WG320", rule=name, message=problem))
         return found
@@ -214,16 +214,31 @@ class Verification:
         self.warnings += breaches
         return []
 
-    @contextmanager
-    def _numbered(self, rule: str, found: list[Breach], step: str = "") -> Iterator[None]:
-        """Turn whatever is raised inside into a breach."""
-        try:
-            yield
-        except BudgetExceeded as error:
-            found.append(Breach(number=error.number, rule="budget", message=str(error), found=error.found,
-                                allowed=error.expected, step=step))  # fmt: skip
-        except Error as error:
-            found.append(Breach(number=error.number, rule=rule, message=f"{error.title}: {error.found}",
-                                found=error.found, allowed=error.expected, step=step))  # fmt: skip
-        except Exception as error:  # a rule, a world or a policy that raises must refuse, not pass
-            found.append(Breach(number="WG399", rule=rule, message=f"raised {error!r}", step=step))
+
+class _Numbered:
+    """Turns whatever is raised inside into a breach. (A class: a generator costs more than most of what it guards.)"""
+
+    __slots__ = ("found", "rule", "step")
+
+    def __init__(self, rule: str, found: list[Breach], step: str = "") -> None:
+        self.rule, self.found, self.step = rule, found, step
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        self.found.append(_breach(error, self.rule, self.step))
+        return True
+
+
+def _breach(error: Exception, rule: str, step: str) -> Breach:
+    if isinstance(error, BudgetExceeded):
+        return Breach(number=error.number, rule="budget", message=str(error), found=error.found,
+                      allowed=error.expected, step=step)  # fmt: skip
+    if isinstance(error, Error):
+        return Breach(number=error.number, rule=rule, message=f"{error.title}: {error.found}",
+                      found=error.found, allowed=error.expected, step=step)  # fmt: skip
+    # a rule, a world or a policy that raises must refuse, not pass
+    return Breach(number="WG399", rule=rule, message=f"raised {error!r}", step=step)

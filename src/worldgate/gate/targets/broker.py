@@ -3,10 +3,10 @@
     ledger.db, ledger.head    what was done, step by step: the truth
     store.db                  the facts that it leads to, so that opening costs what the accounts hold
 
-A commit appends a batch of steps to the ledger, together or not at all, and then applies their net delta to the store
-in one transaction. A process that is killed before the first leaves nothing; killed after it, the next `open` applies
-what the store lacks. So each step is there once or not at all, and the store is never ahead of the record. Two processes
-may open one folder: the second to commit from the same end is told `BehindRecord` and changes nothing.
+A commit appends a batch of steps to the ledger, together or not at all; that is what makes it. The store follows, now
+and then and when the folder is closed, in one transaction; where a process was killed before that, the next `open`
+applies what it lacks. So each step is there once or not at all, and the store is never ahead of the record. Two
+processes may open one folder: the second to commit from the same end is told `BehindRecord` and changes nothing.
 
 Does not cover: anything outside the folder. No order leaves this machine.
 """
@@ -18,10 +18,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from ...facts import Delta, Error, Schema, State, compose, delta_from_json, delta_to_json
+import msgspec
+
+from ...facts import Delta, Error, Schema, State, canonical_json, compose, delta_from_json, delta_to_json
 from ..chain import START
 from ..ledger import Ledger, Record
 from .store import StoreTarget
+
+FOLLOW = 16
+"""The store is brought up to the record after so many commits."""
 
 
 class BehindRecord(Error):
@@ -47,6 +52,7 @@ class PaperBroker:
 
     def __init__(self, ledger: Ledger, store: StoreTarget, run: str, clock: Callable[[], str]) -> None:
         self._ledger, self._store, self._run, self._clock = ledger, store, run, clock
+        self._pending: list[Delta] = []
         self.state, self._last = self._caught_up()
 
     @classmethod
@@ -57,7 +63,9 @@ class PaperBroker:
         """The broker of a folder, begun with `first` where there is none, and brought up to its record."""
         folder.mkdir(parents=True, exist_ok=True)
         with Ledger.open(folder / "ledger.db", head=folder / "ledger.head") as ledger:
-            yield cls(ledger, StoreTarget(folder / "store.db", schema, first), run, clock)
+            broker = cls(ledger, StoreTarget(folder / "store.db", schema, first), run, clock)
+            yield broker
+            broker._follow()
 
     def commit(self, entries: Sequence[Entry]) -> None:
         """Record these steps and apply them, each exactly once. Raises `BehindRecord`; then nothing was done."""
@@ -70,17 +78,30 @@ class PaperBroker:
                 )
             at = self._clock()
             for entry in entries:
-                writing.append(entry.kind, self._run, {**entry.body, "delta": delta_to_json(entry.delta)}, at=at)
+                writing.append(
+                    entry.kind,
+                    self._run,
+                    {**entry.body, "delta": msgspec.Raw(canonical_json(delta_to_json(entry.delta)))},
+                    at=at,
+                )
             last = writing.last
-        self._store.commit(_name(last), delta, ())
         self.state, self._last = after, last
+        self._pending.append(delta)
+        if len(self._pending) == FOLLOW:
+            self._follow()
 
     def records(self) -> Iterator[Record]:
         """The steps committed so far."""
         return (record for record in self._ledger.records() if record.run == self._run)
 
+    def _follow(self) -> None:
+        """Bring the store up to the record."""
+        if self._pending:
+            self._store.commit(_name(self._last), compose(*self._pending), ())
+            self._pending = []
+
     def _caught_up(self) -> tuple[State, tuple[int, str]]:
-        """The store's state after applying the records that it lacks, and the end of the record."""
+        """The store's state with the records that it lacks, and the end of the record."""
         schema, applied = self._store.schema, self._store.latest()
         seq = int(applied.partition(":")[0]) if applied else 0
         end = self._ledger.get(seq)
@@ -89,14 +110,12 @@ class PaperBroker:
             raise NotOfRecord(
                 f"a store at {applied:.16}", "a record of this ledger", "Restore the ledger, or begin anew."
             )
-        state, deltas = State.of(schema, self._store.source().facts()), []
+        state = State.of(schema, self._store.source().facts())
         for record in self._ledger.records(since=seq):
             last = (record.seq, record.hash)
-            deltas += [delta_from_json(schema, record.data["delta"])] if record.run == self._run else []
-        if deltas:
-            delta = compose(*deltas)
-            state = state.apply(delta)
-            self._store.commit(_name(last), delta, ())
+            if record.run == self._run:
+                self._pending.append(delta_from_json(schema, record.data["delta"]))
+                state = state.apply(self._pending[-1])
         return state, last
 
 

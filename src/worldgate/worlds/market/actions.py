@@ -22,6 +22,7 @@ from .units import BadAmount, parse_amount, show
 MAIN = "main"
 NAME = r"[A-Za-z0-9][A-Za-z0-9._^=/-]{0,63}"
 LARGEST_ID = 10**15
+_SHORT = 80
 _TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?(?:Z|[+-][0-9]{2}:[0-9]{2}))?"
 _AMOUNT = r"[0-9]{1,21}(?:\.[0-9]{1,8})?"
 _OWNER = rf"(?: account (?P<account>{NAME}))?"
@@ -124,6 +125,10 @@ _GRAMMAR = ((_PLACE, _place), (_CANCEL, _cancel), (_TRANSFER, _transfer), (_TICK
 
 def parse(text: str) -> Action:
     """The action of a text; raises `Outside`."""
+    return _parsed_before(text) if len(text) <= _SHORT else _parsed(text)
+
+
+def _parsed(text: str) -> Action:
     for pattern, make in _GRAMMAR:
         if match := pattern.fullmatch(text):
             try:
@@ -131,6 +136,9 @@ def parse(text: str) -> Action:
             except BadAmount as error:
                 raise Outside(error.found, error.expected) from error
     raise Outside(f"{text!r:.80}", "buy, sell, cancel, deposit, withdraw or tick, in one of their forms")
+
+
+_parsed_before = lru_cache(maxsize=4096)(_parsed)
 
 
 @lru_cache(4096)

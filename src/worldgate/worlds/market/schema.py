@@ -6,9 +6,9 @@ values of the `tick` action, so no state, and nothing derived from one, can see 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, get_type_hints
 
-from ...facts import BOOL, INT, TEXT, Relation, Schema, enum, record, ref
+from ...facts import BOOL, INT, TEXT, Relation, Schema, Type, enum, record, ref
 
 SIDES = ("buy", "sell")
 KINDS = ("market", "limit", "stop")
@@ -125,26 +125,36 @@ class Fill(NamedTuple):
     realised: int
 
 
+AMOUNT = Type("int", places=8)
+_COUNTED = frozenset({"placed", "at"})
+"""Clocks; every other int of a record is an amount."""
+
+
+def _record(made: type[tuple[Any, ...]], **types: Type) -> Type:
+    amounts = {name: AMOUNT for name, kind in get_type_hints(made).items() if kind is int and name not in _COUNTED}
+    return record(made, **amounts, **types)
+
+
 ACCOUNT, SYMBOL, CURRENCY = (("account", ref("account")), ("symbol", ref("symbol")), ("currency", ref("currency")))
 
 SCHEMA = Schema(
     "market",
     "1",
     [
-        Relation("instrument", (SYMBOL,), record(Instrument, currency=ref("currency"))),
-        Relation("costs", (SYMBOL,), record(Costs)),
+        Relation("instrument", (SYMBOL,), _record(Instrument, currency=ref("currency"))),
+        Relation("costs", (SYMBOL,), _record(Costs)),
         Relation("shorting", (ACCOUNT,), BOOL),
         Relation("clock", (), INT),
         Relation("time", (), TEXT),
-        Relation("bar", (SYMBOL,), record(Bar)),
-        Relation("cash", (ACCOUNT, CURRENCY), INT, index=(0,)),
-        Relation("position", (ACCOUNT, SYMBOL), record(Position), index=(1,)),
-        Relation("book", (ACCOUNT, CURRENCY), record(Book)),
+        Relation("bar", (SYMBOL,), _record(Bar)),
+        Relation("cash", (ACCOUNT, CURRENCY), AMOUNT, index=(0,)),
+        Relation("position", (ACCOUNT, SYMBOL), _record(Position), index=(1,)),
+        Relation("book", (ACCOUNT, CURRENCY), _record(Book)),
         Relation("sequence", (ACCOUNT,), INT),
         Relation(
             "order",
             (ACCOUNT, ("id", INT)),
-            record(
+            _record(
                 Order,
                 symbol=ref("symbol"),
                 side=enum(*SIDES),
@@ -154,7 +164,7 @@ SCHEMA = Schema(
             ),
             index=(0,),
         ),
-        Relation("fill", (ACCOUNT, ("order", INT)), record(Fill, symbol=ref("symbol"), side=enum(*SIDES)), index=(0,)),
-        Relation("journal", (ACCOUNT, ("ledger", enum(*LEDGERS)), CURRENCY), INT),
+        Relation("fill", (ACCOUNT, ("order", INT)), _record(Fill, symbol=ref("symbol"), side=enum(*SIDES)), index=(0,)),
+        Relation("journal", (ACCOUNT, ("ledger", enum(*LEDGERS)), CURRENCY), AMOUNT),
     ],
 )
