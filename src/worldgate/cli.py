@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -39,7 +40,17 @@ Limit = Annotated[list[str], typer.Option("--budget", metavar="NAME=LIMIT", help
 Protect = Annotated[list[str], typer.Option("--protect", metavar="GLOB", help="Nothing at or beneath may be touched.")]
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or its first characters.")]
 HERE = Path(".")
-REJECTED = ("WG601", "WG622", "WG624", "WG721", "WG722", "WG723", "WG724", "WG725", "WG726")
+
+
+class Answers(StrEnum):
+    """How an endpoint is asked for JSON: by a schema where it can, else by its JSON mode, else in words."""
+
+    json_schema = "json_schema"
+    json_object = "json_object"
+    text = "text"
+
+
+REJECTED = ("WG366", "WG601", "WG622", "WG624", "WG721", "WG722", "WG723", "WG724", "WG725", "WG726")
 """Errors that say no to a commit, rather than that something is wrong."""
 
 
@@ -166,6 +177,49 @@ def plan(
             raise BadOption(f"--svg {svg}: {error}", "a file that can be written") from error
     drawing = "" if found.is_chain else draw_text(found, marked)
     finish(workspace, proposal, ground(rules) if not (policy or protect) else "", commit_, as_json, drawing)
+
+
+@app.command()
+def ask(
+    goal: Annotated[str, typer.Argument(help="What the plan is to achieve, in words.")],
+    model: Annotated[str, typer.Option("--model", metavar="NAME", help="The model's name, or its Bedrock id.")],
+    url: Annotated[
+        str | None, typer.Option("--url", metavar="URL", help="An OpenAI-compatible endpoint, up to /v1.")
+    ] = None,
+    bedrock: Annotated[
+        bool, typer.Option("--bedrock", help="Ask Amazon Bedrock instead; --url is its endpoint.")
+    ] = False,
+    answers: Annotated[
+        Answers, typer.Option("--answers", help="How the endpoint is asked for JSON.")
+    ] = Answers.json_schema,
+    repairs: Annotated[int, typer.Option(metavar="N", min=0, help="How often a refused plan may be mended.")] = 2,
+    policy: PolicyFile = None,
+    budget: Limit = [],  # noqa: B006
+    directory: Where = HERE,
+    as_json: Json = False,
+) -> None:
+    """Ask a language model for a plan, and judge it like any other. Nothing is changed.
+
+    The key is read from OPENAI_API_KEY, or from where boto3 finds AWS credentials. State and policy go to the endpoint.
+    """
+    from .gate.budget import Meter
+    from .gate.workspace import Workspace
+    from .planners.llm import BedrockModel, OpenAIModel, describe, plan_with_repairs, verifier
+
+    workspace = Workspace.find(directory)
+    world, state, limits = workspace.guarded.world, workspace.state(), budget_of(budget)
+    rules = policy_of(policy, world, [])
+    asked = (
+        BedrockModel(model, endpoint_url=url) if bedrock else OpenAIModel(model, base_url=url, answers=answers.value)
+    )
+    verify = verifier(world, state, rules, limits, whole=workspace.guarded.whole)
+    with progress(f"asking {model}"):
+        found = plan_with_repairs(asked, describe(world, state, rules, goal), verify, Meter(limits), repairs=repairs)
+    if found.plan is None:
+        raise found.rejection or Defect("neither a plan nor a reason", "one of them")
+    with progress("simulating"):
+        proposal = workspace.plan(found.plan, rules, limits)
+    finish(workspace, proposal, ground(rules) if not policy else "", False, as_json)
 
 
 @app.command()

@@ -31,6 +31,7 @@ from .codec import (
     parse_edit,
     parse_fact,
     tell_edit,
+    tell_fact,
     value_from_json,
     value_to_json,
 )
@@ -103,6 +104,7 @@ __all__ = [
     "record",
     "ref",
     "tell_edit",
+    "tell_fact",
     "value_from_json",
     "value_to_json",
 ]

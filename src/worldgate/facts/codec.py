@@ -191,6 +191,12 @@ def tell_value(type_: Type, value: Value | None) -> str:
     return format_value(value)
 
 
+def tell_fact(schema: Schema, fact: tuple[str, Key, Value]) -> str:
+    """A fact for people."""
+    relation, key, value = fact
+    return f"{format_address(relation, key)} = {tell_value(schema.relation(relation).value, value)}"
+
+
 def tell_edit(schema: Schema, edit: Edit) -> str:
     """An edit for people: of a record, only the fields that change."""
     type_, (relation, key, before, after) = schema.relation(edit.relation).value, edit
@@ -203,8 +209,8 @@ def tell_edit(schema: Schema, edit: Edit) -> str:
             if old != new
         )
         return f"{place}: {', '.join(moved)}"
-    if before is None:
-        return f"{place} = {tell_value(type_, after)}"
+    if before is None and after is not None:
+        return tell_fact(schema, (relation, key, after))
     return f"{place}: {tell_value(type_, before)} -> {tell_value(type_, after)}"
 
 

@@ -33,7 +33,7 @@ def test_it_holds_state_policy_actions_goal_and_schema() -> None:
     system, user = prompt(task("make ada happy"))
     assert '"steps"' in system.content
     for words in (
-        '["order_amount",["o1"],12000]',
+        'order_amount("o1") = 12000',
         "order_amount(id: ref(order)): int in cents",
         "at most 1 edits of refund",
         '"edits":{"refund":1}',
@@ -48,10 +48,10 @@ def test_it_holds_state_policy_actions_goal_and_schema() -> None:
 def test_what_is_left_out_is_said() -> None:
     found = describe(WORLD, STATE, POLICY, "x", state_bytes=300)
     assert 0 < found.shown < found.facts == len(STATE)
-    facts = [line for line in found.state.splitlines() if line.startswith("[")]
+    facts = [line for line in found.state.splitlines() if ") = " in line]
     assert len(facts) == found.shown
     assert sum(len(line) + 1 for line in facts) <= 300
-    assert len({json.loads(line)[0] for line in facts}) == found.shown, "one of each relation comes first"
+    assert len({line.partition("(")[0] for line in facts}) == found.shown, "one of each relation comes first"
     assert f"# State: {found.shown} of {found.facts} facts, TRUNCATED" in prompt(found)[1].content
     assert describe(WORLD, STATE, POLICY, "x", state_bytes=0).shown == 0
 
@@ -80,7 +80,7 @@ def test_describing_a_workspace_writes_nothing_there(tmp_path: Path) -> None:
     before = sorted(str(path) for path in house.root.rglob("*"))
     source = guarded.source()
     state = State.of(guarded.world.schema, guarded.session(), source=source)
-    assert '["entry",["d","x"],"d/x"]' in describe(guarded.world, state, Policy.default(), "tidy up").state
+    assert 'entry("d", "x") = "d/x"' in describe(guarded.world, state, Policy.default(), "tidy up").state
     assert sorted(str(path) for path in house.root.rglob("*")) == before
 
 
@@ -89,3 +89,10 @@ def test_the_digest_is_of_every_character() -> None:
     assert digest(first) != digest(prompt(task("b")))
     assert digest(first) == digest(prompt(task("a")))
     assert len(digest(first)) == 64
+
+
+def test_amounts_are_told_as_decimals() -> None:
+    market = get("market")
+    told = describe(market, market.initial(0), Policy.default("market"), "buy low").state
+    assert 'instrument("ACME") = {currency: "USD", tick: 0.01, lot: 1, margin: ' in told
+    assert "a plan with one is refused" in prompt(describe(market, market.initial(0), POLICY, "x"))[1].content

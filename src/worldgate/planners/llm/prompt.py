@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from ...facts import State, canonical_json, fact_to_json
+from ...facts import State, canonical_json, tell_fact
 from ...gate.policy import Policy, explain
 from ...worlds import World, get, names
 from ...worlds.declared import DeclaredWorld
@@ -100,7 +100,7 @@ def _facts(state: State, limit: int) -> tuple[list[str], int, int]:
     """Facts as lines, as many as fit: of each relation in turn, so that a large one does not hide the small ones."""
     rows: dict[str, list[str]] = {name: [] for name in state.schema.relations}
     for relation, key, value in state.facts():
-        rows[relation].append(_text(fact_to_json(relation, key, value)))
+        rows[relation].append(unicode(tell_fact(state.schema, (relation, key, value))))
     total = sum(map(len, rows.values()))
     kept: dict[str, list[str]] = {name: [] for name in rows}
     turns = zip_longest(*([(name, line) for line in sorted(rows[name])] for name in rows))

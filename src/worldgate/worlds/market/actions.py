@@ -19,6 +19,11 @@ from ..contract import Outside
 from .schema import Bar
 from .units import BadAmount, parse_amount, show
 
+GRAMMAR = """\
+buy|sell QUANTITY SYMBOL [limit PRICE | stop PRICE] [gtc|day|ioc] [id NUMBER] [account NAME]
+cancel NUMBER [account NAME]
+Quantities are multiples of the symbol's lot and prices of its tick. Orders fill at a later bar, never at this one.
+Bars, deposits and withdrawals come from outside; a plan with one is refused."""
 MAIN = "main"
 NAME = r"[A-Za-z0-9][A-Za-z0-9._^=/-]{0,63}"
 LARGEST_ID = 10**15

@@ -9,7 +9,7 @@ from typing import Any
 from ...facts import State
 from ..contract import Driver, Measure, Property, Transition
 from . import rules
-from .actions import Action, parse
+from .actions import GRAMMAR, Action, parse
 from .drivers import DRIVERS
 from .measures import MEASURES
 from .properties import PROPERTIES
@@ -26,6 +26,7 @@ class MarketWorld:
     name, version, schema = "market", SCHEMA.version, SCHEMA
     drivers: Mapping[str, Driver] = DRIVERS
     measures: Mapping[str, Measure] = MEASURES
+    grammar = GRAMMAR
 
     def initial(self, seed: int) -> State:
         """A small market before its first bar; costs, margins and cash vary with the seed."""

@@ -1,0 +1,127 @@
+"""The market's commands, and asking a model for a plan, as a trader types them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Shell
+from tests.planners.llm.endpoint import completion, conversation, serving
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+POLICY, MARKET = str(EXAMPLES / "market" / "policy.yaml"), str(EXAMPLES / "market" / "small.yaml")
+STRATEGIES = sorted((EXAMPLES / "strategies").glob("[!g]*.json"))
+
+
+@pytest.fixture
+def account(worldgate: Shell) -> Shell:
+    """A small paper account after twenty bars."""
+    worldgate("market", "generate", "AAPL=100", "MSFT=198", "--seed", "42", "--out", "bars.csv")
+    worldgate("market", "open", "--bars", "bars.csv", "--market", MARKET, "--at", "20")
+    return worldgate
+
+
+def plan(shell: Shell, *steps: str) -> str:
+    (shell.root / "plan.yaml").write_text(json.dumps({"world": "market", "steps": steps}))
+    return "plan.yaml"
+
+
+def test_generated_bars_are_the_same_again_and_replace_nothing(worldgate: Shell) -> None:
+    said = worldgate("market", "generate", "A", "--steps", "30", "--seed", "1", "--out", "a.csv", "--json").json
+    assert (said["bars"], said["symbols"]) == (30, ["A"])
+    assert (
+        worldgate("market", "generate", "A", "--steps", "30", "--seed", "1", "--out", "b.csv", "--json").json["digest"]
+        == said["digest"]
+    )
+    assert "WG220" in worldgate("market", "generate", "A", "--out", "a.csv", code=1).err
+
+
+def test_the_rejected_and_the_approved_scenario(account: Shell) -> None:
+    reject, approve = (str(EXAMPLES / "scenarios" / f"{name}.yaml") for name in ("reject", "approve"))
+    refused = account("plan", reject, "--policy", POLICY, code=2).out
+    assert "(WG240) at step s2" in refused
+    assert "shortest prefix refused: s1, s2" in refused
+    assert "approved" in account("plan", approve, "--policy", POLICY, "--commit").out
+    fed = account("market", "feed", "--bars", "bars.csv").out
+    assert '~ cash("main", "USD"): 1000 -> ' in fed
+    assert '~ order("main", 2): filled 0 -> 1, status "working" -> "filled"' in fed
+    assert "whole: 12 records, 3 runs executed again" in account("verify").out
+
+
+def test_what_comes_from_outside_is_in_no_plan(account: Shell) -> None:
+    for step in ("tick 2030-01-01 AAPL 1 1 1 1 1; MSFT 1 1 1 1 1", "deposit 1000 USD", "withdraw 1 USD"):
+        assert "(WG327)" in account("plan", plan(account, step), code=2).out
+
+
+def test_the_kill_switch_lets_positions_be_closed_and_nothing_opened(account: Shell) -> None:
+    account("plan", plan(account, "buy 2 AAPL"), "--commit")
+    account("market", "feed", "--bars", "bars.csv")
+    halt = str(EXAMPLES / "market" / "halt.yaml")
+    assert "(WG462)" in account("plan", plan(account, "buy 1 AAPL"), "--policy", halt, code=2).out
+    assert "approved" in account("plan", plan(account, "sell 2 AAPL"), "--policy", halt).out
+
+
+def test_feeding_ends_with_the_bars(account: Shell) -> None:
+    assert "WG901" in account("market", "open", "other", "--bars", "bars.csv", "--at", "999", code=1).err
+    account("market", "feed", "--bars", "bars.csv", "-n", "500")
+    assert "WG901" in account("market", "feed", "--bars", "bars.csv", code=1).err
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES, ids=[path.stem for path in STRATEGIES])
+def test_a_run_is_taken_up_replayed_and_a_changed_byte_is_found(worldgate: Shell, strategy: Path) -> None:
+    worldgate("market", "generate", "AAPL=100", "MSFT=198", "--steps", "120", "--out", "bars.csv")
+    run = ("market", "run", str(strategy), "--bars", "bars.csv", "--market", MARKET, "--policy", POLICY, "--out", "out")
+    first = worldgate(*run, "--json").json
+    assert first["bars"] == 120
+    assert worldgate(*run, "--json").json == first, "nothing is done twice"
+    for name in ("tape.json", "executions.json"):
+        assert worldgate("replay", f"out/{name}").out.startswith("the same: ")
+    tape = worldgate.root / "out" / "tape.json"
+    text = tape.read_text()
+    place = text.index('"cash":"') + len('"cash":"')
+    tape.write_text(text[:place] + chr(ord(text[place]) ^ 1) + text[place + 1 :])
+    changed = worldgate("replay", "out/tape.json", code=2).out
+    assert changed.startswith("different at line ")
+    assert {"report.html", "report.md", "tape.csv"} <= {path.name for path in (worldgate.root / "out").iterdir()}
+
+
+def test_a_folder_keeps_one_session(worldgate: Shell) -> None:
+    worldgate("market", "generate", "AAPL", "MSFT", "--steps", "30", "--out", "bars.csv")
+    run = ("market", "run", str(STRATEGIES[0]), "--bars", "bars.csv", "--out", "out")
+    worldgate(*run)
+    assert "WG383" in worldgate(*run, "--market", MARKET, code=1).err
+    assert "WG385" in worldgate("replay", "bars.csv", code=1).err
+
+
+def answer(*steps: str) -> str:
+    return json.dumps({"steps": [{"do": step} for step in steps], "rationale": "as asked"})
+
+
+def test_a_model_is_asked_and_its_refused_plan_goes_back_to_it(account: Shell) -> None:
+    with serving(completion(answer("buy 20 AAPL")), completion(answer("buy 1 AAPL"))) as endpoint:
+        said = account(
+            "ask", "own a share of AAPL", "--model", "some-model", "--url", f"{endpoint.url}/v1", "--policy", POLICY,
+            OPENAI_API_KEY="sk-secret",
+        ).out  # fmt: skip
+        assert "approved  run" in said
+        assert "WG240" in endpoint.texts(1)[-1]
+        assert len(endpoint.asked) == 2
+    with serving(
+        conversation(
+            {"toolUse": {"toolUseId": "1", "name": "propose_plan", "input": json.loads(answer("buy 20 AAPL"))}}
+        )
+    ) as endpoint:
+        said = account(
+            "ask", "own much", "--bedrock", "--model", "some.model-v1:0", "--url", endpoint.url, "--repairs", "0", code=2,
+            AWS_ACCESS_KEY_ID="AKID", AWS_SECRET_ACCESS_KEY="secret", AWS_DEFAULT_REGION="eu-central-1",
+        ).err  # fmt: skip
+        assert "WG366" in said
+    assert "opened" in account("log", "--all").out
+    assert "committed" not in account("log", "--all").out
+
+
+def test_a_dead_endpoint_is_an_error(account: Shell) -> None:
+    said = account("ask", "x", "--model", "m", "--url", "http://127.0.0.1:9/v1", code=1, OPENAI_API_KEY="k").err
+    assert "WG353" in said
