@@ -180,7 +180,7 @@ class Relation:
 class Schema:
     """A world's relations, by name, in the order they were declared."""
 
-    __slots__ = ("digest", "indexed", "name", "relations", "version")
+    __slots__ = ("digest", "indexed", "name", "plain", "relations", "version")
 
     def __init__(self, name: str, version: str, relations: Iterable[Relation]) -> None:
         found = tuple(relations)
@@ -189,6 +189,7 @@ class Schema:
             raise BadSchema("two relations of one name", "one declaration a relation")
         self.name, self.version = name, version
         self.relations: Mapping[str, Relation] = MappingProxyType(table)
+        self.plain = {one.name: one.value.python for one in found if one.plain and not one.index and not one.inverse}
         self.indexed = frozenset(relation.name for relation in found if relation.index or relation.inverse)
         self.digest = sha256(msgspec.json.encode([name, version, [_describe(r) for r in found]])).hexdigest()
 

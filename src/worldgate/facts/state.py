@@ -48,42 +48,45 @@ class Source(Protocol):
         """Every fact."""
 
 
-class _Log:
+class _Log(msgspec.Struct, eq=False):  # as `State`, a Struct because one is made without a call of Python code
     """One link of a state's history. `count` is the number of edits since the history began."""
 
-    __slots__ = ("accumulator", "anchor", "count", "edits", "parent")
+    parent: _Log | None
+    edits: Edits
+    count: int
+    anchor: _Log = cast("_Log", None)  # the first link of its span; that link's own is itself
+    accumulator: int | None = None
 
-    def __init__(self, parent: _Log | None, edits: Edits, count: int, anchor: _Log | None) -> None:
-        self.parent, self.edits, self.count = parent, edits, count
-        self.anchor: _Log = self if anchor is None else anchor
-        self.accumulator: int | None = None
+
+def _begun(parent: _Log | None, edits: Edits, count: int) -> _Log:
+    """The first link of a span."""
+    link = _Log(parent, edits, count)
+    link.anchor = link
+    return link
 
 
-class State:
+class State(msgspec.Struct, eq=False):
     """An immutable set of typed facts.
 
     Make one with `State.of(schema, facts)`; change it with `set` or `apply`, which return a new one.
     """
 
-    __slots__ = ("_facts", "_index", "_log", "_source", "schema")
-
     schema: Schema
-
-    def __init__(
-        self, schema: Schema, facts: Map[Address, Any], index: Map[Any, Any], log: _Log, source: Source | None
-    ) -> None:
-        self.schema, self._facts, self._index, self._log, self._source = schema, facts, index, log, source
+    _facts: Map[Address, Any]
+    _index: Map[Any, Any]
+    _log: _Log
+    _source: Source | None
 
     @classmethod
     def of(cls, schema: Schema, facts: Iterable[Fact] = (), *, source: Source | None = None) -> State:
         """The state of these facts (on top of `source`). Later facts replace earlier ones."""
-        empty = cls(schema, _EMPTY, _EMPTY, _Log(None, (), 0, None), source)
+        empty = cls(schema, _EMPTY, _EMPTY, _begun(None, (), 0), source)
         given: dict[Address, Value] = {}
         for relation, key, value in facts:
             schema.check(relation, key, value)
             given[relation, key] = value
         new = empty._changed(tuple((*address, empty.get(*address), value) for address, value in given.items()))
-        new._log = _Log(None, (), 0, None)
+        new._log = _begun(None, (), 0)
         return new
 
     @property
@@ -154,25 +157,20 @@ class State:
 
     def set(self, relation: str, key: Key, value: Value | None) -> State:
         """The state with one fact set, or removed with None."""
-        declared = self.schema.relations.get(relation) or self.schema.relation(relation)
-        address = (relation, key)
-        before = self._facts.get(address)
-        if before is None or not declared.plain or type(value) is not declared.value.python:
-            declared.check(key, value)
-            if self._source is not None:
-                before = self.get(relation, key)
+        schema, facts, address = self.schema, self._facts, (relation, key)
+        before = facts.get(address)
+        if before is None or type(value) is not schema.plain.get(relation) or self._source is not None:
+            schema.check(relation, key, value)
+            before = self.get(relation, key)
+            return self if before == value else self._changed(((relation, key, before, value),))
         if before == value:
             return self
-        edits = ((relation, key, before, value),)
-        if self._source is not None or relation in self.schema.indexed:
-            return self._changed(edits)
-        facts = self._facts.delete(address) if value is None else self._facts.set(address, value)
-        log = self._log
+        log, edits = self._log, ((relation, key, before, value),)
         if log.count - log.anchor.count < _LOG_FLOOR:
             log = _Log(log, edits, log.count + 1, log.anchor)
         else:
             log = self._logged(edits, 1, len(facts))
-        return State(self.schema, facts, self._index, log, None)
+        return State(schema, facts.set(address, value), self._index, log, None)
 
     def apply(self, delta: Delta) -> State:
         """The state after `delta`. `Conflict` names the first edit whose `before` does not hold.
@@ -245,7 +243,7 @@ class State:
         anchor = parent.anchor
         if parent.count - anchor.count > (size if size > _LOG_FLOOR else _LOG_FLOOR):
             anchor.parent = None  # forget what is older than two spans: the log stays O(state)
-            return _Log(parent, edits, parent.count + count, None)
+            return _begun(parent, edits, parent.count + count)
         return _Log(parent, edits, parent.count + count, anchor)
 
     # --- identity --------------------------------------------------------------------------------

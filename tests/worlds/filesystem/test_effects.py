@@ -234,11 +234,7 @@ def test_a_move_touches_what_is_beneath_it_on_either_side():
 class Counted(State):
     """A state that counts how often it is asked."""
 
-    __slots__ = ("asked",)
-
-    def __init__(self, *parts):
-        super().__init__(*parts)
-        self.asked = 0
+    asked: int = 0
 
     def get(self, *address):
         self.asked += 1
