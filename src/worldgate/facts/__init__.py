@@ -48,8 +48,9 @@ from .errors import (
     UnknownRelation,
     numbers,
 )
+from .maps import Address, Fact, Source
 from .schema import BOOL, BYTES, DECIMAL, INT, TEXT, Key, Relation, Schema, Type, Value, enum, record, ref
-from .state import Address, Fact, Source, State, conflict, decode, diff, distance, encode
+from .state import State, conflict, decode, diff, distance, encode
 
 __all__ = [
     "BOOL",

@@ -11,13 +11,15 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from .delta import Delta, Edit
+from .maps import Address
 from .schema import Key, Value
-from .state import Address, State
+from .state import State
 
 Reads = frozenset[Address]
 """What a step looked at: addresses of facts; an address whose key is shorter than the relation's
 columns stands for all facts with that prefix."""
 
+_UNSET: Final[Any] = object()
 _tuple: Final = tuple.__new__  # makes an Edit of a tuple without a call of Python code
 
 
@@ -36,9 +38,11 @@ class Draft:
 
     def get(self, relation: str, key: Key) -> Any:
         """The value of one fact, or None; recorded as read unless it was first written here."""
-        address, known = (relation, key), self._known
-        if address in known:
-            return known[address]
+        known = self._known
+        address: Any = (relation, key)  # one object, whoever keeps it
+        value = known.get(address, _UNSET)
+        if value is not _UNSET:
+            return value
         value = known[address] = self._fetch(address)
         self.reads.add(address)
         return value
@@ -51,7 +55,7 @@ class Draft:
         """Set facts, or remove them with None. With `seen`, what they were matters: it is recorded as read."""
         known = self._known
         for relation, key, value in facts:
-            address = (relation, key)
+            address: Any = (relation, key)
             if address in known:
                 before = known[address]
             else:

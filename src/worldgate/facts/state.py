@@ -11,7 +11,7 @@ asked for, and the state means the whole of the source with its own edits on top
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, cast
 
 import msgspec
 from immutables import Map
@@ -20,32 +20,11 @@ from . import fingerprint as _fingerprint
 from .codec import canonical_json, fact_to_json, facts_from_json, format_address, format_edit, format_value
 from .delta import Delta, Edit
 from .errors import Conflict, Undecodable
+from .maps import EMPTY, NONE, Address, Edits, Fact, Source, changed
 from .schema import Key, Schema, Value
 
-Address = tuple[str, Key]
-Fact = tuple[str, Key, Any]
-Edits = tuple[tuple[str, Key, Value | None, Value | None], ...]
-
 _UNSET: Final[Any] = object()
-_EMPTY: Final[Map[Any, Any]] = Map()
-_NONE: Final[frozenset[Key]] = frozenset()
 _LOG_FLOOR = 1024
-
-
-class Source(Protocol):
-    """Where facts are read from on demand. Answers must not change while a state stands on it."""
-
-    def get(self, relation: str, key: Key) -> Value | None:
-        """The value of one fact, or None."""
-
-    def select(self, relation: str, prefix: Key) -> Mapping[Key, Value]:
-        """The facts whose key begins with `prefix`, by the rest of the key."""
-
-    def owners(self, relation: str, value: Value) -> frozenset[Key]:
-        """The keys that hold `value`, for a relation with `inverse`."""
-
-    def facts(self) -> Iterable[Fact]:
-        """Every fact."""
 
 
 class _Log(msgspec.Struct, eq=False):  # as `State`, a Struct because one is made without a call of Python code
@@ -80,7 +59,7 @@ class State(msgspec.Struct, eq=False):
     @classmethod
     def of(cls, schema: Schema, facts: Iterable[Fact] = (), *, source: Source | None = None) -> State:
         """The state of these facts (on top of `source`). Later facts replace earlier ones."""
-        empty = cls(schema, _EMPTY, _EMPTY, _begun(None, (), 0), source)
+        empty = cls(schema, EMPTY, EMPTY, _begun(None, (), 0), source)
         given: dict[Address, Value] = {}
         for relation, key, value in facts:
             schema.check(relation, key, value)
@@ -122,7 +101,7 @@ class State(msgspec.Struct, eq=False):
         if found is None and len(prefix) not in self.schema.relation(relation).index:
             raise KeyError(f"{relation} has no index over {len(prefix)} columns")
         if self._source is None:
-            return _EMPTY if found is None else cast("Mapping[Key, Any]", found)
+            return EMPTY if found is None else cast("Mapping[Key, Any]", found)
         below = self._source.select(relation, prefix)
         if found is None:
             return below
@@ -134,7 +113,7 @@ class State(msgspec.Struct, eq=False):
         if found is None:
             if not self.schema.relation(relation).inverse:
                 raise KeyError(f"{relation} has no inverse")
-            return _NONE if self._source is None else self._source.owners(relation, value)
+            return NONE if self._source is None else self._source.owners(relation, value)
         return cast("frozenset[Key]", found)
 
     def facts(self, relation: str | None = None) -> Iterator[Fact]:
@@ -202,41 +181,8 @@ class State(msgspec.Struct, eq=False):
 
     def _changed(self, edits: Edits) -> State:
         """Apply edits whose `before` is known to hold."""
-        schema, source = self.schema, self._source
-        indexed = schema.indexed
-        facts, index = self._facts.mutate(), None
-        for relation, key, before, after in edits:
-            if after is not None or source is not None:
-                facts[relation, key] = after
-            else:
-                facts.pop((relation, key), None)
-            if relation in indexed:
-                if index is None:
-                    index = self._index.mutate()
-                self._reindex(index, schema.relations[relation], key, before, after)
-        done = facts.finish()
-        new_index = self._index if index is None else index.finish()
-        return State(schema, done, new_index, self._logged(edits, len(edits), len(done)), source)
-
-    def _reindex(self, index: Any, declared: Any, key: Key, before: Value | None, after: Value | None) -> None:
-        name = declared.name
-        for length in declared.index:
-            address, rest = (name, key[:length]), key[length:]
-            group = index.get(address, _EMPTY)
-            # on a source the group holds what changed, so that one name costs one name and not its directory
-            keep = after is not None or self._source is not None
-            index[address] = group.set(rest, after) if keep else group.delete(rest)
-        if declared.inverse:
-            if before is not None:
-                index[name, None, before] = self._owners_in(index, name, before) - {key}
-            if after is not None:
-                index[name, None, after] = self._owners_in(index, name, after) | {key}
-
-    def _owners_in(self, index: Any, relation: str, value: Value) -> frozenset[Key]:
-        keys: frozenset[Key] | None = index.get((relation, None, value))
-        if keys is None:
-            keys = _NONE if self._source is None else self._source.owners(relation, value)
-        return keys
+        facts, index = changed(self.schema, self._source, self._facts, self._index, edits)
+        return State(self.schema, facts, index, self._logged(edits, len(edits), len(facts)), self._source)
 
     def _logged(self, edits: Edits, count: int, size: int) -> _Log:
         parent = self._log

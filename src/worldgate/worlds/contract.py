@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from fractions import Fraction
+from functools import partial
 from random import Random
 from typing import Any, NamedTuple, Protocol
 
@@ -90,7 +91,10 @@ class World(Protocol):
         """Invariants that hold in every state the world can reach, by name."""
 
 
+_made = partial(tuple.__new__, Transition)  # without a call of Python code
+
+
 def transition(draft: Draft, observation: Observation) -> Transition:
     """The transition of a finished draft."""
     state, delta, reads = draft.finish()
-    return Transition(state, delta, observation, reads)
+    return _made((state, delta, observation, reads))

@@ -86,7 +86,7 @@ def _forget(tree: Tree, inode: str) -> None:
 def _drop_entry(tree: Tree, directory: str, name: str, inode: str) -> None:
     """Remove an entry that is not a directory, and its inode with the last link."""
     tree.leave(directory, name, inode)
-    if not tree.owners(inode):
+    if not tree.entries_of(inode):
         _forget(tree, inode)
 
 

@@ -42,19 +42,19 @@ def octets(text: str) -> bytes:
 _place = partial(tuple.__new__, Place)  # of a plain tuple, without a call of Python code
 
 
-class Tree:
-    """The directory tree as one user sees it, over a draft."""
+class Tree(Draft):
+    """A draft of the directory tree, as one user sees it."""
 
-    __slots__ = ("_base", "_entries", "_owners", "_reads", "cwd", "get", "opened", "uid", "write")
+    __slots__ = ("_base", "_entries", "_owners", "cwd", "opened", "uid")
 
-    def __init__(self, base: State, draft: Draft) -> None:
-        self._base, self._reads = base, draft.reads
-        self.get, self.write = draft.get, draft.write
+    def __init__(self, base: State) -> None:
+        super().__init__(base)
+        self._base = base
         self._owners: dict[str, frozenset[Entry]] = {}  # of the inodes whose entries this step changed
         self._entries: dict[str, dict[str, str | None]] = {}  # changed entries, by directory
-        uid = draft.get("user", ("uid",))
+        uid = self.get("user", ("uid",))
         self.uid: int = NOBODY if uid is None else uid
-        self.cwd: str = draft.get("cwd", ()) or ROOT
+        self.cwd: str = self.get("cwd", ()) or ROOT
         self.opened: tuple[str, str] | None = None  # a directory held open: paths with this prefix start there
 
     @property
@@ -87,33 +87,33 @@ class Tree:
 
     # --- entries: kept beside the draft, so that one step is one change of the state --------------
 
-    def owners(self, inode: str) -> frozenset[Entry]:
+    def entries_of(self, inode: str) -> frozenset[Entry]:
         """The entries that name an inode."""
         changed = self._owners.get(inode)
         if changed is not None:
             return changed
         found = self._base.owners("entry", inode)
         for key in found:
-            self._reads.add(("entry", key))
+            self.reads.add(("entry", key))
         return found  # type: ignore[return-value]
 
     def enter(self, directory: str, name: str, inode: str, new: bool = False) -> None:
         """Make `name` in `directory` an entry of the inode (its first one when it is `new`)."""
         entry = (directory, name)
-        self._owners[inode] = frozenset((entry,)) if new else self.owners(inode) | {entry}
+        self._owners[inode] = frozenset((entry,)) if new else self.entries_of(inode) | {entry}
         self._entries.setdefault(directory, {})[name] = inode
         self.write((("entry", entry, inode),))
 
     def leave(self, directory: str, name: str, inode: str) -> None:
         """Take the entry away."""
         entry = (directory, name)
-        self._owners[inode] = self.owners(inode) - {entry}
+        self._owners[inode] = self.entries_of(inode) - {entry}
         self._entries.setdefault(directory, {})[name] = None
         self.write((("entry", entry, None),))
 
     def entries(self, directory: str) -> dict[str, str]:
         """The inodes in a directory by name."""
-        self._reads.add(("entry", (directory,)))
+        self.reads.add(("entry", (directory,)))
         found = {row[0]: inode for row, inode in self._base.select("entry", (directory,)).items()}
         for name, inode in self._entries.get(directory, {}).items():
             if inode is None:
@@ -129,21 +129,21 @@ class Tree:
     def is_empty(self, directory: str) -> bool:
         if directory in self._entries:
             return not self.entries(directory)
-        self._reads.add(("entry", (directory,)))
+        self.reads.add(("entry", (directory,)))
         return not self._base.select("entry", (directory,))
 
     def attributes(self, inode: str) -> list[str]:
         """The names of an inode's extended attributes."""
-        self._reads.add(("xattr", (inode,)))
+        self.reads.add(("xattr", (inode,)))
         return [row[0] for row in self._base.select("xattr", (inode,))]  # type: ignore[misc]
 
     def links(self, inode: str) -> int:
         """The link count of a file."""
-        return len(self.owners(inode)) + (self.get("outside", (inode,)) or 0)
+        return len(self.entries_of(inode)) + (self.get("outside", (inode,)) or 0)
 
     def entry_of(self, directory: str) -> Entry | None:
         """(parent, name) of a directory other than the root; None for a removed one."""
-        return next(iter(self.owners(directory)), None)
+        return next(iter(self.entries_of(directory)), None)
 
     def parent(self, directory: str) -> str:
         """What ".." is in a directory; a removed one still knows where it was."""
@@ -218,18 +218,18 @@ class Tree:
         if not todo:
             return _place(("", "/", ROOT, slash))
         through = follow or (slash and slash_follows)
-        get, uid, links, above = self.get, self.uid, 0, here
+        uid, links, above = self.uid, 0, here
         while True:
             name = todo.pop()
             special = name == "." or name == ".."
-            found = None if special else get("entry", (here, name))
-            if found is None and (kind := get("kind", (here,))) != "dir":
+            found = None if special else self.get("entry", (here, name))
+            if found is None and (kind := self.get("kind", (here,))) != "dir":
                 if kind != "symlink":
                     raise Failure(ENOTDIR)
                 todo.append(name)  # a link in the middle: its target's names come first
                 link, here = here, above
             else:
-                if uid and get("mode", (here,)) & 0o111 != 0o111 and not self.may(here, SEARCH):
+                if uid and self.get("mode", (here,)) & 0o111 != 0o111 and not self.may(here, SEARCH):
                     raise Failure(EACCES)
                 if special:
                     if name == "..":
@@ -248,13 +248,13 @@ class Tree:
                 if todo:
                     above, here = here, found
                     continue
-                if not through or get("kind", (found,)) != "symlink":
+                if not through or self.get("kind", (found,)) != "symlink":
                     return _place((here, name, found, slash))
                 link = found
             links += 1
             if links > MAX_LINKS:
                 raise Failure(ELOOP)
-            target = get("target", (link,))
+            target = self.get("target", (link,))
             if target[0] == "/":
                 here = ROOT
                 self.step_out(f"{path}: a link to {target}")

@@ -19,6 +19,7 @@ from .blobs import Blobs
 from .builtins import BUILTINS, SPECIAL, UNMODELLED_TESTS
 from .errno import Unmodelled
 from .expansion import fields_of, value_of
+from .paths import Tree
 from .session import Session, ShellExit
 from .shell import outside, parse
 
@@ -78,18 +79,17 @@ def _check(command: Simple, position: int) -> None:
 
 def step(state: State, action: Action, blobs: Blobs) -> Transition:
     """What the action does in that state."""
-    draft = Draft(state)
-    session = Session(state, draft, blobs)
+    tree = Tree(state)
+    session = Session(tree, blobs)
     try:
         if action.asks_status:
-            session.status = draft.get("status", ()) or 0
+            session.status = tree.get("status", ()) or 0
         status = _run(session, action)
     except Unmodelled as error:
-        reads = draft.reads
-        draft = Draft(state)
-        draft.reads = reads
-        return _finish(draft, REFUSED, "", f"{error}\n", error.number)
-    return _finish(draft, status, "".join(session.out), "".join(session.err))
+        unchanged = Draft(state)
+        unchanged.reads = tree.reads
+        return _finish(unchanged, REFUSED, "", f"{error}\n", error.number)
+    return _finish(tree, status, "".join(session.out), "".join(session.err))
 
 
 def _finish(draft: Draft, status: int, stdout: str, stderr: str, refused: str = "") -> Transition:

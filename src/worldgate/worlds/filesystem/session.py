@@ -6,7 +6,6 @@ A command is a function `(session, flags, operands) -> exit status`, or for the 
 
 from __future__ import annotations
 
-from ...facts import Draft, State
 from . import calls
 from .actions import Redirect
 from .blobs import EMPTY, Blobs
@@ -24,8 +23,8 @@ class Session:
 
     __slots__ = ("blobs", "err", "line", "out", "seen_output", "status", "tree")
 
-    def __init__(self, state: State, draft: Draft, blobs: Blobs) -> None:
-        self.tree = Tree(state, draft)
+    def __init__(self, tree: Tree, blobs: Blobs) -> None:
+        self.tree = tree
         self.blobs = blobs
         self.out: list[str] = []
         self.err: list[str] = []
