@@ -1,23 +1,29 @@
 """How fast the filesystem oracle steps, and whether it depends on the size of the tree.
 
     python bench/filesystem.py            # steps a second at 100 and 100,000 entries, beside two peers
+    python bench/filesystem.py --seconds  # the CPU seconds of the steps at 100 entries, alone
     python bench/filesystem.py --rates    # how often each command of each driver succeeds and fails
 
 Times are CPU time of this process, the best of several passes over the same steps. The peers: the bare
-persistent map doing as many sets as the steps made edits, and a process `sh -c true`.
+persistent map doing as many sets as the steps made edits, and a process `sh -c true`. After `make compiled` the same
+steps are also run there, in a process of their own, in turns with this one.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from random import Random
 
 from immutables import Map
 
+from worldgate import COMPILED
 from worldgate.facts import State
 from worldgate.worlds import Outside
 from worldgate.worlds.filesystem import FilesystemWorld
@@ -27,6 +33,7 @@ from worldgate.worlds.filesystem.rules import parse_action
 from worldgate.worlds.filesystem.schema import ROOT, SCHEMA
 
 SMALL, LARGE = 100, 100_000
+BUILT = Path(__file__).resolve().parent.parent / "build" / "compiled"  # by `make compiled`
 
 
 def tree(entries: int) -> State:
@@ -98,18 +105,48 @@ def stepper(world: FilesystemWorld, state: State, programs: list[list[Action]]) 
     return run
 
 
+def everyday(world: FilesystemWorld, state: State) -> tuple[list[list[str]], list[list[Action]]]:
+    """The programs that are timed, as text and parsed."""
+    texts = recorded(world, state, 20, 100)
+    return texts, [[world.parse(text) for text in program] for program in texts]
+
+
+def seconds() -> float:
+    """CPU seconds of the steps at 100 entries."""
+    world, small = FilesystemWorld(), tree(SMALL)
+    return best(stepper(world, small, everyday(world, small)[1]), 10)
+
+
+def elsewhere(place: str) -> float:
+    """The same, in a process that finds the package in `place` first."""
+    command = [sys.executable, __file__, "--seconds"]
+    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": place}, capture_output=True, text=True, check=True)
+    return float(done.stdout)
+
+
+def beside_compiled(steps: int) -> None:
+    """Pure Python and compiled in turns, the best of three processes each."""
+    if COMPILED or not BUILT.exists():
+        print("compiled: this is it" if COMPILED else "compiled: not built (make compiled)")
+        return
+    runs = [(elsewhere(""), elsewhere(str(BUILT))) for _ in range(3)]
+    pure, compiled = map(min, zip(*runs, strict=True))
+    print(f"in processes of their own, {SMALL} entries: pure Python {steps / pure:,.0f} steps/s", end=", ")
+    print(f"compiled {steps / compiled:,.0f}: {pure / compiled:.2f} times as fast")
+
+
 def speeds() -> None:
     world = FilesystemWorld()
     small, large = tree(SMALL), tree(LARGE)
-    texts = recorded(world, small, 20, 100)
+    texts, programs = everyday(world, small)
     steps = sum(map(len, texts))
-    programs = [[world.parse(text) for text in program] for program in texts]
     run = stepper(world, small, programs)
     edits = run()
     plain = best(run)
     parsing = best(lambda: [parse_action.__wrapped__(text) for program in texts for text in program])
     big = best(stepper(world, large, programs), 3)
-    print(f"everyday driver, {steps} steps, {edits} edits, one core, CPU time")
+    kind = "compiled" if COMPILED else "pure Python"
+    print(f"everyday driver, {steps} steps, {edits} edits, one core, CPU time, {kind}")
     print(f"  {SMALL:>7} entries: {steps / plain:9,.0f} steps/s ({plain / steps * 1e6:.1f} us a step)")
     print(f"  {'':7} with parse: {steps / (plain + parsing):8,.0f} steps/s", end=" ")
     print(f"({parsing / steps * 1e6:.1f} us a line that was not met before)")
@@ -132,6 +169,7 @@ def speeds() -> None:
     process = (time.perf_counter() - started) / 100
     print(f"  `sh -c true`: {process * 1e6:,.0f} us (wall); {process / (plain / steps):,.0f} steps fit in it")
     move(world, large)
+    beside_compiled(steps)
 
 
 def move(world: FilesystemWorld, state: State) -> None:
@@ -175,11 +213,14 @@ def rates(programs: int, length: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rates", action="store_true")
+    parser.add_argument("--seconds", action="store_true")
     parser.add_argument("--programs", type=int, default=100)
     parser.add_argument("--length", type=int, default=50)
     options = parser.parse_args()
     if options.rates:
         rates(options.programs, options.length)
+    elif options.seconds:
+        print(seconds())
     else:
         speeds()
 

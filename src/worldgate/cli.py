@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from . import __version__, cli_market
+from . import COMPILED, __version__, cli_market
 from .facts import Error
 from .options import BadOption, BadUsage, Defect, budget_of, policy_of, spoken
 from .terminal import fail, finish, following, ground, print_json, print_lines, progress, propose
@@ -79,7 +79,7 @@ def main() -> None:
 
 def _version(value: bool) -> None:
     if value:
-        typer.echo(f"worldgate {__version__}")
+        typer.echo(f"worldgate {__version__} ({'compiled' if COMPILED else 'pure Python'})")
         raise typer.Exit
 
 
