@@ -2,7 +2,8 @@
 
 Guarantees: the package itself is not touched; `build/compiled` is a whole copy of it, put there in one rename after
 everything compiled, in which the compiled modules have no source left that could run instead. Remove the folder and
-nothing remains. Needs a C compiler and the `compile` extra, and serves the interpreter that made it alone.
+nothing remains. It does not follow later edits: make it again. Needs a C compiler and the `compile` extra, and serves
+only the interpreter that made it.
 
 Left out are modules that gain nothing, and those mypyc has no equal of: frozen dataclasses (they would not unpickle),
 Structs (it crashes), two names assigned at once in a class (as every numbered error does).
@@ -43,7 +44,8 @@ MODULES = (
 
 def main() -> None:
     new = PLACE.with_suffix(".new")
-    shutil.rmtree(new, ignore_errors=True)
+    for old in (new, PLACE):
+        shutil.rmtree(old, ignore_errors=True)
     ignore = shutil.ignore_patterns("__pycache__", "*.so")
     shutil.copytree(ROOT / "src" / "worldgate", new / "worldgate", ignore=ignore)
     command = [sys.executable, "-m", "mypyc", "--config-file", str(ROOT / "pyproject.toml"), *MODULES]
@@ -58,7 +60,6 @@ def main() -> None:
         (new / module).unlink()
     for rest in ("build", ".mypy_cache"):
         shutil.rmtree(new / rest, ignore_errors=True)
-    shutil.rmtree(PLACE, ignore_errors=True)
     new.rename(PLACE)
     print(f"{len(MODULES)} modules compiled; run with PYTHONPATH={PLACE.relative_to(ROOT)}")
 
