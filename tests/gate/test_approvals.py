@@ -123,6 +123,12 @@ def test_malformed_approvals_are_refused(ledger, run, delta, at, expires):
     assert list(ledger.records()) == []
 
 
+@pytest.mark.parametrize("malformed", [{"run": ""}, {"delta": ""}, {"delta": DELTA.upper()}])
+def test_what_can_have_no_approval_is_told_so(ledger, malformed):
+    approve(ledger, "run", DELTA, at=AT, expires=EXPIRES)
+    assert_not_spendable(ledger, BadRecord, **malformed)
+
+
 # --- once, ever -------------------------------------------------------------------------------------
 
 

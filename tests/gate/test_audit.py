@@ -104,6 +104,7 @@ def forged(house: House, run: str, old: bytes, new: bytes, name: str) -> None:
             "answer otherwise",
         ),
         ("undo", "run", b'"undoes": "', b'"undoes": "f', "its id is not the hash"),
+        ("plan", "run", b'"2c8b08da', b'"3c8b08da', "the recorded facts are not the ones it says it rests on"),
     ],
 )
 def test_a_forged_document_is_found_by_running_it_again(
@@ -153,6 +154,22 @@ def test_a_ledger_that_was_changed_is_found(tmp_path: Path, sql: str, place: str
     house, _ = furnish(tmp_path / "w")
     change(house.root / ".worldgate/ledger.db", *sql.split("; "))
     assert place in named(house)
+
+
+def test_what_is_found_in_a_ledger_has_its_place(tmp_path: Path) -> None:
+    """The record that was changed, and where reading ends; the ledger, for what no single record is about."""
+    house, runs = furnish(tmp_path / "w")
+    path = house.root / ".worldgate/ledger.db"
+    whole, entry = path.read_bytes(), f"{runs['plan']}spent".encode()  # as only the index has it
+    assert whole.count(entry) == 1
+    path.write_bytes(whole.replace(entry, entry[:-1] + b"u"))
+    assert named(house).startswith("ledger: database: found row 4 missing from index")
+    path.write_bytes(whole)
+    change(path, "update record set at = '2020-01-01T00:00:00Z' where seq = 4")
+    report = house.audit()
+    assert [problem.place for problem in report.problems] == ["record 4", "ledger"]
+    assert "WG704" in report.problems[-1].what
+    assert report.records == 3
 
 
 def test_a_mutated_world_is_a_difference_and_not_a_crash(

@@ -96,9 +96,24 @@ def test_malformed_budgets_are_refused(limits, error):
 
 
 def test_numbers_that_are_no_amount_are_refused():
-    huge = [10**18, 10**9999, -(10**9999), Decimal("1E+999999999"), Decimal("1E-999999999")]
+    far = "999999999999999999"
+    huge = [10**18, 10**9999, -(10**9999), Decimal(f"1E+{far}"), Decimal(f"1E-{far}")]
     for amount in (Decimal("NaN"), Decimal("Infinity"), Decimal("-0.5"), Decimal("-0"), float("nan"), b"1", *huge):
-        assert_refused_unchanged(Meter(Budget.of({})), BadAmount, "seconds", amount)
+        for name in ("seconds", "steps"):
+            assert_refused_unchanged(Meter(Budget.of({})), BadAmount, name, amount)
+
+
+@pytest.mark.parametrize(
+    ("name", "amount", "says"),
+    [
+        ("money", 5, "found money: 5; expected its currency too"),
+        ("steps", -1, "found steps: -1; expected a number of 0 or more"),
+        ("steps", 10**18, "found steps: a number too large"),
+    ],
+)
+def test_what_is_no_amount_is_told_what_is_one(name, amount, says):
+    with pytest.raises(BadAmount, match=says):
+        Budget.of({name: amount})
 
 
 def test_decimals_and_whole_numbers_are_amounts():
@@ -120,6 +135,8 @@ def test_a_ceiling_lowers_and_says_what():
     assert wish.under(Budget.of({}))[0].to_json()["money"] == "0"
     with pytest.raises(BadBudget):
         wish.under(Budget.of({"money": "9 USD"}))
+    without = Budget.of({})
+    assert wish.under(without)[0].currency == without.under(wish)[0].currency == "EUR"
 
 
 budgets = st.fixed_dictionaries(

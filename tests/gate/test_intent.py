@@ -105,6 +105,20 @@ def test_a_glob_that_is_not_one_refuses():
     assert check(after().make("n"), creates=["{a,b}"]) == ["WG403"]
 
 
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ([], "not in an empty list"),
+        (["a", "b", "c", "d", "e"], "not in a, b, c, d, e"),
+        (["a", "b", "c", "d", "e", "f"], "not in a, b, c, d, e, ..."),
+    ],
+)
+def test_the_message_shows_what_was_declared(said, shown):
+    state, delta, new = after().make("n").since(BEFORE)
+    (breach,) = check_intent(Intent(creates=said), effects(state, delta, new))
+    assert breach.message == f"the plan creates n, which is {shown}"
+
+
 def test_intent_of_a_plan_file():
     plan = load_plan("{steps: [touch build/a], intent: {creates: ['build/**'], deletes: 0, changes: []}}")
     state, delta, new = after().make("build/a").since(BEFORE)

@@ -64,6 +64,15 @@ def test_places_are_those_of_inodes_that_a_fresh_reading_names_otherwise() -> No
     assert places(before, ()) == {}
 
 
+def test_only_inodes_of_the_delta_have_places() -> None:
+    """Not one whose id reads as a name in the delta does, or as an absent value."""
+    before = tree("None", "b")
+    for path, other in (("None", "y"), ("b", "z")):
+        before = before.set("entry", (".", path), None).set("entry", (".", other), path)
+    after = before.set("entry", (".", "b"), "b//2").set("kind", ("b//2",), "file")
+    assert places(after, _difference(before, after)) == {"b//2": "b"}
+
+
 def _difference(before: State, after: State):  # type: ignore[no-untyped-def]
     from worldgate.facts import diff
 
@@ -80,6 +89,14 @@ def test_what_comes_back_takes_its_old_id_or_the_next_free_one() -> None:
     (edit,) = [edit for edit in inverse(taken, delta, {}) if edit.relation == "kind"]
     assert edit.key == ("a//3",)
     assert [edit.after for edit in inverse(taken, delta, {}) if edit.relation == "entry"] == ["a//3"]
+
+
+def test_two_that_come_back_do_not_take_one_id() -> None:
+    before = tree("a").set("entry", (".", "b"), "a//2").set("kind", ("a//2",), "file")
+    gone = tree()
+    back = inverse(gone, _difference(before, gone), {})
+    assert {edit.key[0] for edit in back if edit.relation == "kind"} == {"a", "a//2"}
+    assert {edit.after for edit in back if edit.relation == "entry"} == {"a", "a//2"}
 
 
 def test_in_other_worlds_ids_are_for_good() -> None:

@@ -13,6 +13,7 @@ import pytest
 from bench.mutation import GATE, ROOT, Bed
 
 WORKSPACE, VERIFY = "tests/gate/test_workspace.py::test_", "tests/gate/test_verify.py::test_"
+POLICY, MEASURED = "tests/gate/test_policy.py::test_", "tests/gate/test_measured.py::test_"
 ROWS = [
     (
         "workspace",
@@ -54,9 +55,31 @@ ROWS = [
         f"{VERIFY}the_first_stage_that_fails_is_the_one_reported",
     ),
     ("verify", "breaches += self.complete(done)", "pass", f"{VERIFY}a_simulation_that_leaves_steps_out_refuses"),
-    ("verify", "except Exception as error:", "except BufferError as error:", f"{VERIFY}a_world_that_raises_is_refused"),
+    ("verify", "if not isinstance(error, Exception):", "if True:", f"{VERIFY}a_world_that_raises_is_refused"),
     ("verify", "if name != self.world.name:", "if False:", f"{VERIFY}policy_and_plan_must_be_for_the_world"),
     ("policy", "except Exception as error:", "except BufferError as error:", f"{VERIFY}a_rule_that_raises_refuses"),
+    ("policy", "transition += bounds(", "bounds(", f"{MEASURED}a_policy_judges_each_step_by_its_measures"),
+    ("rules", "if found > most:", "if False:", f"{POLICY}limits"),
+    ("rules", "yield from _redirected(subject, ways, globs)", "pass", f"{POLICY}a_link_on_the_way_to_a_protected_path"),
+    ("measured", "if not eased:", "if False:", f"{MEASURED}limits_are_exact"),
+    (
+        "intent",
+        "found += _undeclared(undeclared, field, said, mine)",
+        "pass",
+        "tests/gate/test_intent.py::test_every_path_must_be_declared",
+    ),
+    (
+        "budget",
+        "self._used[name] + self._reserved[name] + units > limit",
+        "False",
+        "tests/gate/test_budget.py::test_money_is_exact_and_of_one_currency",
+    ),
+    (
+        "audit",
+        "if spent.pop(record.run, None) != started[record.run]:",
+        "if False:",
+        "tests/gate/test_audit.py::test_a_commit_without_an_approval_is_found",
+    ),
     (
         "run",
         "if not path.is_file() or path.read_bytes() != content:",

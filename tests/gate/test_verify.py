@@ -6,13 +6,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.gate.houses import House, assert_whole, numbers
+from tests.worlds.market import markets
 from worldgate.facts import State
 from worldgate.gate.budget import BadBudget, Budget, Meter
 from worldgate.gate.plan import BadPlan, EmptyPlan, Step, load_plan, make_plan
@@ -81,6 +82,34 @@ def test_a_step_may_fail_where_a_later_one_asks_for_its_status(house: House) -> 
     assert not house.plan(handled[0], Step(do="rm -r d", id="force")).approved
 
 
+@pytest.mark.parametrize("when", ["no such(", "nothing_of_this_world() == 1"])
+def test_a_condition_that_is_none_is_refused_before_anything_runs(house: House, when: str) -> None:
+    found = house.plan("cp a n", Step(do="rm b", id="last", when=when), protect=["/n"])
+    assert found.decision.stage == "grammar"
+
+
+def test_what_the_world_alone_brings_about_is_no_step_of_a_plan() -> None:
+    state, bars = markets.market(), markets.flat(1, "10")
+
+    def judged(engine: Literal["oracle", "event"]) -> Verified:
+        plan = make_plan([bars], engine=engine, world="market")
+        return Verification(markets.WORLD, state, plan, Policy.default("market"), Meter(Budget.of({}))).of_plan()
+
+    found = judged("oracle")
+    assert (found.decision.stage, numbers_of(found)) == ("transitions", ["WG327"])
+    assert found.decision.breaches[0].step == "s1"
+    assert judged("event").decision.verdict == "approve"
+
+
+def test_a_command_that_was_ended_by_a_limit_is_refused() -> None:
+    state, plan = get("filesystem").initial(0), make_plan(["sleep 9"], engine="kernel")
+    ended = Did(plan.steps[0], state, state, (), {"killed": "seconds", "exit": 137}, frozenset())
+    judge = Verification(FilesystemWorld(), state, plan, Policy.default(), Meter(Budget.of({})))
+    (breach,) = judge.of_steps(lambda: iter([ended])).decision.breaches
+    assert (breach.number, breach.step) == ("WG326", "s1")
+    assert breach.message == "sleep 9 was ended by its limit on seconds, half done"
+
+
 def test_intent_is_judged_with_the_final_state(house: House) -> None:
     plan = load_plan("{steps: [cp a c, rm b], intent: {creates: [c], deletes: []}}")
     found = house.workspace.plan(plan, house.policy(), Budget.of({}))
@@ -117,10 +146,16 @@ def test_policy_and_plan_must_be_for_the_world(house: House) -> None:
     other = Policy.default("support-desk")
     found = house.workspace.plan(make_plan(["rm a"]), other, Budget.of({}))
     assert (found.decision.stage, numbers(found)) == ("grammar", ["WG401"])
+    assert found.doc.refused_prefix is None, "no step is to blame"
     found = house.workspace.plan(make_plan(["rm a"], world="support-desk"), house.policy(), Budget.of({}))
     assert numbers(found) == ["WG323"]
     found = house.workspace.run_command(["true"], other, Budget.of({}))
     assert numbers(found) == ["WG401"]
+
+
+def test_what_a_plan_uses_is_counted(house: House) -> None:
+    used = house.plan("cp a n", "rm b").docs["decision"].budget  # type: ignore[attr-defined]
+    assert (used["steps"], used["files"]) == (2, 2)
 
 
 # --- the shortest prefix ---------------------------------------------------------------------------
@@ -200,6 +235,17 @@ def test_a_long_plan_is_shrunk_too(house: House) -> None:
     shrunk = house.plan(*steps, limits={"created": 70}).doc.refused_prefix
     assert shrunk is not None
     assert len(shrunk.prefix) == 71
+
+
+@pytest.mark.parametrize(("length", "prefix", "suffices"), [(64, 1, ("s64",)), (65, 65, ())])
+def test_up_to_64_steps_are_tried_one_by_one(house: House, length: int, prefix: int, suffices: tuple[str, ...]) -> None:
+    there_and_back = ["touch n", "rm n", *["true"] * (length - 3), "touch m"]
+    shrunk = house.plan(*there_and_back, limits={"created": 0}).doc.refused_prefix
+    assert shrunk is not None
+    assert len(shrunk.prefix) == prefix
+    shrunk = house.plan(*["true"] * (length - 1), "rm b", protect=["/b"]).doc.refused_prefix
+    assert shrunk is not None
+    assert shrunk.suffices == suffices
 
 
 def test_an_accepted_plan_shows_what_cannot_be_undone(tmp_path: Path) -> None:
