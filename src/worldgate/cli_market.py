@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +22,13 @@ MarketFile = Annotated[
 PolicyFile = Annotated[Path | None, typer.Option("--policy", metavar="FILE", help="A policy; without one, none.")]
 Limit = Annotated[list[str], typer.Option("--budget", metavar="NAME=LIMIT", help="Limit a resource: steps=20.")]
 HERE = Path(".")
+
+
+class Way(StrEnum):
+    """Which way money moves."""
+
+    deposit = "deposit"
+    withdraw = "withdraw"
 
 
 @app.command()
@@ -96,6 +104,27 @@ def feed(
         proposal = workspace.happen(ticks)
         if proposal.approved:
             workspace.commit(proposal.id)
+    propose(proposal, as_json, ["committed"])
+
+
+@app.command()
+def transfer(
+    way: Annotated[Way, typer.Argument(help="deposit or withdraw.")],
+    amount: Annotated[str, typer.Argument(help="How much.")],
+    currency: Annotated[str, typer.Argument(help="In which currency.")] = "USD",
+    directory: Annotated[
+        Path, typer.Option("--directory", "-C", metavar="DIR", help="The workspace, or a directory in it.")
+    ] = HERE,
+    as_json: Json = False,
+) -> None:
+    """Move money into the account or out of it: an event that you bring about, and no plan can."""
+    from .gate.workspace import Workspace
+    from .terminal import propose
+
+    workspace = Workspace.find(directory)
+    proposal = workspace.happen([f"{way.value} {amount} {currency}"])
+    if proposal.approved:
+        workspace.commit(proposal.id)
     propose(proposal, as_json, ["committed"])
 
 

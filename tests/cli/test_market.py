@@ -53,6 +53,9 @@ def test_the_rejected_and_the_approved_scenario(account: Shell) -> None:
 def test_what_comes_from_outside_is_in_no_plan(account: Shell) -> None:
     for step in ("tick 2030-01-01 AAPL 1 1 1 1 1; MSFT 1 1 1 1 1", "deposit 1000 USD", "withdraw 1 USD"):
         assert "(WG327)" in account("plan", plan(account, step), code=2).out
+    moved = account("market", "transfer", "withdraw", "250.5").out
+    assert '~ cash("main", "USD"): 1000 -> 749.5' in moved
+    assert "(WG245)" in account("market", "transfer", "withdraw", "750", code=2).out
 
 
 def test_the_kill_switch_lets_positions_be_closed_and_nothing_opened(account: Shell) -> None:
@@ -114,8 +117,8 @@ def test_a_model_is_asked_and_its_refused_plan_goes_back_to_it(account: Shell) -
         )
     ) as endpoint:
         said = account(
-            "ask", "own much", "--bedrock", "--model", "some.model-v1:0", "--url", endpoint.url, "--repairs", "0", code=2,
-            AWS_ACCESS_KEY_ID="AKID", AWS_SECRET_ACCESS_KEY="secret", AWS_DEFAULT_REGION="eu-central-1",
+            "ask", "own much", "--bedrock", "--model", "some.model-v1:0", "--url", endpoint.url, "--repairs", "0",
+            code=2, AWS_ACCESS_KEY_ID="AKID", AWS_SECRET_ACCESS_KEY="secret", AWS_DEFAULT_REGION="eu-central-1",
         ).err  # fmt: skip
         assert "WG366" in said
     assert "opened" in account("log", "--all").out

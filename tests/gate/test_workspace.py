@@ -644,3 +644,12 @@ def test_a_workspace_with_a_key_signs_every_record_and_needs_it(tmp_path: Path) 
     key.rename(tmp_path / "elsewhere")
     with pytest.raises(Error, match="WG709"):
         Workspace.find(root).plan(make_plan(["mkdir more"]), Policy.default(), Budget.of({}))
+
+
+def test_the_seconds_a_command_took_are_recorded_and_change_no_document(tmp_path: Path) -> None:
+    house = House(tmp_path / "w")
+    first, second = (house.command(f"sleep 0.{pause}; echo hi > new").id for pause in (3, 3))
+    assert first == second
+    used = [record.data["used"]["seconds"] for record in house.workspace.records(first) if record.kind == "simulated"]
+    assert [float(seconds) >= 0.3 for seconds in used] == [True, True]
+    assert house.workspace.runs.load(first, "decision").budget["seconds"] == "0"

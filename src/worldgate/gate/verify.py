@@ -56,7 +56,7 @@ class Verification:
         self.world, self.state, self.plan, self.policy, self.meter = world, state, plan, policy, meter
         self.whole, self.network = whole, plan.network
         self.conditions = Conditions(world)
-        self.happened = None if plan.engine == "event" else getattr(world, "event", None)
+        self.event: Callable[[State, State], bool] = getattr(world, "event", _never)
         self.warnings: list[Breach] = []
 
     def of_plan(self) -> Verified:
@@ -130,8 +130,9 @@ class Verification:
     def transition(self, did: Did) -> list[Breach]:
         """Breaches of one step: that it failed or was refused, and the policy's rules on its delta."""
         found = [*self.failure(did)]
-        if self.happened is not None and not found and self.happened(did.before, did.after):
-            message = f"{shorten(did.step.do, 60)} is the world's own event, and no plan brings it about"
+        if not found and self.event(did.before, did.after) != (self.plan.engine == "event"):
+            said = "is no event of the world" if self.plan.engine == "event" else "is the world's own event"
+            message = f"{shorten(did.step.do, 60)} {said}, and events and plans do not mix"
             found.append(Breach(number="WG327", rule="event", message=message, step=did.step.id))
         with _Numbered("policy", found, did.step.id):
             judged = Judged(did.before, did.after, did.delta, (did.step.do,), did.step.id, self.network)
@@ -213,6 +214,11 @@ class Verification:
             return breaches
         self.warnings += breaches
         return []
+
+
+def _never(_: State, __: State) -> bool:
+    """Most worlds have no events of their own."""
+    return False
 
 
 class _Numbered:

@@ -11,12 +11,13 @@ from __future__ import annotations
 import fcntl
 import os
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import msgspec
@@ -160,10 +161,12 @@ class Workspace:
         self.recover()
         limit = budget.to_json()["seconds"]
         seconds = LONGEST if limit == UNLIMITED else min(float(limit), LONGEST)
+        began = monotonic()
         ran = self.guarded.run(argv, network=plan.network, cwd=cwd, seconds=seconds)
+        used = {"seconds": f"{monotonic() - began:.3f}"}  # in the record only: equal effects are equal runs
         state, recorder = self._state()
         did = Did(plan.steps[0], state, state.apply(ran.delta), ran.delta, ran.observation, frozenset())
-        return self._judge_one(plan, policy, Meter(budget), did, recorder, seen=ran.seen)
+        return self._judge_one(plan, policy, Meter(budget), did, recorder, seen=ran.seen, used=used)
 
     def happen(self, events: Sequence[str]) -> Proposal:
         """What the world itself brings about next, such as a market's bars: simulated and recorded like a plan.
@@ -225,13 +228,21 @@ class Workspace:
         recorder: Recorder,
         *,
         seen: str = "",
-        undoes: str = "",
+        **told: Any,
     ) -> Proposal:
         verified = self._verification(did.before, plan, policy, meter).of_steps(lambda: iter([did]), seen)
-        return self._record(plan, policy, meter, verified, recorder, undoes)
+        return self._record(plan, policy, meter, verified, recorder, **told)
 
     def _record(
-        self, plan: Plan, policy: Policy, meter: Meter, verified: Verified, recorder: Recorder, undoes: str = ""
+        self,
+        plan: Plan,
+        policy: Policy,
+        meter: Meter,
+        verified: Verified,
+        recorder: Recorder,
+        *,
+        undoes: str = "",
+        used: Mapping[str, str] | None = None,
     ) -> Proposal:
         proposal = propose(self.guarded, plan, policy, meter, verified, recorder, undoes)
         if proposal.approved:
@@ -239,7 +250,8 @@ class Workspace:
         run = proposal.id
         with self._alone(), self.ledger() as ledger:
             documents, at = self.runs.save(dict(proposal.docs)), self.clock()
-            body = {"documents": documents, "plan": plan.digest, "verdict": proposal.decision.verdict}
+            body: dict[str, Any] = {"documents": documents, "plan": plan.digest, "verdict": proposal.decision.verdict}
+            body |= {"used": used} if used else {}
             ledger.append("simulated" if proposal.approved else "refused", run, body, at=at)
             if proposal.approved:
                 approvals.approve(ledger, run, digest(self._net(proposal)), at=at, expires=_later(at), by="policy")
