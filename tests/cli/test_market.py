@@ -12,6 +12,7 @@ from tests.planners.llm.endpoint import completion, conversation, serving
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 POLICY, MARKET = str(EXAMPLES / "market" / "policy.yaml"), str(EXAMPLES / "market" / "small.yaml")
+BARS = str(EXAMPLES / "bars" / "tech.csv")
 STRATEGIES = sorted((EXAMPLES / "strategies").glob("[!g]*.json"))
 
 
@@ -74,10 +75,9 @@ def test_feeding_ends_with_the_bars(account: Shell) -> None:
 
 @pytest.mark.parametrize("strategy", STRATEGIES, ids=[path.stem for path in STRATEGIES])
 def test_a_run_is_taken_up_replayed_and_a_changed_byte_is_found(worldgate: Shell, strategy: Path) -> None:
-    worldgate("market", "generate", "AAPL=100", "MSFT=198", "--steps", "120", "--out", "bars.csv")
-    run = ("market", "run", str(strategy), "--bars", "bars.csv", "--market", MARKET, "--policy", POLICY, "--out", "out")
+    run = ("market", "run", str(strategy), "--bars", BARS, "--market", MARKET, "--policy", POLICY, "--out", "out")
     first = worldgate(*run, "--json").json
-    assert first["bars"] == 120
+    assert first["bars"] == 500
     assert worldgate(*run, "--json").json == first, "nothing is done twice"
     for name in ("tape.json", "executions.json"):
         assert worldgate("replay", f"out/{name}").out.startswith("the same: ")
