@@ -79,6 +79,10 @@ TRANSCRIPTS = {
           h:
           e
           [2]
+        ln -s / root; mv -T root /; mv -T root //
+          mv: 'root' and '/' are the same file
+          mv: 'root' and '//' are the same file
+          [1]
     """,
     "moving files": """
         touch a b; ln a c; mv a a

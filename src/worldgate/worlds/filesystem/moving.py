@@ -10,6 +10,7 @@ from .errno import EEXIST, EINVAL, ENOENT, Failure
 from .operands import ONTO_FILE, base_of, below, directory_of, hold, not_a_directory, same_name, too_few
 from .paths import Tree
 from .quoting import quoted
+from .schema import ROOT
 from .session import Session
 
 
@@ -139,7 +140,9 @@ def _may_replace(tree: Tree, source: str, inode: str, path: str, there: str, int
 
 
 def _is_real_path(tree: Tree, source: str, path: str) -> bool:
-    """Whether following `source` to its end leads to the very entry `path`."""
+    """Whether following `source` to its end leads to the very entry `path` (the root is the entry of slashes)."""
+    if tree.look(source) == ROOT:
+        return not path.strip("/")
     try:
         end = tree.locate(source, follow=True)
     except Failure:
