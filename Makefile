@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test check lint types docs bench compiled clean
+.PHONY: demo test test-compiled check lint types docs bench compiled clean
 
 demo: $(VENV)/.core
 	$(BIN)/worldgate demo
@@ -33,6 +33,11 @@ bench: $(VENV)/.dev
 compiled: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[compile]' --constraint constraints.txt
 	$(BIN)/python tools/compile.py
+
+# A share of the tests once more, on that copy.
+test-compiled: compiled
+	env -u PYTHONDONTWRITEBYTECODE PYTHONPATH=build/compiled $(BIN)/python -m pytest -n 2 tests/test_compiled.py \
+	  tests/facts tests/worlds/test_contract.py tests/worlds/filesystem/test_rules.py
 
 # The core and what the tests need live in one environment; each is installed when its stamp is older
 # than what declares it, so a second run starts at once.
