@@ -18,6 +18,7 @@ from tests.gate.targets.trees import Node, build
 from worldgate.facts import canonical_json
 from worldgate.gate.plan import BadPlan, Step
 from worldgate.gate.run import DOCUMENTS, BadRun, NotSaved, Runs, UnknownRun, json_schemas, told
+from worldgate.trading.schemas import json_schemas as evidence_schemas
 
 SCHEMAS = Path(__file__).resolve().parents[2] / "docs" / "schemas"
 STEPS = ("mkdir build", "cp d/x build/x", "rm d/y", "ls d", "mv a build/a")
@@ -112,7 +113,7 @@ def published() -> dict[str, Any]:
 
 def test_the_published_schemas_are_the_code_s() -> None:
     """`python bench/schemas.py` writes them anew."""
-    assert published() == json.loads(json.dumps(json_schemas()))
+    assert published() == json.loads(json.dumps(json_schemas() | evidence_schemas()))
 
 
 def runs_of_every_kind(house: House) -> list[str]:

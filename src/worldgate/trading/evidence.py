@@ -19,14 +19,12 @@ from ..worlds.market import accounting
 from ..worlds.market.actions import MAIN
 from ..worlds.market.schema import Book, Position
 from ..worlds.market.units import notional, parse_amount, show
+from .schemas import TapeRow
 from .session import Step
 
 Row = dict[str, Any]
+COLUMNS = TapeRow.__struct_fields__
 DECISIONS = {"hold": "HOLD", "approve": "APPROVED", "reject": "REJECTED"}
-COLUMNS = (
-    "step", "bars", "time", "prices", "signals", "skipped", "actions", "decision", "why", "breaches", "fills",
-    "cash", "equity", "exposure", "positions", "delta",
-)  # fmt: skip
 
 
 class Evidence:
@@ -54,9 +52,7 @@ class Evidence:
             "actions": list(step.actions),
             "decision": DECISIONS[step.verdict],
             "why": why(step),
-            "breaches": [
-                {name: getattr(breach, name) for name in breach.__struct_fields__} for breach in step.breaches
-            ],
+            "breaches": [fields(breach) for breach in step.breaches],
             "fills": [fields(fill) for fill in step.fills],
             "cash": show(self._cash(after)),
             "equity": show(new.equity),

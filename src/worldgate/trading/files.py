@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,9 @@ def write(folder: Path, inputs: Inputs, found: Iterable[tuple[Row, list[Row]]]) 
     """Write the three files while the rows pass through; they are in place when the iteration ends."""
     names = (TAPE, EXECUTIONS, TABLE)
     parts = [folder / f"{name}.new" for name in names]
-    with parts[0].open("w") as tape, parts[1].open("w") as executions, parts[2].open("w", newline="") as table:
+    with ExitStack() as stack:
+        opened = (part.open("w", encoding="utf-8", newline="") for part in parts)
+        tape, executions, table = map(stack.enter_context, opened)
         tape.write(head("tape", inputs))
         executions.write(head("executions", inputs))
         table.write(cells(COLUMNS))
