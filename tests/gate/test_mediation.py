@@ -114,7 +114,7 @@ ASKED = {  # what a person asks for by name, and what only reads or loads
     "trading/desk.py": "a session's folder: inputs, bars and reports",
     "trading/page.py": "reads the style of a page",
     "trading/files.py": "a session's folder: tape and executions",
-    "worlds/market/bars.py": "write_csv",
+    "worlds/market/bars/table.py": "write_csv",
     "demo.py": "scratch directories of its own",
     "killed.py": "kills itself",
     "transcript.py": "runs the command line",

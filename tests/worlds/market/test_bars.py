@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import resource
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -269,6 +270,11 @@ def test_a_hole_in_time_is_refused_when_asked(tmp_path: Path) -> None:
     refuses("WG215", path, "3 days, 0:00:00 from 2013-01-04 to 2013-01-07", longest_gap=timedelta(days=2))
 
 
+@pytest.mark.parametrize("symbols", ["GOOG", "", [1], [None], 7, b"GOOG"])
+def test_symbols_are_a_collection_of_texts(tmp_path: Path, symbols: Any) -> None:
+    refuses("WG220", put(tmp_path, DAILY), "a collection of symbols", symbols=symbols)
+
+
 def test_a_file_or_a_symbol_that_is_not_right_is_named(tmp_path: Path) -> None:
     path = put(tmp_path, DAILY)
     refuses("WG213", [path, path], f"GOOG in {path} and in {path}")
@@ -370,6 +376,21 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     assert path.read_text() == DAILY
     with pytest.raises(BadBars, match="WG220"):
         write_csv(read_bars(path), tmp_path / "no" / "folder.csv")
+    assert [one.name for one in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_file_that_cannot_be_written_whole_is_not_there(tmp_path: Path) -> None:
+    bars = read_bars(ROOT / "examples" / "bars" / "daily.csv")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 13, before[1]))
+    try:
+        with pytest.raises(BadBars, match=r"WG220.*large"):
+            write_csv(bars, tmp_path / "out.csv")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(tmp_path.iterdir()) == []
+    write_csv(bars, tmp_path / "out.csv")
+    assert [path.name for path in tmp_path.iterdir()] == ["out.csv"]
 
 
 def test_the_page_does_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
