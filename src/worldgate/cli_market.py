@@ -12,6 +12,21 @@ import typer
 from .options import BadOption, budget_of, policy_of, text_of
 from .terminal import print_json, print_lines, progress, stepping
 
+
+class Rounded(StrEnum):
+    """What becomes of numbers finer than their tick."""
+
+    refuse = "refuse"
+    nearest = "nearest"
+
+
+class Gapped(StrEnum):
+    """What becomes of times at which a symbol has no bar."""
+
+    refuse = "refuse"
+    leave = "leave"
+
+
 app = typer.Typer(help="The market: strategies on paper, every order verified.", no_args_is_help=True)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
@@ -19,6 +34,8 @@ BarFiles = Annotated[list[Path], typer.Option("--bars", metavar="FILE", help="Ba
 MarketFile = Annotated[
     Path | None, typer.Option("--market", metavar="FILE", help="Cash, costs, ticks and lots; without one, defaults.")
 ]
+Rounding = Annotated[Rounded, typer.Option("--rounding", help="What becomes of a price that is finer than its tick.")]
+Gaps = Annotated[Gapped, typer.Option("--gaps", help="What becomes of a time at which only some symbols have a bar.")]
 PolicyFile = Annotated[Path | None, typer.Option("--policy", metavar="FILE", help="A policy; without one, none.")]
 Limit = Annotated[list[str], typer.Option("--budget", metavar="NAME=LIMIT", help="Limit a resource: steps=20.")]
 HERE = Path(".")
@@ -57,6 +74,8 @@ def generate(
 def open_(
     bars: BarFiles,
     market: MarketFile = None,
+    rounding: Rounding = Rounded.refuse,
+    gaps: Gaps = Gapped.refuse,
     at: Annotated[int, typer.Option("--at", metavar="N", min=0, help="How many bars have already passed.")] = 1,
     directory: Annotated[Path, typer.Argument(help="The directory to keep the account in.")] = HERE,
     as_json: Json = False,
@@ -67,8 +86,9 @@ def open_(
     from .gate.workspace import Workspace
     from .worlds.market import MarketWorld
 
-    table, world = _bars(bars), MarketWorld()
-    state = _market(market).begin(table.symbols)
+    settings, world = _market(market), MarketWorld()
+    table = _bars(bars, None, settings, rounding, gaps)
+    state = settings.begin(table.symbols)
     if at > len(table):
         raise BadOption(f"--at {at}", f"at most {len(table)}, the bars that there are")
     for tick in islice(table.ticks(), at):
@@ -83,6 +103,8 @@ def open_(
 @app.command()
 def feed(
     bars: BarFiles,
+    rounding: Rounding = Rounded.refuse,
+    gaps: Gaps = Gapped.refuse,
     count: Annotated[int, typer.Option("-n", "--count", metavar="N", min=1, help="How many bars.")] = 1,
     directory: Annotated[
         Path, typer.Option("--directory", "-C", metavar="DIR", help="The workspace, or a directory in it.")
@@ -95,8 +117,10 @@ def feed(
     from .gate.workspace import Workspace
     from .terminal import propose
 
-    table, workspace = _bars(bars), Workspace.find(directory)
-    now = workspace.state().get("clock", ()) or 0
+    workspace = Workspace.find(directory)
+    state = workspace.state()
+    ticks_of = {str(key[0]): instrument.tick for _, key, instrument in state.facts("instrument")}
+    table, now = _read(bars, None, ticks_of, rounding, gaps), state.get("clock", ()) or 0
     ticks = [str(tick) for tick in islice(table.ticks(), now, now + count)]
     if not ticks:
         raise BadOption(f"--bars with {len(table)} bars", f"bars after the first {now}, which have passed")
@@ -133,6 +157,8 @@ def run(
     strategy: Annotated[Path, typer.Argument(metavar="STRATEGY", help="A strategy file (JSON).")],
     bars: BarFiles,
     market: MarketFile = None,
+    rounding: Rounding = Rounded.refuse,
+    gaps: Gaps = Gapped.refuse,
     policy: PolicyFile = None,
     budget: Limit = [],  # noqa: B006
     out: Annotated[
@@ -152,8 +178,9 @@ def run(
 
     found = load_strategy(text_of(strategy))
     rules = policy_of(policy, MarketWorld(), [])
-    table = _bars(bars, found.universe.symbols)
-    inputs = describe(found, rules, budget_of(budget), _market(market), table)
+    settings = _market(market)
+    table = _bars(bars, found.universe.symbols, settings, rounding, gaps)
+    inputs = describe(found, rules, budget_of(budget), settings, table)
     folder = out or Path(f"session-{inputs.digest[:12]}")
     with Desk.at(folder, inputs, table) as desk, stepping("bars", len(table)) as step:
         desk.run(step)
@@ -170,6 +197,8 @@ def replay(
     bars: Annotated[
         list[Path], typer.Option("--bars", metavar="FILE", help="The bars; by default bars.csv beside the file.")
     ] = [],  # noqa: B006
+    rounding: Rounding = Rounded.refuse,
+    gaps: Gaps = Gapped.leave,
     as_json: Json = False,
 ) -> None:
     """Compute a session's tape or executions again from its inputs, and compare: 0 the same, 2 different."""
@@ -177,7 +206,7 @@ def replay(
     from .trading.replay import replay as again
 
     _, inputs = inputs_of(file)
-    table = _bars(bars or [file.parent / "bars.csv"], inputs.bars.symbols)
+    table = _bars(bars or [file.parent / "bars.csv"], inputs.bars.symbols, inputs.market, rounding, gaps)
     with stepping("bars", len(table)) as step:
         found = again(file, table, step)
     if as_json:
@@ -214,10 +243,18 @@ def _told(summary: dict[str, Any], folder: Path, rules: str) -> Iterator[tuple[s
     yield "dim", f"to compute it again: worldgate replay {folder / 'tape.json'}"
 
 
-def _bars(files: list[Path], symbols: tuple[str, ...] | None = None) -> Any:
+def _bars(files: list[Path], symbols: tuple[str, ...] | None, market: Any, rounding: Rounded, gaps: Gapped) -> Any:
+    """The bars of these files, on the ticks of a market file."""
     from .worlds.market.bars import read_bars
 
-    return read_bars(files, symbols=symbols)
+    named = symbols or read_bars(files, gaps="leave", rounding="nearest").symbols
+    return _read(files, symbols, market.ticks(named), rounding, gaps)
+
+
+def _read(files: list[Path], symbols: Any, ticks: dict[str, int], rounding: Rounded, gaps: Gapped) -> Any:
+    from .worlds.market.bars import read_bars
+
+    return read_bars(files, symbols=symbols, tick=ticks, rounding=rounding.value, gaps=gaps.value)
 
 
 def _market(file: Path | None) -> Any:

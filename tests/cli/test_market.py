@@ -90,6 +90,24 @@ def test_a_run_is_taken_up_replayed_and_a_changed_byte_is_found(worldgate: Shell
     assert {"report.html", "report.md", "tape.csv"} <= {path.name for path in (worldgate.root / "out").iterdir()}
 
 
+def test_a_market_file_says_what_differs_and_bars_keep_to_its_ticks(worldgate: Shell) -> None:
+    worldgate.write(
+        market_yaml="default: {tick: 0.05, margin: 0.5}\nsymbols: {MSFT: {tick: 0.01, costs: {rate: 0.01}}}\n"
+    )
+    (worldgate.root / "bars.csv").write_text(
+        "Date,Symbol,Close\n2020-01-01,AAPL,10.033\n2020-01-01,MSFT,10.03\n2020-01-02,AAPL,10\n2020-01-03,AAPL,11\n"
+    )
+    opening = ("market", "open", "--bars", "bars.csv", "--market", "market.yaml", "--at", "2")
+    assert "WG215" in worldgate(*opening, "--rounding", "nearest", code=1).err
+    assert "WG217" in worldgate(*opening, "--gaps", "leave", code=1).err
+    worldgate(*opening, "--rounding", "nearest", "--gaps", "leave")
+    plan(worldgate, "buy 1 AAPL limit 10.05", "buy 1 MSFT limit 10.02")
+    changes = worldgate("plan", "plan.yaml", "--json").json["decision"]["changes"]
+    assert "reserve 0 -> 10.04" in changes[0]["line"], "half of 20.08: MSFT has the default's margin"
+    fed = ("market", "feed", "--bars", "bars.csv", "--gaps", "leave", "--rounding", "nearest")
+    assert "clock(): 2 -> 3" in worldgate(*fed).out
+
+
 def test_a_folder_keeps_one_session(worldgate: Shell) -> None:
     worldgate("market", "generate", "AAPL", "MSFT", "--steps", "30", "--out", "bars.csv")
     run = ("market", "run", str(STRATEGIES[0]), "--bars", "bars.csv", "--out", "out")

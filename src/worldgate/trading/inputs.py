@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 from functools import cached_property
 from hashlib import sha256
@@ -54,7 +55,10 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Market(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A market file: one account and its money, and how symbols trade (`symbols` names those that differ)."""
+    """A market file: one account and its money, and how symbols trade.
+
+    In the file an entry of `symbols` says what differs from `default`; here it is whole.
+    """
 
     version: Annotated[int, msgspec.Meta(ge=1, le=1)] = 1
     currency: str = "USD"
@@ -63,9 +67,17 @@ class Market(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     default: Listing = Listing()
     symbols: dict[str, Listing] = {}
 
+    def listing(self, symbol: str) -> Listing:
+        """How a symbol trades."""
+        return self.symbols.get(symbol, self.default)
+
+    def ticks(self, symbols: Iterable[str]) -> dict[str, int]:
+        """The price step of each symbol, in hundred-millionths."""
+        return {symbol: parse_amount(self.listing(symbol).tick, symbol) for symbol in symbols}
+
     def begin(self, symbols: tuple[str, ...]) -> State:
         """The state before the first bar; raises the numbered errors of the market."""
-        listings = {symbol: self.symbols.get(symbol, self.default) for symbol in symbols}
+        listings = {symbol: self.listing(symbol) for symbol in symbols}
         instruments = {
             symbol: Instrument(self.currency, *(parse_amount(part, symbol) for part in (one.tick, one.lot, one.margin)))
             for symbol, one in listings.items()
@@ -132,11 +144,24 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 def load_market(text: str, name: str = "market") -> Market:
     """The market of a YAML or JSON text; raises `BadMarketFile`."""
     try:
-        return msgspec.convert(load_document(text, name, BadMarketFile), Market)
+        return msgspec.convert(_whole(load_document(text, name, BadMarketFile)), Market)
     except msgspec.ValidationError as error:
         raise BadMarketFile(
             f"{name}: {error}", f"the fields of a market: {', '.join(Market.__struct_fields__)}"
         ) from error
+
+
+def _whole(data: Any) -> Any:
+    """The document with what the default says in each symbol that does not say otherwise."""
+    if not isinstance(data, dict) or not isinstance(data.get("symbols"), dict):
+        return data
+    return {**data, "symbols": {symbol: _over(data.get("default"), one) for symbol, one in data["symbols"].items()}}
+
+
+def _over(default: Any, given: Any) -> Any:
+    if not isinstance(default, dict) or not isinstance(given, dict):
+        return given
+    return default | {name: _over(default.get(name), value) for name, value in given.items()}
 
 
 def load_inputs(path: Path) -> Inputs:
