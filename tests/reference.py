@@ -18,6 +18,7 @@ from worldgate.cli import app
 from worldgate.facts import numbers
 from worldgate.gate.decision import NUMBERS as VERIFICATION
 from worldgate.gate.rules import NUMBERS
+from worldgate.trading.risk.errors import NUMBERS as RISK
 from worldgate.worlds import get, names
 
 ROOT = Path(__file__).parents[1]
@@ -38,7 +39,7 @@ def every_number() -> dict[str, tuple[str, str]]:
         for world in map(get, names())
         for name, measure in getattr(world, "measures", {}).items()
     }
-    return dict(sorted((errors | VERIFICATION | NUMBERS | measures).items()))
+    return dict(sorted((errors | VERIFICATION | NUMBERS | RISK | measures).items()))
 
 
 def _first(doc: str | None) -> str:

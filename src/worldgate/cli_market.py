@@ -192,6 +192,53 @@ def run(
         print_lines(_told(summary, folder, explain(rules) if policy else ground))
 
 
+@app.command()
+def risk(
+    file: Annotated[Path, typer.Argument(metavar="PLAN", help="A plan, in which `tick N` lets N bars pass.")],
+    bars: BarFiles,
+    market: MarketFile = None,
+    policy: PolicyFile = None,
+    question: Annotated[
+        Path | None, typer.Option("--risk", metavar="FILE", help="What is asked: probability, futures, sampler.")
+    ] = None,
+    futures: Annotated[int | None, typer.Option(metavar="N", help="How many futures.")] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", help="The same seed gives the same answer.")] = None,
+    worst: Annotated[
+        Path | None, typer.Option("--worst", metavar="FILE", help="Write the worst future, as a plan with its bars.")
+    ] = None,
+    directory: Annotated[
+        Path | None, typer.Option("--directory", "-C", metavar="DIR", help="Start from this workspace's account.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Play a plan over many sampled futures: how likely it leads beyond the policy's limits. Nothing is changed.
+
+    It starts from a workspace's account (-C), or from a new one (--market) after all the bars.
+    """
+    import msgspec
+
+    from .gate.workspace import Workspace
+    from .trading.risk.run import run_risk
+    from .trading.risk.settings import Risk, load_risk
+    from .worlds.market import MarketWorld
+
+    asked = load_risk(text_of(question), question.name) if question else Risk()
+    given = {name: value for name, value in (("futures", futures), ("seed", seed)) if value is not None}
+    state = Workspace.find(directory).state() if directory else None
+    with progress("playing futures"):
+        answer = run_risk(
+            text_of(file), _bars(bars, None, _market(market), Rounded.refuse, Gapped.refuse),
+            policy_of(policy, MarketWorld(), []), msgspec.structs.replace(asked, **given),
+            state=state, market=_market(market), worst=worst, name=file.name,
+        )  # fmt: skip
+    if as_json:
+        print_json(answer)
+    else:
+        print_lines(("bold" if number == 0 else "", line) for number, line in enumerate(answer.lines()))
+    if answer.decision.verdict != "approve":
+        raise typer.Exit(2)
+
+
 def replay(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="tape.json or executions.json of a session.")],
     bars: Annotated[

@@ -116,6 +116,32 @@ def test_a_folder_keeps_one_session(worldgate: Shell) -> None:
     assert "WG385" in worldgate("replay", "bars.csv", code=1).err
 
 
+def test_a_plan_is_played_over_futures_and_the_worst_is_a_plan(account: Shell) -> None:
+    plan(account, "buy 3 AAPL", "buy 2 MSFT", "tick 50")
+    ask = (
+        "market",
+        "risk",
+        "plan.yaml",
+        "--bars",
+        "bars.csv",
+        "--market",
+        MARKET,
+        "--policy",
+        POLICY,
+        "--futures",
+        "500",
+    )
+    said = account(*ask, "--worst", "worst.yaml").out
+    assert said.startswith("approve: P(breach) ")
+    assert account(*ask).out == said, "one seed, one answer"
+    assert account(*ask, "--seed", "2").out != said
+    assert "tick 2000-09-09 AAPL " in (account.root / "worst.yaml").read_text()
+    (account.root / "risk.yaml").write_text("max_probability: 0.0001\nsteps: 10\n")
+    found = account(*ask, "--risk", "risk.yaml", "--json", code=2).json
+    assert [breach["number"] for breach in found["decision"]["breaches"]] == ["WG463"]
+    assert "WG39" in account(*ask[:3], "--bars", "bars.csv", "-C", ".", "--futures", "0", code=1).err
+
+
 def answer(*steps: str) -> str:
     return json.dumps({"steps": [{"do": step} for step in steps], "rationale": "as asked"})
 

@@ -1,0 +1,71 @@
+"""From loaded inputs to an assessment: what a command does.
+
+The market is that of a given state, or one that a market file opens and all bars have passed through. Futures begin at
+its latest closes and are drawn from bars up to its time alone: later ones, in the same file, are not looked at.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Collection
+from pathlib import Path
+
+from ...facts import State
+from ...gate.policy import Policy
+from ...gate.run import replace
+from ...worlds.market.actions import instant
+from ...worlds.market.bars import FIELDS, Bars
+from ...worlds.market.spans import passed
+from ..inputs import Market
+from .answer import Assessment
+from .assess import assess
+from .errors import BadHistory
+from .futures import Bootstrap, Calendar, Sampler, part, starts
+from .generated import Generated
+from .plan import load_risk_plan
+from .play import needed
+from .settings import Risk
+
+
+def run_risk(
+    plan: str,
+    bars: Bars,
+    policy: Policy,
+    settings: Risk,
+    *,
+    state: State | None = None,
+    market: Market | None = None,
+    worst: Path | None = None,
+    name: str = "plan",
+) -> Assessment:
+    """Assess the plan of a text (`name` is for messages). Without `state`, the plan starts after all the bars, in the
+    market that `market` describes. The worst future is written to `worst`, as a plan file. Raises numbered errors."""
+    found = load_risk_plan(plan, settings.steps, name)
+    now = opened(market or Market(), bars) if state is None else state
+    answer = assess(now, found, policy, settings, sampler_of(now, bars, settings, needed(now, found)))
+    if worst is not None:
+        replace(worst, answer.worst.script.encode())
+    return answer
+
+
+def opened(market: Market, bars: Bars) -> State:
+    """The market after these bars. Raises `BadHistory` where it does not take them."""
+    columns = {symbol: [list(bars.column(symbol, name)) for name in FIELDS] for symbol in bars.symbols}
+    moved = passed(market.begin(bars.symbols), bars.times, columns)
+    if moved is None:
+        raise BadHistory(
+            f"{len(bars)} bars of {', '.join(bars.symbols)}", "all symbols at all times, on the market's ticks"
+        )
+    return moved.state
+
+
+def sampler_of(state: State, bars: Bars, settings: Risk, symbols: Collection[str] = ()) -> Sampler:
+    """The sampler that the settings name, of these symbols (by default all), over the bars that have passed."""
+    last = state.get("time", ())
+    if last is None:
+        raise BadHistory("a market before its first bar", "one that has had bars")
+    history = part(bars, 0, bisect_right(bars.times, instant(last), key=instant))
+    first = starts(state, sorted(symbols or history.symbols))
+    if settings.sampler == "generator":
+        return Generated(first, Calendar.of(history.times, last))
+    return Bootstrap(history, first, last, settings.block)
