@@ -139,6 +139,13 @@ def test_force_is_total(case):
 
 
 @given(cases())
+def test_states_are_equal_or_differ(case):
+    state, delta = case
+    for other in (state, state.apply(delta), decode(state.schema, encode(state)), 1):
+        assert (state != other) is not (state == other)
+
+
+@given(cases())
 def test_states_pickle(case):
     assert pickle.loads(pickle.dumps(case[0])) == case[0]
 

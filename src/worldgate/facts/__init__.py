@@ -17,6 +17,7 @@ True
 
 from .codec import (
     canonical_json,
+    delta_bytes,
     delta_from_json,
     delta_to_json,
     edit_to_json,
@@ -83,6 +84,7 @@ __all__ = [
     "compose",
     "conflict",
     "decode",
+    "delta_bytes",
     "delta_from_json",
     "delta_to_json",
     "diff",

@@ -16,6 +16,7 @@ import base64
 import json
 import re
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
@@ -93,6 +94,14 @@ def edit_to_json(edit: Edit) -> list[Any]:
 
 def delta_to_json(delta: Delta) -> list[Any]:
     return [edit_to_json(edit) for edit in delta]
+
+
+def delta_bytes(schema: Schema, delta: Delta) -> bytes:
+    """The canonical JSON of `delta_to_json`. Where the encoder writes all as it stands, that is left to it."""
+    if schema.literal.issuperset([edit.relation for edit in delta]):
+        with suppress(UnicodeEncodeError):
+            return canonical_json(delta)
+    return canonical_json(delta_to_json(delta))
 
 
 def delta_from_json(schema: Schema, data: Any) -> Delta:

@@ -7,7 +7,7 @@ state, inverted, composed, and compared with a target that drifted. None means a
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from .schema import Key, Value
 
@@ -23,6 +23,8 @@ class Edit(NamedTuple):
 
 Delta = tuple[Edit, ...]
 
+_edit: Final = tuple.__new__  # without a call of Python code
+
 
 def invert(delta: Iterable[Edit]) -> Delta:
     """The delta that leads back: edits reversed in order and in direction."""
@@ -34,7 +36,11 @@ def compose(*deltas: Iterable[Edit]) -> Delta:
     net: dict[tuple[str, Key], tuple[Value | None, Value | None]] = {}
     for delta in deltas:
         for relation, key, before, after in delta:
-            first = net.get((relation, key), (before, None))[0]
-            net[relation, key] = (first, after)
-    changed = (Edit(relation, key, *ends) for (relation, key), ends in net.items() if ends[0] != ends[1])
-    return tuple(sorted(changed, key=lambda edit: (edit.relation, edit.key)))
+            earlier = net.get((relation, key))
+            net[relation, key] = (before if earlier is None else earlier[0], after)
+    changed = []
+    for address in sorted(net):
+        before, after = net[address]
+        if before != after:
+            changed.append(_edit(Edit, (*address, before, after)))
+    return tuple(changed)

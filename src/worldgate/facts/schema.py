@@ -159,6 +159,12 @@ class Relation:
         if any(not 0 <= length < len(self.key) for length in self.index):
             raise BadSchema(f"index {self.index} on {len(self.key)} key columns", "prefix lengths shorter than the key")
 
+    @property
+    def kinds(self) -> frozenset[str]:
+        """Of the scalars in its key and value."""
+        types = [type_ for _, type_ in (*self.key, *self.value.fields)]
+        return frozenset(type_.kind for type_ in (*types, self.value))
+
     def check(self, key: Key, value: Value | None) -> None:
         """Raise unless `key` and `value` fit; None stands for absence and fits everywhere."""
         columns = self.key
@@ -180,7 +186,7 @@ class Relation:
 class Schema:
     """A world's relations, by name, in the order they were declared."""
 
-    __slots__ = ("digest", "indexed", "name", "plain", "relations", "version")
+    __slots__ = ("digest", "indexed", "literal", "name", "plain", "relations", "version")
 
     def __init__(self, name: str, version: str, relations: Iterable[Relation]) -> None:
         found = tuple(relations)
@@ -191,6 +197,7 @@ class Schema:
         self.relations: Mapping[str, Relation] = MappingProxyType(table)
         self.plain = {one.name: one.value.python for one in found if one.plain and not one.index and not one.inverse}
         self.indexed = frozenset(relation.name for relation in found if relation.index or relation.inverse)
+        self.literal = frozenset(relation.name for relation in found if not relation.kinds & {"decimal", "bytes"})
         self.digest = sha256(msgspec.json.encode([name, version, [_describe(r) for r in found]])).hexdigest()
 
     def relation(self, name: str) -> Relation:

@@ -196,13 +196,14 @@ class State(msgspec.Struct, eq=False):
 
     @property
     def fingerprint(self) -> str:
-        """64 hexadecimal digits; equal exactly for equal states. Costs O(edits since it was last asked)."""
+        """64 hexadecimal digits; equal exactly for equal states. O(edits since it was last asked), at most O(state)."""
         return _fingerprint.digest(self._accumulator())
 
     def _accumulator(self) -> int:
         log: _Log | None = self._log
-        pending = []
-        while log is not None and log.accumulator is None:
+        pending: list[_Log] = []
+        most = self._log.count - len(self._facts)  # older than that, it is less to begin anew
+        while log is not None and log.accumulator is None and (log.count > most or self._source is not None):
             pending.append(log)
             log = log.parent
         if log is None or log.accumulator is None:
@@ -219,6 +220,10 @@ class State(msgspec.Struct, eq=False):
         if not isinstance(other, State):
             return NotImplemented
         return self is other or (self.schema == other.schema and not diff(self, other))
+
+    def __ne__(self, other: object) -> bool:  # a Struct has one of its own
+        equal = self.__eq__(other)
+        return equal if equal is NotImplemented else not equal
 
     def __hash__(self) -> int:
         return hash(self.fingerprint)

@@ -11,10 +11,12 @@ to the same result.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
@@ -23,6 +25,7 @@ from ..facts import Error, State, canonical_json
 from ..gate.budget import Budget
 from ..gate.policy import Policy
 from ..gate.run import replace
+from ..gate.store import numbered
 from ..gate.targets.broker import Entry, PaperBroker
 from ..gate.workspace import now
 from ..planners.strategy import Strategy, StrategyPlanner, check_market
@@ -36,7 +39,9 @@ from .report import markdown
 from .session import Advanced, Session
 
 BATCH = 512
-BARS = "bars.csv"
+INPUTS, BARS = "inputs.json", "bars.csv"
+NEW = ".new-"
+"""Begins the names of what is not in place yet, or never came to be."""
 
 
 def describe(strategy: Strategy, policy: Policy, budget: Budget, market: Market, bars: Bars) -> Inputs:
@@ -64,22 +69,16 @@ class Desk:
     @classmethod
     @contextmanager
     def at(cls, folder: Path, inputs: Inputs, bars: Bars, clock: Callable[[], str] = now) -> Iterator[Desk]:
-        """The session of these inputs in `folder`, begun or taken up again; raises `AnotherSession`."""
+        """The session of these inputs in `folder`, begun or taken up again.
+
+        Raises `AnotherSession`, and `NotRecorded` for what the system refuses, from the body too.
+        """
         inputs.check(bars)
-        place = folder / "inputs.json"
-        if place.exists():
-            if (found := load_inputs(place)).digest != inputs.digest:
-                raise AnotherSession(
-                    f"{folder} with session {found.digest[:12]}", inputs.digest[:12], "Choose another --out."
-                )
-        else:
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / BARS).unlink(missing_ok=True)  # what an interrupted beginning left
-            write_csv(bars, folder / BARS)
-            replace(place, msgspec.json.format(canonical_json(inputs), indent=1) + b"\n")
         *_, first = inputs.parts()
-        with PaperBroker.open(folder, first.schema, first, inputs.digest, clock) as broker:
-            yield cls(folder, inputs, bars, broker)
+        with numbered():
+            _claim(folder, inputs, bars)
+            with PaperBroker.open(folder, first.schema, first, inputs.digest, clock) as broker:
+                yield cls(folder, inputs, bars, broker)
 
     def run(self, progress: Callable[[int], None] = lambda _: None) -> None:
         """Go on to the last bar; `progress` is told the clock after each batch."""
@@ -108,6 +107,26 @@ class Desk:
     def done(self) -> bool:
         """Whether the last bar was committed."""
         return (self.broker.state.get("clock", ()) or 0) == len(self.bars)
+
+
+def _claim(folder: Path, inputs: Inputs, bars: Bars) -> None:
+    """Make the folder this session's. What is in it already is left as it is; of several processes, one is first."""
+    folder.mkdir(parents=True, exist_ok=True)
+    names = {path.name for path in folder.iterdir() if not path.name.startswith(NEW)}
+    if names and INPUTS not in names:
+        raise AnotherSession(f"{folder} with {min(names)}, without {INPUTS}", "a new folder", "Choose another --out.")
+    with TemporaryDirectory(prefix=NEW, dir=folder) as new:
+        if INPUTS not in names:
+            replace(Path(new, INPUTS), msgspec.json.format(canonical_json(inputs), indent=1) + b"\n")
+            with suppress(FileExistsError):
+                os.link(Path(new, INPUTS), folder / INPUTS)
+        if (found := load_inputs(folder / INPUTS)).digest != inputs.digest:
+            raise AnotherSession(
+                f"{folder} with session {found.digest[:12]}", inputs.digest[:12], "Choose another --out."
+            )
+        if BARS not in names:
+            write_csv(bars, Path(new, BARS))
+            Path(new, BARS).replace(folder / BARS)
 
 
 def session(inputs: Inputs, bars: Bars, state: State | None = None) -> Iterator[Advanced]:

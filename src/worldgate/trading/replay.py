@@ -45,7 +45,7 @@ def inputs_of(path: Path) -> tuple[str, Inputs]:
             top = msgspec.json.decode(file.readline().rstrip("\n") + "]}")
         kind, inputs = top["kind"], msgspec.convert(top["inputs"], Inputs)
         files.ROWS[kind]
-    except (OSError, UnicodeDecodeError, msgspec.MsgspecError, KeyError, TypeError) as error:
+    except (OSError, UnicodeDecodeError, msgspec.MsgspecError, KeyError, TypeError, RecursionError) as error:
         raise NotEvidence(f"{path.name}: {error}", "tape.json or executions.json, as a session wrote it") from error
     return kind, inputs
 
@@ -58,12 +58,18 @@ def replay(path: Path, bars: Bars, progress: Callable[[int], None] = lambda _: N
     with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
         for number, (found, expected) in enumerate(zip_longest(file, _document(kind, inputs, bars, progress)), 1):
             if found != expected:
-                shown = ["the end of the file" if text is None else text.rstrip("\n") for text in (found, expected)]
+                shown = ["the end of the file" if text is None else _text(text) for text in (found, expected)]
                 return Replayed(
                     kind=kind, session=inputs.digest, rows=count, line=number, found=shown[0], expected=shown[1]
                 )
             count = number - 2
     return Replayed(kind=kind, session=inputs.digest, rows=max(count, 0))
+
+
+def _text(line: str) -> str:
+    """A line to be shown: bytes that are not UTF-8 as escapes, and the want of an end in words."""
+    shown = line[:-1] if line.endswith("\n") else f"{line} (and no end of the line)"
+    return shown.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _document(kind: str, inputs: Inputs, bars: Bars, progress: Callable[[int], None]) -> Iterator[str]:

@@ -29,10 +29,11 @@ from ..worlds.market import MarketWorld
 from ..worlds.market.actions import Tick
 from ..worlds.market.bars import FIELDS, Bars
 from ..worlds.market.schema import LIVE, Bar
-from ..worlds.market.spans import passed
+from ..worlds.market.spans import Columns, passed, sound
 from ..worlds.market.units import show
 
 SPAN = 1024
+CLOSE = FIELDS.index("close")
 SILENT = Proposal((), (), ())
 
 
@@ -100,6 +101,19 @@ class Advanced(NamedTuple):
     state: State
 
 
+class _Feed:
+    """The bars of a session from `at` on, and whether the market takes all of them: looked at once, not bar by bar."""
+
+    def __init__(self, bars: Bars, state: State, at: int) -> None:
+        self.bars = bars
+        self.columns = {symbol: [bars.column(symbol, name) for name in FIELDS] for symbol in bars.symbols}
+        self.sound = bars.whole and sound(state, bars.times[at:], self.part(at, len(bars)))
+
+    def part(self, start: int, end: int) -> dict[str, Columns]:
+        """The columns of some of the bars."""
+        return {symbol: [column[start:end] for column in each] for symbol, each in self.columns.items()}
+
+
 class Session:
     """A loop from `state` on. `policy` and `budget` hold for each plan; `symbols` are those that the planner skims."""
 
@@ -110,10 +124,11 @@ class Session:
     def run(self, bars: Bars) -> Iterator[Advanced]:
         """The steps over the bars that the state has not seen."""
         at, end = self.state.get("clock", ()) or 0, len(bars)
+        feed = _Feed(bars, self.state, at)
         while at < end:
             rest = bars.whole and self._at_rest()
-            upto = at + self._seen(bars, at, SPAN if rest else 1)
-            delta, fills = self._passed(bars, at, upto) if rest else self._tick(bars.at(at))
+            upto = at + self._seen(feed, at, SPAN if rest else 1)
+            delta, fills = self._passed(feed, at, upto) if rest else self._tick(bars.at(at))
             yield self._step(bars.times[upto - 1], upto - at, delta, fills)
             at = upto
 
@@ -121,24 +136,23 @@ class Session:
         """Nothing is on order."""
         return not any(order.status in LIVE for order in self.state.select("order").values())
 
-    def _seen(self, bars: Bars, at: int, most: int) -> int:
+    def _seen(self, feed: _Feed, at: int, most: int) -> int:
         """Show the planner bars until it has something to say, at most so many; how many it has seen."""
-        if not bars.whole:
-            self.planner.observe(bars.at(at).bars)
+        if not feed.bars.whole:
+            self.planner.observe(feed.bars.at(at).bars)
             self.spoken = True  # what it makes of a missing bar, it says itself
             return 1
-        closes = [bars.column(symbol, "close")[at : at + most] for symbol in self.symbols]
+        closes = [feed.columns[symbol][CLOSE][at : at + most] for symbol in self.symbols]
         taken, self.spoken = self.planner.skim(zip(*closes, strict=True))
         if self.spoken:
-            self.planner.look(bars.at(at + taken - 1).bars)
+            self.planner.look(feed.bars.at(at + taken - 1).bars)
         return taken
 
-    def _passed(self, bars: Bars, start: int, end: int) -> tuple[Delta, tuple[Filled, ...]]:
+    def _passed(self, feed: _Feed, start: int, end: int) -> tuple[Delta, tuple[Filled, ...]]:
         """Bars while nothing is on order, all at once; one by one where that cannot be, for the world to say why."""
-        columns = {symbol: [bars.column(symbol, name)[start:end] for name in FIELDS] for symbol in bars.symbols}
-        moved = passed(self.state, bars.times[start:end], columns)
+        moved = passed(self.state, feed.bars.times[start:end], feed.part(start, end), checked=feed.sound)
         if moved is None:
-            return compose(*(self._tick(tick)[0] for tick in islice(bars.ticks(start), end - start))), ()
+            return compose(*(self._tick(tick)[0] for tick in islice(feed.bars.ticks(start), end - start))), ()
         self.state = moved.state
         return moved.delta, ()
 

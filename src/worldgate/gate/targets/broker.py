@@ -14,15 +14,16 @@ Does not cover: anything outside the folder. No order leaves this machine.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from ...facts import Delta, Error, Schema, State, canonical_json, compose, delta_from_json, delta_to_json
+from ...facts import Delta, Error, Schema, State, compose, delta_bytes, delta_from_json
 from ..chain import START
 from ..ledger import Ledger, Record
+from .stale import Stale
 from .store import StoreTarget
 
 FOLLOW = 16
@@ -50,8 +51,8 @@ class Entry(NamedTuple):
 class PaperBroker:
     """The accounts in a folder. `state` is what they are; `run` names the session in every record."""
 
-    def __init__(self, ledger: Ledger, store: StoreTarget, run: str, clock: Callable[[], str]) -> None:
-        self._ledger, self._store, self._run, self._clock = ledger, store, run, clock
+    def __init__(self, ledger: Ledger, store: StoreTarget, first: State, run: str, clock: Callable[[], str]) -> None:
+        self._ledger, self._store, self._first, self._run, self._clock = ledger, store, first, run, clock
         self._pending: list[Delta] = []
         self.state, self._last = self._caught_up()
 
@@ -63,7 +64,7 @@ class PaperBroker:
         """The broker of a folder, begun with `first` where there is none, and brought up to its record."""
         folder.mkdir(parents=True, exist_ok=True)
         with Ledger.open(folder / "ledger.db", head=folder / "ledger.head") as ledger:
-            broker = cls(ledger, StoreTarget(folder / "store.db", schema, first), run, clock)
+            broker = cls(ledger, StoreTarget(folder / "store.db", schema, first), first, run, clock)
             yield broker
             broker._follow()
 
@@ -81,7 +82,7 @@ class PaperBroker:
                 writing.append(
                     entry.kind,
                     self._run,
-                    {**entry.body, "delta": msgspec.Raw(canonical_json(delta_to_json(entry.delta)))},
+                    {**entry.body, "delta": msgspec.Raw(delta_bytes(self._store.schema, entry.delta))},
                     at=at,
                 )
             last = writing.last
@@ -95,30 +96,39 @@ class PaperBroker:
         return (record for record in self._ledger.records() if record.run == self._run)
 
     def _follow(self) -> None:
-        """Bring the store up to the record."""
+        """Bring the store up to the record, where no other process has done so."""
         if self._pending:
-            self._store.commit(_name(self._last), compose(*self._pending), ())
+            with suppress(Stale):
+                self._store.commit(_name(self._last, self.state), compose(*self._pending), ())
             self._pending = []
+
+    def _stored(self) -> tuple[str, State]:
+        """The store's latest commit and its facts, of one moment."""
+        applied, schema = self._store.latest(), self._store.schema
+        while True:
+            state = State.of(schema, self._store.source().facts())
+            applied, seen = self._store.latest(), applied
+            if applied == seen:
+                return applied, state
 
     def _caught_up(self) -> tuple[State, tuple[int, str]]:
         """The store's state with the records that it lacks, and the end of the record."""
-        schema, applied = self._store.schema, self._store.latest()
-        seq = int(applied.partition(":")[0]) if applied else 0
-        end = self._ledger.get(seq)
+        schema, (applied, state) = self._store.schema, self._stored()
+        seq = applied.partition(":")[0]
+        end = self._ledger.get(int(seq)) if seq.isdecimal() and len(seq) < 19 else None
         last = (end.seq, end.hash) if end else (0, START)
-        if applied and _name(last) != applied:
+        if applied != _name(last, state) if applied else state.fingerprint != self._first.fingerprint:
             raise NotOfRecord(
-                f"a store at {applied:.16}", "a record of this ledger", "Restore the ledger, or begin anew."
+                f"a store at {applied:.16}", "what a record of this ledger leads to", "Restore it, or begin anew."
             )
-        state = State.of(schema, self._store.source().facts())
-        for record in self._ledger.records(since=seq):
+        for record in self._ledger.records(since=last[0]):
             last = (record.seq, record.hash)
-            if record.run == self._run:
+            if record.kind in ("committed", "refused"):
                 self._pending.append(delta_from_json(schema, record.data["delta"]))
                 state = state.apply(self._pending[-1])
         return state, last
 
 
-def _name(end: tuple[int, str]) -> str:
-    """How the store calls the record up to which it was brought."""
-    return f"{end[0]}:{end[1]}"
+def _name(end: tuple[int, str], state: State) -> str:
+    """How the store calls the record up to which it was brought, and what it then holds."""
+    return f"{end[0]}:{end[1]}:{state.fingerprint}"

@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import msgspec
+
 from ...facts import (
     Delta,
     Error,
@@ -124,12 +126,12 @@ class _Snapshot:
 
     def __init__(self, schema: Schema, database: sqlite3.Connection) -> None:
         rows = []
-        for relation, key, value in database.execute("select relation, key, value from facts"):
-            rows.append([relation, json_decode(key), json_decode(value)])
         try:
+            for relation, key, value in database.execute("select relation, key, value from facts"):
+                rows.append([relation, json_decode(key), json_decode(value)])
             self._state = State.of(schema, facts_from_json(schema, rows))
-        except Undecodable as error:
-            raise WrongStore(error.found, f"facts of {schema.name}") from error
+        except (Undecodable, msgspec.DecodeError) as error:
+            raise WrongStore(str(error), f"facts of {schema.name}") from error
 
     def get(self, relation: str, key: Key) -> Value | None:
         return self._state.get(relation, key)  # type: ignore[no-any-return]

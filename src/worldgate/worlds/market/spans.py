@@ -8,7 +8,9 @@ take (an order, a bar that `step` would refuse) it leaves to `step`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from operator import le, lt
+from itertools import repeat
+from operator import le, mod
+from typing import Any
 
 from ...facts import Draft, State
 from ..contract import Outside, Transition, transition
@@ -21,59 +23,83 @@ Columns = Sequence[Sequence[int]]
 """Open, high, low, close and volume of one symbol, an int for each time."""
 
 
-def passed(state: State, times: Sequence[str], columns: Mapping[str, Columns]) -> Transition | None:
-    """The transition over these bars, one of each symbol at each time; None where only `step` can say."""
+def sound(known: State | Draft, times: Sequence[str], columns: Mapping[str, Columns]) -> bool:
+    """Whether `step` would take these bars, one after the other, were they the next."""
+    if not columns or not _ascend(known.get("time", ()), times):
+        return False
+    instruments = {symbol: known.get("instrument", (symbol,)) for symbol in columns}
+    return all(one and _well_formed(columns[symbol], one.tick) for symbol, one in instruments.items())
+
+
+def passed(
+    state: State, times: Sequence[str], columns: Mapping[str, Columns], *, checked: bool = False
+) -> Transition | None:
+    """The transition over these bars, one of each symbol at each time; None where only `step` can say.
+
+    With `checked` they are known to be `sound`, as a part of a longer stretch that is.
+    """
     draft = Draft(state)
     orders = draft.select("order")
-    if any(order.status in LIVE for order in orders.values()) or not _ascend(draft.get("time", ()), times):
+    if any(order.status in LIVE for order in orders.values()) or not (checked or sound(draft, times, columns)):
         return None
-    instruments: dict[str, Instrument] = {symbol: draft.get("instrument", (symbol,)) for symbol in columns}
-    if not all(one and _well_formed(columns[symbol], one.tick) for symbol, one in instruments.items()):
-        return None
-    day = times[-1][:10]
+    time, day = times[-1], times[-1][:10]
+    one_day = times[0][:10] == day and all(one[:10] == day for one in times)
+    writes: list[tuple[str, Any, Any]] = []
     for account, currency in sorted(draft.select("cash")):
-        before: Book = draft.get("book", (account, currency)) or Book()
-        after, path = before, []
-        for symbol, instrument in instruments.items():
-            if instrument.currency != currency:
-                continue
-            held: Position | None = draft.get("position", (account, symbol))
-            if held and held.quantity:
-                last, closes = draft.get("bar", (symbol,)).close, columns[symbol][3]
-                marks = [mark(held, instrument.margin, close) for close in (last, closes[-1])]
-                after = moved(after, marks[0], marks[1])
-                path.append([held.quantity * (close - last) // ONE for close in closes])
-        gains = path[0] if len(path) == 1 else [*map(sum, zip(*path, strict=True))] or [0]
-        traded = before.traded if day == times[0][:10] == before.day else 0
-        peak = max(before.peak, before.equity + max(gains))
-        draft.set("book", (account, currency), after._replace(peak=peak, traded=traded, day=day))
-    draft.write(("order", key, None) for key in sorted(orders))
-    draft.write(("fill", key, None) for key in sorted(draft.select("fill")))
-    draft.write((("clock", (), (draft.get("clock", ()) or 0) + len(times)), ("time", (), times[-1])))
-    draft.write(("bar", (symbol,), Bar(times[-1], *(one[-1] for one in each))) for symbol, each in columns.items())
-    return transition(draft, {"ok": True, "time": times[-1], "bars": len(times)})
+        purse = (account, currency)
+        before: Book = draft.get("book", purse) or Book()
+        after, gain = _marked(draft, account, currency, before, columns)
+        traded = before.traded if before.day == day and one_day else 0
+        writes.append(("book", purse, Book._make((*after[:9], traded, max(before.peak, before.equity + gain), day))))
+    writes += [("order", key, None) for key in sorted(orders)]
+    writes += [("fill", key, None) for key in sorted(draft.select("fill"))]
+    writes += [("clock", (), (draft.get("clock", ()) or 0) + len(times)), ("time", (), time)]
+    writes += [("bar", (symbol,), Bar(time, *[column[-1] for column in each])) for symbol, each in columns.items()]
+    draft.write(writes)
+    return transition(draft, {"ok": True, "time": time, "bars": len(times)})
+
+
+def _marked(draft: Draft, account: Any, currency: Any, book: Book, columns: Mapping[str, Columns]) -> tuple[Book, int]:
+    """The book at the last closes, and how much more than now its equity was at the best of all."""
+    changes: list[tuple[int, int, Sequence[int]]] = []
+    for symbol, each in columns.items():
+        instrument: Instrument = draft.get("instrument", (symbol,))
+        held: Position | None = draft.get("position", (account, symbol))
+        if held and held.quantity and instrument.currency == currency:
+            last, closes = draft.get("bar", (symbol,)).close, each[3]
+            book = moved(book, mark(held, instrument.margin, last), mark(held, instrument.margin, closes[-1]))
+            changes.append((held.quantity, last, closes))
+    if len(changes) == 1:
+        ((quantity, last, closes),) = changes
+        return book, quantity * ((max if quantity > 0 else min)(closes) - last) // ONE
+    paths = [[quantity * (close - last) // ONE for close in closes] for quantity, last, closes in changes]
+    return book, max(map(sum, zip(*paths, strict=True)), default=0)
 
 
 def _ascend(last: str | None, times: Sequence[str]) -> bool:
     """Whether these are times, each after the one before."""
     try:
-        moments = [instant(time) for time in (times if last is None else (last, *times))]
+        before = None if last is None else instant(last)
+        for time in times:
+            now = instant(time)
+            if before is not None and now <= before:
+                return False
+            before = now
     except Outside:
         return False
-    return all(map(lt, moments, moments[1:]))
+    return True
 
 
 def _well_formed(columns: Columns, tick: int) -> bool:
     """Whether a tick with each of these bars would be taken; a few C loops instead of a check a bar."""
     opens, highs, lows, closes, volumes = columns
-    kinds = {type(value) for column in columns for value in column}
     in_order = (map(le, lows, opens), map(le, opens, highs), map(le, lows, closes), map(le, closes, highs))
     return (
-        kinds == {int}
+        all(set(map(type, column)) == {int} for column in columns)
         and min(lows) > 0
         and max(highs) <= MOST
         and min(volumes) >= 0
         and max(volumes) <= MOST
         and all(map(all, in_order))
-        and not any(price % tick for column in (opens, highs, lows, closes) for price in column)
+        and not any(any(map(mod, column, repeat(tick))) for column in (opens, highs, lows, closes))
     )
