@@ -5,8 +5,10 @@ from __future__ import annotations
 from worldgate.facts import (
     Delta,
     State,
+    canonical_json,
     compose,
     decode,
+    delta_bytes,
     delta_from_json,
     delta_to_json,
     diff,
@@ -27,6 +29,7 @@ def assert_apply_then_invert_is_identity(state: State, delta: Delta) -> None:
 def assert_round_trips(state: State, delta: Delta) -> None:
     assert decode(state.schema, encode(state)) == state
     assert delta_from_json(state.schema, delta_to_json(delta)) == delta
+    assert delta_bytes(state.schema, delta) == canonical_json(delta_to_json(delta))
     for fact in state.facts():
         assert parse_fact(state.schema, format_fact(*fact)) == fact
     for edit in delta:

@@ -60,6 +60,7 @@ DamageKind = Literal[
     "rewritten",  # the head knows another record at its place
 ]
 
+_AS_IT_IS = (msgspec.Raw, str, int)
 _TYPES = (int, str, str, str, bytes, str, str, str)
 _RUN = re.compile(r"[!-~]{0,200}")
 _AT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z", re.ASCII)
@@ -152,7 +153,7 @@ def encode_body(body: Mapping[str, Any]) -> bytes:
     """
     try:
         plain = {
-            name: value if type(value) is msgspec.Raw else msgspec.to_builtins(value, str_keys=True)
+            name: value if type(value) in _AS_IT_IS else msgspec.to_builtins(value, str_keys=True)
             for name, value in body.items()
         }
         if _has_float(plain):

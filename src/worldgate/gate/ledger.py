@@ -83,18 +83,25 @@ class Writing:
 
     def __init__(self, store: Store, signer: Signer | None, workspace: str, last: tuple[int, str]) -> None:
         self._store, self._signer, self._workspace, self.last = store, signer, workspace, last
+        self._begun = False
 
     def append(self, kind: Kind, run: str, body: Mapping[str, Any], *, at: str) -> Record:
         """Add a record to this transaction."""
         if kind == "opened":
             raise BadRecord("kind 'opened'", "another kind: a ledger writes its first record itself")
+        if not self._begun:
+            self._begin(at)
+            self._begun = True
+        return self._add(kind, run, body, at)
+
+    def _begin(self, at: str) -> None:
+        """Write a new ledger's first record; of an old one, see that its signer is this one."""
         mine = self._signer.public_key if self._signer else ""
         if self.last[0] == 0:
             key = {"public_key": mine} if mine else {}
             self._add("opened", "", {"format": FORMAT, "workspace": self._workspace, **key}, at)
         elif (named := public_key_in(self._store.row(1))) != mine:
             raise WrongSigner(mine or "no signer", named or "no signer: this ledger is not signed")
-        return self._add(kind, run, body, at)
 
     def latest(self, run: str, kind: Kind) -> int:
         """The seq of a run's latest record of that kind, or 0. The index could lie; `since` does not."""

@@ -54,12 +54,12 @@ class Bound(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 def measured(name: str, measure: Measure, bound: Bound, schema: Schema) -> Rule:
     """The rule that a measure keeps within its bound."""
     columns = [column for column, _ in schema.relation(measure.relation).key]
-    most, least = (None if limit is None else Fraction(limit) * measure.scale for limit in (bound.max, bound.min))
+    most, least = (None if limit is None else _exact(limit, measure.scale) for limit in (bound.max, bound.min))
     only = [(columns.index(column), frozenset(names)) for column, names in bound.only.items()]
 
     def limit_of(found: int | Fraction, key: Key) -> int | Fraction | None:
         """The limit that a value lies beyond."""
-        if found > 0 and any(key[place] not in names for place, names in only):
+        if only and found > 0 and any(key[place] not in names for place, names in only):
             return 0
         if most is not None and found > most:
             return most
@@ -69,7 +69,7 @@ def measured(name: str, measure: Measure, bound: Bound, schema: Schema) -> Rule:
         before, after, step = subject.before, subject.after, subject.judged.step
         if not step:  # a whole run's steps were judged one by one
             return
-        for key in dict.fromkeys(edit.key for edit in subject.delta if edit.relation == measure.relation):
+        for key in dict.fromkeys([edit.key for edit in subject.delta if edit.relation == measure.relation]):
             found = measure.value(after, key)
             limit = None if found is None else limit_of(found, key)
             if found is None or limit is None:
@@ -91,6 +91,12 @@ def measured(name: str, measure: Measure, bound: Bound, schema: Schema) -> Rule:
                 )
 
     return Rule(f"measures.{name}", frozenset({measure.relation}), check)
+
+
+def _exact(limit: Decimal, scale: int) -> int | Fraction:
+    """The limit in `scale`-ths."""
+    found = Fraction(limit) * scale
+    return int(found) if found.denominator == 1 else found
 
 
 def _no_further(was: int | Fraction | None, found: int | Fraction, limit: int | Fraction) -> bool:

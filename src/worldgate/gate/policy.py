@@ -142,11 +142,10 @@ class Policy:
 
     def judge(self, judged: Judged) -> list[Breach]:
         """Every breach: of the transition rules for a step, and also of the final ones for a whole run."""
-        subject = Subject(judged)
-        relations = subject.edits.keys()
+        subject, touched = Subject(judged), {edit.relation for edit in judged.delta}
         found: list[Breach] = []
         for rule in self.transition if judged.step else self.transition + self.final:
-            if rule.relations is None or not rule.relations.isdisjoint(relations):
+            if rule.relations is None or not rule.relations.isdisjoint(touched):
                 found += _judge(rule, subject)
         return found
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..facts import Address, Delta, Fact, Key, Reads, Source, State, Value, compose
 from ..worlds import World
@@ -18,8 +18,7 @@ from .conditions import Conditions
 from .plan import Plan, Step
 
 
-@dataclass(frozen=True)
-class Did:
+class Did(NamedTuple):
     """One step as simulated. A step whose condition was false has no delta and `skipped` set."""
 
     step: Step
@@ -93,14 +92,16 @@ def simulate(world: World, state: State, plan: Plan, conditions: Conditions) -> 
     """Each step of the plan in its order, computed by the world's oracle."""
     observations: dict[str, Mapping[str, Any]] = {}
     for step in plan.order:
-        runs, looked_at = conditions.holds(state, step, observations)
-        if not runs:
-            yield Did(step, state, state, (), {}, looked_at, skipped=True)
-            continue
-        moved = world.step(state, world.parse(step.do))
-        observations[step.id] = moved.observation
-        yield Did(step, state, moved.state, moved.delta, moved.observation, moved.reads | looked_at)
-        state = moved.state
+        looked_at: Reads = frozenset()
+        if step.when:
+            runs, looked_at = conditions.holds(state, step, observations)
+            if not runs:
+                yield Did(step, state, state, (), {}, looked_at, skipped=True)
+                continue
+        after, delta, observation, reads = world.step(state, world.parse(step.do))
+        observations[step.id] = observation
+        yield Did(step, state, after, delta, observation, reads | looked_at if looked_at else reads)
+        state = after
 
 
 class Recorder:

@@ -191,15 +191,22 @@ def _try_lock(file: int) -> bool:
     return True
 
 
-@contextmanager
-def numbered(otherwise: type[Error] = NotRecorded) -> Iterator[None]:
+class numbered:  # noqa: N801  (reads as the context that it is; a class, because a generator costs each record more)
     """SQLite's and the system's errors as numbered ones."""
-    try:
-        yield
-    except UNREADABLE as error:
-        _raise(error, otherwise)
-    except OSError as error:
-        raise otherwise(str(error), "a disk that takes it") from error
+
+    __slots__ = ("otherwise",)
+
+    def __init__(self, otherwise: type[Error] = NotRecorded) -> None:
+        self.otherwise = otherwise
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, UNREADABLE):
+            _raise(error, self.otherwise)
+        if isinstance(error, OSError):
+            raise self.otherwise(str(error), "a disk that takes it") from error
 
 
 def _raise(error: Exception, otherwise: type[Error]) -> NoReturn:

@@ -13,9 +13,8 @@ refused, and with the steps in it that suffice. Whatever raises is a breach: not
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from textwrap import shorten
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..facts import Error, State
 from ..worlds import World
@@ -26,7 +25,7 @@ from .decision import Breach, Decision
 from .intent import check_intent
 from .interleave import OVER_LIMIT, is_resourceful
 from .interleave import check as check_interleavings
-from .plan import Plan
+from .plan import Plan, Step
 from .policy import Policy
 from .rules import Judged
 from .run import Shrunk
@@ -36,8 +35,7 @@ from .simulate import Did, Simulation, simulate
 Simulate = Callable[[], Iterator[Did]]
 
 
-@dataclass(frozen=True)
-class Verified:
+class Verified(NamedTuple):
     """What verification found: the decision, the simulation as far as it went, breaches in shadow mode."""
 
     decision: Decision
@@ -61,11 +59,11 @@ class Verification:
 
     def of_plan(self) -> Verified:
         """Verify a plan that the world's oracle computes."""
-        nothing = Simulation(self.plan, self.state, ())
-        if breaches := [*self.fit(), *self.grammar()]:
-            return self._rejected("grammar", breaches, nothing)
-        if breaches := self.interleavings():
-            return self._rejected("plan", breaches, nothing)
+        stage, breaches = "grammar", [*self.fit(), *self.grammar()]
+        if not breaches:
+            stage, breaches = "plan", self.interleavings()
+        if breaches:
+            return self._rejected(stage, breaches, Simulation(self.plan, self.state, ()))
         return self.of_steps(lambda: simulate(self.world, self.state, self.plan, self.conditions))
 
     def of_steps(self, steps: Simulate, seen: str = "") -> Verified:
@@ -158,11 +156,14 @@ class Verification:
         if killed := seen.get("killed"):
             message = f"{step.do} was ended by its limit on {killed}, half done"
             yield Breach(number="WG326", rule="killed", message=message, step=step.id)
-        handled = any(step.id in (other.needs or ()) and mentions_status(other.when) for other in self.plan.steps)
-        if seen.get("exit") and self.plan.engine == "oracle" and not handled:
+        if seen.get("exit") and self.plan.engine == "oracle" and not self._handled(step):
             said = str(seen.get("stderr", "")).strip().splitlines()
             yield Breach(number="WG321", rule="exit", found=seen["exit"], allowed=0, margin=seen["exit"], step=step.id,
                          message=f"{step.do} fails: {said[0] if said else 'no message'}")  # fmt: skip
+
+    def _handled(self, step: Step) -> bool:
+        """Whether a later condition looks at how the step ended."""
+        return any(step.id in (other.needs or ()) and mentions_status(other.when) for other in self.plan.steps)
 
     def spend(self, simulation: Simulation) -> list[Breach]:
         """Charge what the net effect uses."""

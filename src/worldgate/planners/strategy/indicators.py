@@ -25,10 +25,16 @@ class Mean:
     def full(self) -> bool:
         return len(self.values) == self.window
 
-    def push(self, value: int) -> None:
+    def push(self, value: int) -> bool:
+        """Take the next value; whether there are `window` of them then."""
         values = self.values
-        self.total += value - values[0] if len(values) == self.window else value
+        if len(values) == self.window:
+            self.total += value - values[0]
+            values.append(value)
+            return True
+        self.total += value
         values.append(value)
+        return len(values) == self.window
 
 
 class Deviation(Mean):
@@ -40,10 +46,10 @@ class Deviation(Mean):
         super().__init__(window)
         self.squares = 0
 
-    def push(self, value: int) -> None:
+    def push(self, value: int) -> bool:
         values = self.values
         self.squares += value * value - (values[0] * values[0] if len(values) == self.window else 0)
-        super().push(value)
+        return super().push(value)
 
     def distance(self) -> int:
         """n times (last value - mean)."""

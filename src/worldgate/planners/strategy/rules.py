@@ -73,8 +73,7 @@ class Crossover:
             self.before = self.now
         self.evaluated = evaluated
         short.push(close)
-        long.push(close)
-        if len(long.values) < long.window:
+        if not long.push(close):
             return 0
         now = self.now = above(short, long)
         return now if not self.cross or now == -self.before else 0

@@ -38,8 +38,8 @@ _PLACE, _CANCEL, _TRANSFER = ((str, int, str, str, int, str, int, str), (int, st
 
 def place(draft: Draft, action: Place) -> Observation:
     """A new working order."""
-    side, quantity, symbol, kind, price, tif, id_, account = action
     well_formed(action, _PLACE)
+    side, quantity, symbol, kind, price, tif, id_, account = action
     if side not in SIDES or kind not in KINDS or tif not in TIFS:
         raise NotAnAction(f"{side} {kind} {tif}", f"one of each of {SIDES}, {KINDS}, {TIFS}")
     instrument, close = instrument_of(draft, symbol), close_of(draft, symbol)

@@ -64,8 +64,10 @@ def _marked(draft: Draft, account: Any, currency: Any, book: Book, columns: Mapp
     changes: list[tuple[int, int, Sequence[int]]] = []
     for symbol, each in columns.items():
         instrument: Instrument = draft.get("instrument", (symbol,))
+        if instrument.currency != currency:
+            continue
         held: Position | None = draft.get("position", (account, symbol))
-        if held and held.quantity and instrument.currency == currency:
+        if held and held.quantity:
             last, closes = draft.get("bar", (symbol,)).close, each[3]
             book = moved(book, mark(held, instrument.margin, last), mark(held, instrument.margin, closes[-1]))
             changes.append((held.quantity, last, closes))

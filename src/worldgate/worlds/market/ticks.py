@@ -41,8 +41,7 @@ def tick(draft: Draft, action: Tick) -> Observation:
     for numbered, order in session.live:
         session.orders[numbered] = session.met(numbered, order)
     writes = [*session.settled(), ("clock", (), session.now), ("time", (), action.time)]
-    draft.write(writes)
-    draft.write(("bar", (symbol,), bar) for symbol, bar in bars.items())
+    draft.write(writes + [("bar", (symbol,), bar) for symbol, bar in bars.items()])
     return {"ok": True, "time": action.time, **session.said()}
 
 
@@ -222,14 +221,22 @@ class _Session:
     def said(self) -> dict[str, Any]:
         """Fills, and orders that came to an end without being filled."""
         fills = [
-            {"account": account, "order": id_, "symbol": fill.symbol, "side": fill.side}
-            | {name: show(getattr(fill, name)) for name in ("quantity", "price", "commission", "realised")}
+            {
+                "account": account,
+                "order": id_,
+                "symbol": fill.symbol,
+                "side": fill.side,
+                "quantity": show(fill.quantity),
+                "price": show(fill.price),
+                "commission": show(fill.commission),
+                "realised": show(fill.realised),
+            }
             for (account, id_), fill in self.fills.items()
         ]
         ended = [
             {"account": account, "order": id_, "status": order.status}
             for (account, id_), order in self.orders.items()
-            if order.status not in (*LIVE, "filled")
+            if order.status not in LIVE and order.status != "filled"
         ]
         return ({"fills": fills} if fills else {}) | ({"ended": ended} if ended else {})
 
