@@ -112,7 +112,7 @@ def _usage(param: Any) -> str:
 
 def _option(param: Any) -> str:
     flags = ", ".join(sorted(param.opts, key=len))
-    return flags if param.is_flag else f"{flags} {param.metavar}"
+    return flags if param.is_flag else f"{flags} {param.metavar}".replace("|", "\\|")
 
 
 def _help(param: Any) -> str:

@@ -6,6 +6,7 @@ Exit codes: 0 approved or done, 2 rejected, 1 error. With `--json`, one JSON doc
 from __future__ import annotations
 
 import os
+import sqlite3
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -15,7 +16,7 @@ import typer
 
 from . import COMPILED, __version__, cli_market
 from .facts import Error
-from .options import BadOption, BadUsage, Defect, budget_of, policy_of, spoken
+from .options import BadOption, BadUsage, Defect, SystemRefused, budget_of, policy_of, spoken
 from .terminal import fail, finish, following, ground, print_json, print_lines, progress, propose
 
 app = typer.Typer(
@@ -59,7 +60,10 @@ def main() -> None:
     try:
         code = app(prog_name="worldgate", standalone_mode=False)
     except typer.TyperException as error:
-        fail(BadUsage(str(error), "a command and its options", "`worldgate --help` lists them."))
+        if type(error).__name__ == "NoArgsIsHelpError":  # a command group alone: its text is the help
+            typer.echo(str(error))
+        else:
+            fail(BadUsage(str(error), "a command and its options", "`worldgate --help` lists them."))
         code = 1
     except typer.Abort:
         code = 1
@@ -68,6 +72,10 @@ def main() -> None:
         code = 2 if error.number in REJECTED else 1
     except BrokenPipeError:  # whoever was reading has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    except (OSError, sqlite3.OperationalError) as error:
+        place = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""
+        fail(SystemRefused(f"{place}{getattr(error, 'strerror', None) or error}", "a place that may be written"))
         code = 1
     except Exception as error:
         if os.environ.get("WORLDGATE_TRACEBACK"):
@@ -190,7 +198,8 @@ def ask(
         bool, typer.Option("--bedrock", help="Ask Amazon Bedrock instead; --url is its endpoint.")
     ] = False,
     answers: Annotated[
-        Answers, typer.Option("--answers", help="How the endpoint is asked for JSON.")
+        Answers,
+        typer.Option("--answers", metavar="json_schema|json_object|text", help="How the endpoint is asked for JSON."),
     ] = Answers.json_schema,
     repairs: Annotated[int, typer.Option(metavar="N", min=0, help="How often a refused plan may be mended.")] = 2,
     policy: PolicyFile = None,

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from .options import BadOption, budget_of, policy_of, text_of
-from .terminal import print_json, print_lines, progress, stepping
+from .terminal import print_json, print_lines, progress, propose, stepping
 
 
 class Rounded(StrEnum):
@@ -34,8 +34,16 @@ BarFiles = Annotated[list[Path], typer.Option("--bars", metavar="FILE", help="Ba
 MarketFile = Annotated[
     Path | None, typer.Option("--market", metavar="FILE", help="Cash, costs, ticks and lots; without one, defaults.")
 ]
-Rounding = Annotated[Rounded, typer.Option("--rounding", help="What becomes of a price that is finer than its tick.")]
-Gaps = Annotated[Gapped, typer.Option("--gaps", help="What becomes of a time at which only some symbols have a bar.")]
+Rounding = Annotated[
+    Rounded,
+    typer.Option("--rounding", metavar="refuse|nearest", help="What becomes of a price that is finer than its tick."),
+]
+Gaps = Annotated[
+    Gapped,
+    typer.Option(
+        "--gaps", metavar="refuse|leave", help="What becomes of a time at which only some symbols have a bar."
+    ),
+]
 PolicyFile = Annotated[Path | None, typer.Option("--policy", metavar="FILE", help="A policy; without one, none.")]
 Limit = Annotated[list[str], typer.Option("--budget", metavar="NAME=LIMIT", help="Limit a resource: steps=20.")]
 HERE = Path(".")
@@ -60,7 +68,11 @@ def generate(
     from .worlds.market import generator
     from .worlds.market.bars import write_csv
 
+    if out.suffix.lower() != ".csv":
+        raise BadOption(f"--out {out}", "a name that ends in .csv")
     pairs = dict(symbol.partition("=")[::2] for symbol in symbols)
+    if len(pairs) < len(symbols):
+        raise BadOption(" ".join(symbols), "each symbol once")
     baseline = {symbol: price or "100" for symbol, price in pairs.items()}
     table = generator.generate(list(baseline), steps, seed, baseline=baseline)
     write_csv(table, out)
@@ -86,6 +98,8 @@ def open_(
     from .gate.workspace import Workspace
     from .worlds.market import MarketWorld
 
+    if (directory / ".worldgate").exists():
+        raise BadOption(f"{directory}, which is a workspace already", "a new directory")
     settings, world = _market(market), MarketWorld()
     table = _bars(bars, None, settings, rounding, gaps)
     state = settings.begin(table.symbols)
@@ -115,20 +129,17 @@ def feed(
     from itertools import islice
 
     from .gate.workspace import Workspace
-    from .terminal import propose
 
     workspace = Workspace.find(directory)
     state = workspace.state()
     ticks_of = {str(key[0]): instrument.tick for _, key, instrument in state.facts("instrument")}
     table, now = _read(bars, None, ticks_of, rounding, gaps), state.get("clock", ()) or 0
     ticks = [str(tick) for tick in islice(table.ticks(), now, now + count)]
-    if not ticks:
-        raise BadOption(f"--bars with {len(table)} bars", f"bars after the first {now}, which have passed")
+    if len(ticks) < count:
+        raise BadOption(f"{len(table)} bars, of which {now} have passed", f"{count} more", "Give -n what is left.")
     with progress("feeding"):
         proposal = workspace.happen(ticks)
-        if proposal.approved:
-            workspace.commit(proposal.id)
-    propose(proposal, as_json, ["committed"])
+    _happened(workspace, proposal, as_json)
 
 
 @app.command()
@@ -143,13 +154,9 @@ def transfer(
 ) -> None:
     """Move money into the account or out of it: an event that you bring about, and no plan can."""
     from .gate.workspace import Workspace
-    from .terminal import propose
 
     workspace = Workspace.find(directory)
-    proposal = workspace.happen([f"{way.value} {amount} {currency}"])
-    if proposal.approved:
-        workspace.commit(proposal.id)
-    propose(proposal, as_json, ["committed"])
+    _happened(workspace, workspace.happen([f"{way.value} {amount} {currency}"]), as_json)
 
 
 @app.command()
@@ -235,6 +242,8 @@ def risk(
         print_json(answer)
     else:
         print_lines(("bold" if number == 0 else "", line) for number, line in enumerate(answer.lines()))
+        if policy is None:
+            print_lines([("dim", "no policy given: only what the market refuses counts as a breach")])
     if answer.decision.verdict != "approve":
         raise typer.Exit(2)
 
@@ -264,6 +273,13 @@ def replay(
         print_lines([("bold red", f"different at line {found.line} of {file.name}"), *_difference(found)])
     if not found.same:
         raise typer.Exit(2)
+
+
+def _happened(workspace: Any, proposal: Any, as_json: bool) -> None:
+    """Commit what happened, and tell it."""
+    if proposal.approved:
+        workspace.commit(proposal.id)
+    propose(proposal, as_json, ["committed" if proposal.approved else "nothing was done"])
 
 
 def _difference(found: Any) -> Iterator[tuple[str, str]]:

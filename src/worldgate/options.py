@@ -18,6 +18,10 @@ class BadUsage(Error):
     number, title = "WG902", "not a command line of worldgate"
 
 
+class SystemRefused(Error):
+    number, title = "WG903", "the system refused"
+
+
 class Defect(Error):
     number, title = "WG999", "a defect of worldgate"
 

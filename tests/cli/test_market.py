@@ -37,6 +37,8 @@ def test_generated_bars_are_the_same_again_and_replace_nothing(worldgate: Shell)
         == said["digest"]
     )
     assert "WG220" in worldgate("market", "generate", "A", "--out", "a.csv", code=1).err
+    assert "WG901" in worldgate("market", "generate", "A", "--out", "a.parquet", code=1).err
+    assert "WG901" in worldgate("market", "generate", "A=1", "A=2", "--out", "b.csv", code=1).err
 
 
 def test_the_rejected_and_the_approved_scenario(account: Shell) -> None:
@@ -56,7 +58,10 @@ def test_what_comes_from_outside_is_in_no_plan(account: Shell) -> None:
         assert "(WG327)" in account("plan", plan(account, step), code=2).out
     moved = account("market", "transfer", "withdraw", "250.5").out
     assert '~ cash("main", "USD"): 1000 -> 749.5' in moved
-    assert "(WG245)" in account("market", "transfer", "withdraw", "750", code=2).out
+    refused = account("market", "transfer", "withdraw", "750", code=2).out
+    assert "(WG245)" in refused
+    assert refused.endswith("nothing was done\n")
+    assert "WG901" in account("market", "open", "--bars", "bars.csv", code=1).err, "it is an account already"
 
 
 def test_the_kill_switch_lets_positions_be_closed_and_nothing_opened(account: Shell) -> None:
@@ -69,7 +74,7 @@ def test_the_kill_switch_lets_positions_be_closed_and_nothing_opened(account: Sh
 
 def test_feeding_ends_with_the_bars(account: Shell) -> None:
     assert "WG901" in account("market", "open", "other", "--bars", "bars.csv", "--at", "999", code=1).err
-    account("market", "feed", "--bars", "bars.csv", "-n", "500")
+    account("market", "feed", "--bars", "bars.csv", "-n", "230")
     assert "WG901" in account("market", "feed", "--bars", "bars.csv", code=1).err
 
 

@@ -249,7 +249,8 @@ class _Line:
         start = self.at
         opening = type_.kind == "record"
         token = self.next(
-            str(type_), lambda token: token == "{" if opening and token != "absent" else token not in _MARKS
+            str(type_),
+            lambda token: (absent and token == "absent") or (token == "{" if opening else token not in _MARKS),
         )
         if absent and token == "absent":
             return None

@@ -85,6 +85,8 @@ class Type:
         elif isinstance(value, Decimal) and not value.is_finite():
             return f"{value} is not finite"
         elif isinstance(value, tuple):
+            if len(value) != len(self.fields):
+                return f"{len(value)} fields are not {len(self.fields)}"
             problems = ((name, type_.problem(part)) for (name, type_), part in zip(self.fields, value, strict=True))
             return next((f"{name}: {problem}" for name, problem in problems if problem), None)
         if self.low is not None and value < self.low:  # type: ignore[operator]

@@ -198,9 +198,9 @@ class _Judge:
             refused = {outcome: refusal for outcome, (_, move) in seen.items() if (refusal := move.refusal)}
             if len(refused) == len(seen):
                 refusal = next(iter(refused.values()))
-                message = f"{self.name(step)} is refused: {refusal['found']}"
+                message = f"{self.name(step)} is refused: {_told(refusal)}"
                 breach = Breach(number=refusal["number"], rule=str(refusal.get("rule", "")), message=message,
-                                found=str(refusal["found"]), allowed=str(refusal.get("expected", "")),
+                                found=_told(refusal), allowed=str(refusal.get("expected", "")),
                                 step=self.name(step))  # fmt: skip
                 breaches.setdefault((breach.number, breach.step), breach)
             elif len(seen) > 1:
@@ -220,7 +220,7 @@ class _Judge:
         if odd in refused:
             refusal = refused[odd]
             number, rule = _SOMETIMES.get(str(refusal.get("kind")), ("WG315", "refused in some order"))
-            what = f"{here} is refused ({refusal['number']}: {refusal['found']})"
+            what = f"{here} is refused ({refusal['number']}: {_told(refusal)})"
         elif odd == SKIPPED:
             number, rule, what = "WG316", "condition depends on the order", f"{here} is skipped"
         else:
@@ -296,3 +296,8 @@ def _exchanged(order: Sequence[int], swaps: Sequence[int]) -> list[int]:
     for position in swaps:
         new[position], new[position + 1] = new[position + 1], new[position]
     return new
+
+
+def _told(refusal: Mapping[str, Any]) -> str:
+    """What a world's refusal found: in a word of its own, or in its message."""
+    return str(refusal.get("found", refusal.get("message", "")))

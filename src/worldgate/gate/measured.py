@@ -36,8 +36,9 @@ class Bound(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         columns = [column for column, _ in schema.relation(measure.relation).key]
         if self.max is None and self.min is None and not self.only:
             return f"{name} without max, min or only"
-        if any(limit is not None and not limit.is_finite() for limit in (self.max, self.min)):
-            return f"{name} with a limit that is not finite"
+        for limit in (self.max, self.min):
+            if limit is not None and not (limit.is_finite() and abs(limit.adjusted()) < 40):
+                return f"{name} with a limit of {limit!s:.20}, which is not finite or too far out"
         if self.max is not None and self.min is not None and self.min > self.max:
             return f"{name} with min {self.min} above max {self.max}"
         if unknown := self.only.keys() - set(columns):

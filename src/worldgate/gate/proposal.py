@@ -35,7 +35,7 @@ from .run import (
     told,
 )
 from .simulate import Recorder, Simulation, shared_delta
-from .verify import Verified
+from .verify import Event, Verified, event_of
 
 NO_WAY_BACK = "WG325"
 
@@ -99,7 +99,7 @@ def propose(
                 *summary.notes,
                 *(f"{shorten(do, 100)}: there is no way back" for do in simulation.one_way),
             ),
-            undo=rehearse(simulation, policy) if approved and not undoes else None,
+            undo=rehearse(simulation, policy, event_of(world)) if approved and not undoes else None,
             refused_prefix=verified.shrunk,
             warnings=verified.warnings,
             budget=meter.to_json(),
@@ -136,13 +136,18 @@ def propose(
     return Proposal(docs, summary, simulation)
 
 
-def rehearse(simulation: Simulation, policy: Policy) -> Rehearsal:
+def rehearse(simulation: Simulation, policy: Policy, event: Event) -> Rehearsal:
     """The undo, computed and judged now: the inverse delta, from the state the run leads to."""
     inverse = invert(simulation.delta)
     back = simulation.after.apply(inverse)
-    breaches = policy.judge(Judged(simulation.after, back, inverse)) if policy.enforced else []
+    breaches = []
+    if policy.enforced:
+        breaches += policy.judge(Judged(simulation.after, back, inverse))
+        stepwise = policy.judge(Judged(simulation.after, back, inverse, step="undo"))
+        breaches += [breach for breach in stepwise if breach.rule.startswith("measures.")]  # which only steps break
+    if event(simulation.after, back):
+        breaches.append(Breach(number="WG327", rule="event", message="events are not undone"))
     if simulation.one_way:
-        breaches.append(
-            Breach(number=NO_WAY_BACK, rule="undo", message=f"{shorten(simulation.one_way[0], 100)} has no way back")
-        )
+        message = f"{shorten(simulation.one_way[0], 100)} has no way back"
+        breaches.append(Breach(number=NO_WAY_BACK, rule="undo", message=message))
     return Rehearsal(approved=not breaches, edits=len(inverse), breaches=tuple(breaches))

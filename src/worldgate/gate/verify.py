@@ -33,6 +33,7 @@ from .shrink import shortest
 from .simulate import Did, Simulation, simulate
 
 Simulate = Callable[[], Iterator[Did]]
+Event = Callable[[State, State], bool]
 
 
 class Verified(NamedTuple):
@@ -54,7 +55,7 @@ class Verification:
         self.world, self.state, self.plan, self.policy, self.meter = world, state, plan, policy, meter
         self.whole, self.network = whole, plan.network
         self.conditions = Conditions(world)
-        self.event: Callable[[State, State], bool] = getattr(world, "event", _never)
+        self.event = event_of(world)
         self.warnings: list[Breach] = []
 
     def of_plan(self) -> Verified:
@@ -215,6 +216,12 @@ class Verification:
             return breaches
         self.warnings += breaches
         return []
+
+
+def event_of(world: World) -> Event:
+    """Whether the world itself, and no actor, led from one state to another."""
+    found: Event = getattr(world, "event", _never)
+    return found
 
 
 def _never(_: State, __: State) -> bool:

@@ -81,6 +81,8 @@ class Workspace:
     def find(cls, start: Path) -> Workspace:
         """The workspace that `start` is in; raises `NotAWorkspace`."""
         start = start.resolve()
+        if not start.is_dir():
+            raise NotAWorkspace(str(start), "a directory that there is")
         for folder in (start, *start.parents):
             if (folder / GATE / "workspace.json").is_file():
                 return cls(folder)

@@ -74,7 +74,8 @@ class Desk:
         Raises `AnotherSession`, and `NotRecorded` for what the system refuses, from the body too.
         """
         inputs.check(bars)
-        *_, first = inputs.parts()
+        strategy, _, _, first = inputs.parts()
+        check_market(strategy, first)
         with numbered():
             _claim(folder, inputs, bars)
             with PaperBroker.open(folder, first.schema, first, inputs.digest, clock) as broker:

@@ -16,7 +16,7 @@ from ..gate.budget import Budget
 from ..gate.policy import Policy, make_policy
 from ..planners.strategy import Strategy, make_strategy
 from ..worlds.documents import load_document
-from ..worlds.market import open_market
+from ..worlds.market import MarketWorld, open_market
 from ..worlds.market.actions import MAIN
 from ..worlds.market.bars import Bars
 from ..worlds.market.schema import Costs, Instrument
@@ -28,6 +28,10 @@ WORLD = "market"
 
 class BadMarketFile(Error):
     number, title = "WG381", "market file is not well-formed"
+
+
+class OtherVersion(Error):
+    number, title = "WG386", "inputs of another version"
 
 
 class OtherBars(Error):
@@ -122,7 +126,10 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return sha256(canonical_json(self)).hexdigest()
 
     def check(self, bars: Bars) -> None:
-        """Raise `OtherBars` unless these are the bars."""
+        """Raise `OtherBars` unless these are the bars, and `OtherVersion` for inputs of another version."""
+        mine, here = (self.schema_version, self.world, self.version), (SCHEMA_VERSION, WORLD, MarketWorld.version)
+        if mine != here:
+            raise OtherVersion(f"{mine}", f"{here}", "Use the worldgate that made it.")
         if bars.digest != self.bars.digest:
             raise OtherBars(
                 f"{len(bars)} bars of {', '.join(bars.symbols)}, digest {bars.digest[:12]}",

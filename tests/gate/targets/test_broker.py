@@ -145,13 +145,14 @@ def test_one_that_only_looks_disturbs_nobody(tmp_path):
         assert amounts(broker) == {"a": 80, "b": 100}
 
 
-def test_another_runs_steps_are_not_lost(tmp_path):
-    """Two runs on the same accounts, one of them killed before the store followed."""
+def test_another_runs_record_is_not_gone_on_with(tmp_path):
+    """One of them killed before the store followed."""
     with opened(tmp_path / "live", "other") as broker:
         broker.commit([paid(100, 90)])
         shutil.copytree(tmp_path / "live", tmp_path / "killed")
-    with opened(tmp_path / "killed") as broker:
-        assert amounts(broker) == {"a": 90, "b": 100}
+    for folder in ("live", "killed"):
+        with pytest.raises(NotOfRecord, match="WG652"), opened(tmp_path / folder):
+            pass
 
 
 # --- a store that is not of this record -----------------------------------------------------------

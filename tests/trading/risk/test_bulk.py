@@ -169,7 +169,8 @@ def test_int64_is_what_is_used_otherwise() -> None:
 
 LIMITS = {
     "cash": ("min", 1000), "equity": ("min", 20000), "leverage": ("max", "0.7"), "gross_exposure": ("max", 9000),
-    "net_exposure": ("max", 5000), "position_value": ("max", 4000), "position_share": ("max", "0.31234567"),
+    "net_long": ("max", 5000), "net_short": ("max", 500), "position_value": ("max", 4000),
+    "position_share": ("max", "0.31234567"),
     "order_quantity": ("max", 50), "order_value": ("max", 3000), "turnover": ("max", "0.2"),
     "drawdown": ("max", "0.05"), "price_deviation": ("max", "0.03"), "opening": ("max", 2500),
 }  # fmt: skip
@@ -198,7 +199,7 @@ def turned(bounds: dict[str, Bound]) -> dict[str, Bound]:
     found = dict(bounds)
     found["position_share"] = Bound(max=Decimal("0.333333333333333333"), only={"symbol": ("ACME", "COIN")})
     found["leverage"] = Bound(max=Decimal("0.4"), min=Decimal(-1), only={"account": ("main",)})
-    found["net_exposure"] = Bound(min=Decimal(-500), max=Decimal(10**20))
+    found["net_long"] = Bound(min=Decimal(-500), max=Decimal(10**20))
     found["order_value"] = Bound(min=Decimal(700))
     return found
 

@@ -6,6 +6,10 @@ from fractions import Fraction
 
 import pytest
 
+from worldgate.gate.budget import Budget, Meter
+from worldgate.gate.plan import make_plan
+from worldgate.gate.policy import make_policy
+from worldgate.gate.verify import Verification
 from worldgate.worlds.market import ONE, Costs
 
 from .markets import WORLD, flat, market, run
@@ -22,7 +26,15 @@ def value(state, name):
 
 def test_before_anything_happens():
     found = {name: value(market(), name) for name in WORLD.measures}
-    books = {"cash": 1000, "equity": 1000, "leverage": 0, "gross_exposure": 0, "net_exposure": 0, "turnover": 0}
+    books = {
+        "cash": 1000,
+        "equity": 1000,
+        "leverage": 0,
+        "gross_exposure": 0,
+        "net_long": 0,
+        "net_short": 0,
+        "turnover": 0,
+    }
     assert found == dict.fromkeys(found) | books | {"drawdown": 0, "opening": 0}
 
 
@@ -34,7 +46,7 @@ def test_with_a_position_and_working_orders():
         "buy 30 A stop 20",
     )
     assert value(state, "cash") == 1000 - 250 - 600
-    assert value(state, "gross_exposure") == value(state, "net_exposure") == value(state, "opening") == 850
+    assert value(state, "gross_exposure") == value(state, "net_long") == value(state, "opening") == 850
     assert value(state, "leverage") == value(state, "position_share") == value(state, "turnover") == Fraction(85, 100)
     assert value(state, "order_quantity") == 20
     assert value(state, "order_value") == 250
@@ -44,17 +56,17 @@ def test_with_a_position_and_working_orders():
     assert value(state, "cash") == 1000 - 240 - 600
     assert value(state, "gross_exposure") == value(state, "position_value") == 240 + 600  # all buys; all sales: 480
     assert value(state, "opening") == 600 + 480
-    assert value(state, "net_exposure") == 840
+    assert (value(state, "net_long"), value(state, "net_short")) == (840, 720 - 240 + 0)
     assert value(state, "turnover") == Fraction(240 + 600 + 720, 1000)
     assert value(state, "order_quantity") is None
     state, _ = run(state, "cancel 2")
-    assert value(state, "net_exposure") == -480
+    assert (value(state, "net_long"), value(state, "net_short")) == (480, 480)
     assert value(state, "position_value") == 480
 
 
 def test_a_short_position():
     state, _ = run(market(shorting=True), flat(1, "10"), "sell 50 A", flat(2, "10"), flat(3, "12"))
-    assert value(state, "net_exposure") == -600
+    assert (value(state, "net_long"), value(state, "net_short")) == (-600, 600)
     assert value(state, "leverage") == Fraction(600, 900)
     assert value(state, "drawdown") == Fraction(1, 10)
 
@@ -94,3 +106,43 @@ def test_numbers_relations_and_events():
     after, _ = run(before, flat(1, "10"))
     assert WORLD.event(before, after)
     assert not WORLD.event(after, run(after, "buy 1 A")[0])
+
+
+def judged(state, text, **measures):
+    """The numbers of the breaches of one order."""
+    policy = make_policy({"version": 1, "world": "market", "measures": measures}, "test")
+    plan = make_plan([text], world="market")
+    found = Verification(WORLD, state, plan, policy, Meter(Budget.of({})), whole=True).of_plan()
+    return [breach.number for breach in found.decision.breaches]
+
+
+def test_a_one_sided_limit_is_not_hidden_by_the_other_side():
+    state, _ = run(market(shorting=True), flat(1, "10"), "sell 60 A limit 15 ioc")
+    assert judged(state, "buy 50 A", net_long={"max": 400}) == ["WG454"]
+    assert judged(state, "buy 50 A", net_short={"max": 400}) == []
+
+
+def test_what_is_beyond_its_limit_may_be_closed_and_not_turned_round():
+    state, _ = run(market(shorting=True), flat(1, "10"), "buy 50 A", flat(2, "10"), flat(3, "12"))
+    for measure, most in (
+        ("position_value", 100),
+        ("gross_exposure", 100),
+        ("leverage", "0.1"),
+        ("position_share", "0.1"),
+    ):
+        assert judged(state, "sell 50 A", **{measure: {"max": most}}) == []
+        assert len(judged(state, "sell 100 A", **{measure: {"max": most}})) == 1, measure
+    assert judged(state, "sell 100 A", position_value={"only": {"symbol": ["B"]}}) == ["WG455"]
+
+
+def test_a_floor_under_the_equity_stops_what_opens_and_nothing_else():
+    state, _ = run(market(), flat(1, "10"), "buy 50 A", flat(2, "10"))
+    assert judged(state, "buy 1 A", equity={"min": 5000}) == ["WG451"]
+    assert judged(state, "sell 50 A", equity={"min": 5000}) == []
+
+
+def test_taking_everything_out_and_putting_it_back_repairs_no_drawdown():
+    state, _ = run(market(), flat(1, "10"), "buy 50 A", flat(2, "10"), flat(3, "5"), "sell 50 A", flat(4, "5"))
+    before = value(state, "drawdown")
+    state, _ = run(state, "withdraw 750 USD", "deposit 750 USD")
+    assert value(state, "drawdown") >= before > 0

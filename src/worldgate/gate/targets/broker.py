@@ -123,6 +123,8 @@ class PaperBroker:
             )
         for record in self._ledger.records(since=last[0]):
             last = (record.seq, record.hash)
+            if record.run not in ("", self._run):
+                raise NotOfRecord(f"records of {record.run:.12}", f"those of {self._run:.12}", "Use another folder.")
             if record.kind in ("committed", "refused"):
                 self._pending.append(delta_from_json(schema, record.data["delta"]))
                 state = state.apply(self._pending[-1])

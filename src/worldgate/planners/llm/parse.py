@@ -93,9 +93,13 @@ def strict_json(text: str) -> Any:
         raise ValueError("JSON that is nested too deeply") from None
 
 
+_HIDDEN = {mark: f"\\u{mark:04x}" for mark in (0x85, *range(0x2028, 0x202F), *range(0x2066, 0x206A))}
+
+
 def unicode(text: str) -> str:
-    """The text with what is not Unicode (stray bytes of a name, half a character) as question marks."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+    """The text with what is not Unicode (stray bytes of a name, half a character) as question marks, and what could be
+    taken for the end of a line, or turns the direction of one, as an escape."""
+    return text.encode("utf-8", "replace").decode("utf-8").translate(_HIDDEN)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

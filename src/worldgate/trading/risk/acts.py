@@ -102,6 +102,7 @@ def transfer(portfolio: Portfolio, action: Transfer) -> Mask:
     peak, before = book.peak.astype(object), book.equity.astype(object)
     positive = before > 0
     grown = np.where(positive, -(-peak * (before + amount) // np.where(positive, before, 1)), peak + amount)
+    grown = np.where(positive & (before + amount == 0) & (peak > before), peak, grown)
     moved = np.where(refused, 0, portfolio.full(amount))
     portfolio.cash[purse] = portfolio.cash[purse] + moved
     portfolio.paid_in[purse] = portfolio.paid_in[purse] + moved

@@ -73,18 +73,13 @@ def _of_order(amount: Callable[[Portfolio, Slot], Ints], *, priced: bool = False
     return values
 
 
-def _net(book: Books) -> Ints:
-    held = book.long - book.short
-    most, least = held + book.buying, held - book.selling
-    return np.where(np.abs(least) > np.abs(most), least, most)
-
-
 VALUES: Mapping[str, Values] = {
     "cash": _of_book(lambda portfolio, purse, book: portfolio.cash[purse] - book.buying),
     "equity": _of_book(lambda _p, _k, book: book.equity),
     "leverage": _of_book(lambda _p, _k, book: book.long + book.short + book.working, "equity"),
     "gross_exposure": _of_book(lambda _p, _k, book: book.long + book.short + book.working),
-    "net_exposure": _of_book(lambda _p, _k, book: _net(book)),
+    "net_long": _of_book(lambda _p, _k, book: book.long - book.short + book.buying),
+    "net_short": _of_book(lambda _p, _k, book: book.short - book.long + book.selling),
     "position_value": _of_position(share=False),
     "position_share": _of_position(share=True),
     "order_quantity": _of_order(lambda portfolio, slot: slot.rest * portfolio.terms[slot.symbol].lot),

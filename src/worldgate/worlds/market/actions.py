@@ -26,7 +26,9 @@ Quantities are multiples of the symbol's lot and prices of its tick. Orders fill
 Bars, deposits and withdrawals come from outside; a plan with one is refused."""
 MAIN = "main"
 NAME = r"[A-Za-z0-9][A-Za-z0-9._^=/-]{0,63}"
-LARGEST_ID = 10**15
+LARGEST_ID = 10**15 - 1
+LARGEST_GAP = 10**6
+"""Between one order's id and the next: a slip does not use up all ids."""
 _SHORT = 80
 _TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?(?:Z|[+-][0-9]{2}:[0-9]{2}))?"
 _AMOUNT = r"[0-9]{1,21}(?:\.[0-9]{1,8})?"

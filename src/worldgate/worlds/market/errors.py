@@ -50,6 +50,7 @@ class Refused(Error):
 
     def to_json(self) -> dict[str, str]:
         message = f"{self.title}: {self.found}; expected {self.expected}"
+
         return {"number": self.number, "rule": self.rule, "message": message}
 
 

@@ -37,12 +37,6 @@ def _gross(book: Book) -> int:
     return book.long + book.short + book.working
 
 
-def _net(book: Book) -> int:
-    """The end that is further from nothing: all buys filled, or all sells."""
-    held = book.long - book.short
-    return max(held + book.buying, held - book.selling, key=abs)
-
-
 def _drawdown(book: Book) -> Fraction:
     return Fraction(book.peak - book.equity, max(book.peak, 1))
 
@@ -90,22 +84,51 @@ def _opens_no_more(before: State, after: State, key: Key) -> bool:
     return new is None or new.opening <= (old.opening if old else 0)
 
 
+def _opens_no_more_of_it(before: State, after: State, key: Key) -> bool:
+    old, new = _mark(before, key), _mark(after, key)
+    return new is None or new[4] <= (old[4] if old else 0)
+
+
 def _measure(number: str, relation: str, unit: str, about: str, value: Any, eases: Any = None) -> Measure:
     return Measure(number, relation, unit, about, value, 1 if unit == "ratio" else ONE, eases)
 
 
 MEASURES: Mapping[str, Measure] = {
-    "cash": _measure("WG450", "book", "money", "cash left if every working buy fills", _cash),
+    "cash": _measure("WG450", "book", "money", "cash left if every working buy fills", _cash, _opens_no_more),
     "equity": _measure(
-        "WG451", "book", "money", "cash and holdings at the latest closes", _of_book(lambda b: b.equity)
+        "WG451", "book", "money", "cash and holdings at the latest closes", _of_book(lambda b: b.equity), _opens_no_more
     ),
     "leverage": _measure(
-        "WG452", "book", "ratio", "gross exposure over equity", _of_book(lambda b: _over(_gross(b), b.equity))
+        "WG452",
+        "book",
+        "ratio",
+        "gross exposure over equity",
+        _of_book(lambda b: _over(_gross(b), b.equity)),
+        _opens_no_more,
     ),
-    "gross_exposure": _measure("WG453", "book", "money", "long and short holdings together", _of_book(_gross)),
-    "net_exposure": _measure("WG454", "book", "money", "long less short holdings", _of_book(_net)),
-    "position_value": _measure("WG455", "position", "money", "exposure in one symbol", _position_value),
-    "position_share": _measure("WG456", "position", "ratio", "exposure in one symbol over equity", _position_share),
+    "gross_exposure": _measure(
+        "WG453", "book", "money", "long and short holdings together", _of_book(_gross), _opens_no_more
+    ),
+    "net_long": _measure(
+        "WG454",
+        "book",
+        "money",
+        "long less short, if every working buy fills",
+        _of_book(lambda b: b.long - b.short + b.buying),
+    ),
+    "net_short": _measure(
+        "WG464",
+        "book",
+        "money",
+        "short less long, if every working sell fills",
+        _of_book(lambda b: b.short - b.long + b.selling),
+    ),
+    "position_value": _measure(
+        "WG455", "position", "money", "exposure in one symbol", _position_value, _opens_no_more_of_it
+    ),
+    "position_share": _measure(
+        "WG456", "position", "ratio", "exposure in one symbol over equity", _position_share, _opens_no_more_of_it
+    ),
     "order_quantity": _measure(
         "WG457", "order", "quantity", "what is left of a working order", _of_order(lambda o, _: o.quantity - o.filled)
     ),
@@ -118,6 +141,7 @@ MEASURES: Mapping[str, Measure] = {
         "ratio",
         "filled today and working, over equity",
         _of_book(lambda b: _over(b.traded + b.buying + b.selling, b.equity)),
+        _opens_no_more,
     ),
     "drawdown": _measure(
         "WG460",

@@ -11,7 +11,7 @@ from typing import Any
 from ...facts import Draft
 from ..contract import Observation
 from . import accounting
-from .actions import LARGEST_ID, Cancel, Place, Transfer
+from .actions import LARGEST_GAP, LARGEST_ID, Cancel, Place, Transfer
 from .errors import (
     BadPrice,
     BadQuantity,
@@ -49,8 +49,8 @@ def place(draft: Draft, action: Place) -> Observation:
         raise BadPrice(show(price), f"a positive multiple of {show(instrument.tick)}, or no price on a market order")
     last, book = draft.get("sequence", (account,)) or 0, book_of(draft, account, instrument.currency)
     id_ = id_ or last + 1
-    if not last < id_ <= LARGEST_ID:
-        raise DuplicateOrder(f"order {id_}", f"an id above {last}")
+    if not last < id_ <= min(last + LARGEST_GAP, LARGEST_ID):
+        raise DuplicateOrder(f"order {id_}", f"an id above {last}, by at most {LARGEST_GAP}")
     address = (account, symbol)
     before: Position = draft.get("position", address) or FLAT
     order = Order(symbol, side, kind, quantity, price, tif, draft.get("clock", ()))
@@ -125,7 +125,12 @@ def transfer(draft: Draft, action: Transfer) -> Observation:
             raise NotFree(f"{show(amount)} {currency}", f"at most {show(max(free, 0))}")
         amount = -amount
     equity = book.equity + amount
-    peak = max(equity, -(-book.peak * equity // book.equity)) if book.equity > 0 else book.peak + amount
+    if book.equity <= 0:
+        peak = book.peak + amount
+    elif equity:
+        peak = max(equity, -(-book.peak * equity // book.equity))
+    else:  # nothing is left to keep the proportion of
+        peak = book.peak if book.peak > book.equity else 0
     draft.write((("cash", address, cash + amount), ("book", address, book._replace(equity=equity, peak=peak))))
     for ledger, posted in accounting.of_transfer(amount):
         entry = (account, ledger, currency)

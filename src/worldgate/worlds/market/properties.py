@@ -129,6 +129,9 @@ def orders(state: State) -> str | None:
             return f"order {id_} of {account} is {order}"
         if not 0 < id_ <= sequences.get((account,), 0) or not 0 <= order.placed <= clock:
             return f"order {id_} of {account}, placed at {order.placed} of {clock}"
+        bar = state.get("bar", (order.symbol,))
+        if not order.day and order.placed < clock and bar.time == state.get("time", ()) and order.status in LIVE:
+            return f"order {id_} of {account}, placed at {order.placed}, met no bar until {clock}"
     return None
 
 
