@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from worldgate.facts import Error
-from worldgate.gate.store import NotRecorded
+from worldgate.gate.store import LedgerDamaged, NotRecorded
 from worldgate.gate.targets import broker
 from worldgate.gate.targets.broker import BehindRecord, NotOfRecord
 from worldgate.trading import desk as module
@@ -387,3 +387,14 @@ def test_where_the_disk_is_full_it_stops_and_later_goes_on() -> None:
     seen = json.loads(done.stdout)
     assert set(seen) == {0, 3}
     assert len(seen) > 10
+
+
+def test_a_session_that_is_done_still_needs_its_head(tmp_path):
+    bars = generate(["A", "B"], 40, 1)
+    inputs = eventful("threshold", bars)
+    with Desk.at(tmp_path / "it", inputs, bars) as desk:
+        desk.run()
+        assert desk.done
+    (tmp_path / "it" / "ledger.head").unlink()
+    with pytest.raises(LedgerDamaged), Desk.at(tmp_path / "it", inputs, bars):
+        pass

@@ -64,6 +64,8 @@ class PaperBroker:
         """The broker of a folder, begun with `first` where there is none, and brought up to its record."""
         folder.mkdir(parents=True, exist_ok=True)
         with Ledger.open(folder / "ledger.db", head=folder / "ledger.head") as ledger:
+            with ledger.writing():
+                pass  # a record that ends elsewhere than its head says is damaged, also where nothing is to be written
             broker = cls(ledger, StoreTarget(folder / "store.db", schema, first), first, run, clock)
             yield broker
             broker._follow()
@@ -102,6 +104,11 @@ class PaperBroker:
                 self._store.commit(_name(self._last, self.state), compose(*self._pending), ())
             self._pending = []
 
+    def _mine(self, record: Record | None) -> None:
+        """Raise where a record is of another run."""
+        if record and record.run not in ("", self._run):
+            raise NotOfRecord(f"records of {record.run:.12}", f"those of {self._run:.12}", "Use another folder.")
+
     def _stored(self) -> tuple[str, State]:
         """The store's latest commit and its facts, of one moment."""
         applied, schema = self._store.latest(), self._store.schema
@@ -121,10 +128,10 @@ class PaperBroker:
             raise NotOfRecord(
                 f"a store at {applied:.16}", "what a record of this ledger leads to", "Restore it, or begin anew."
             )
+        self._mine(end)
         for record in self._ledger.records(since=last[0]):
             last = (record.seq, record.hash)
-            if record.run not in ("", self._run):
-                raise NotOfRecord(f"records of {record.run:.12}", f"those of {self._run:.12}", "Use another folder.")
+            self._mine(record)
             if record.kind in ("committed", "refused"):
                 self._pending.append(delta_from_json(schema, record.data["delta"]))
                 state = state.apply(self._pending[-1])
