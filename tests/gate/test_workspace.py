@@ -20,7 +20,7 @@ from worldgate.gate.approvals import AlreadySpent, ApprovalExpired, ClockError, 
 from worldgate.gate.audit import audit
 from worldgate.gate.budget import Budget
 from worldgate.gate.ledger import LedgerDamaged, LedgerMissing
-from worldgate.gate.plan import make_plan
+from worldgate.gate.plan import BadPlan, make_plan
 from worldgate.gate.policy import Policy
 from worldgate.gate.proposal import Proposal
 from worldgate.gate.run import UnknownRun
@@ -653,3 +653,10 @@ def test_the_seconds_a_command_took_are_recorded_and_change_no_document(tmp_path
     used = [record.data["used"]["seconds"] for record in house.workspace.records(first) if record.kind == "simulated"]
     assert [float(seconds) >= 0.3 for seconds in used] == [True, True]
     assert house.workspace.runs.load(first, "decision").budget["seconds"] == "0"
+
+
+def test_only_events_and_undos_make_their_own_kinds_of_plan(tmp_path: Path) -> None:
+    workspace = House(tmp_path / "w").workspace
+    for engine in ("event", "undo"):
+        with pytest.raises(BadPlan, match=engine):
+            workspace.plan(make_plan(["touch x"], engine=engine), Policy.default(), Budget.of({}))

@@ -32,7 +32,7 @@ from .budget import UNLIMITED, Budget, Meter
 from .guarded import Guarded, begin, guard, state_of
 from .inverse import inverse, places
 from .ledger import Ledger, Record, place
-from .plan import Plan, Step, finish_plan, make_plan
+from .plan import BadPlan, Plan, Step, finish_plan, make_plan
 from .policy import Policy, make_policy
 from .proposal import NO_WAY_BACK, Proposal, digest, propose
 from .run import DecisionDoc, RunDoc, Runs, base_from_json
@@ -142,6 +142,11 @@ class Workspace:
         """
         if plan.engine == "kernel":
             return self._command(plan, ["/bin/sh", "-c", plan.steps[0].do], policy, budget, None)
+        if plan.engine != "oracle":
+            raise BadPlan(f"engine {plan.engine}", "oracle or kernel", "Undo and events make plans of their own.")
+        return self._simulated(plan, policy, budget)
+
+    def _simulated(self, plan: Plan, policy: Policy, budget: Budget) -> Proposal:
         self.recover()
         state, recorder = self._state()
         meter = Meter(budget)
@@ -177,7 +182,7 @@ class Workspace:
         """
         world = self.guarded.world
         plan = make_plan(events, engine="event", world=world.name)
-        return self.plan(plan, Policy.default(world.name, world.schema), Budget.of({"steps": len(events)}))
+        return self._simulated(plan, Policy.default(world.name, world.schema), Budget.of({"steps": len(events)}))
 
     def undo(self, run: str, policy: Policy | None = None) -> Proposal:
         """Propose the inverse of a committed run, judged like any other; committing it undoes the run."""

@@ -30,7 +30,7 @@ def load_strategy(text: str) -> Strategy:
     try:
         return make_strategy(json.loads(text, parse_float=Decimal, object_pairs_hook=_once))
     except (ValueError, RecursionError) as error:
-        raise BadStrategy(str(error), "one JSON document") from error
+        raise BadStrategy(str(error), "one JSON document, as docs/strategies.md has it") from error
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -24,6 +24,7 @@ buy|sell QUANTITY SYMBOL [limit PRICE | stop PRICE] [gtc|day|ioc] [id NUMBER] [a
 cancel NUMBER [account NAME]
 Quantities are multiples of the symbol's lot and prices of its tick. Orders fill at a later bar, never at this one.
 Bars, deposits and withdrawals come from outside; a plan with one is refused."""
+_FORMS = "; ".join(GRAMMAR.splitlines()[:2])
 MAIN = "main"
 NAME = r"[A-Za-z0-9][A-Za-z0-9._^=/-]{0,63}"
 LARGEST_ID = 10**15 - 1
@@ -142,7 +143,7 @@ def _parsed(text: str) -> Action:
                 return make({name: part for name, part in match.groupdict().items() if part is not None})
             except BadAmount as error:
                 raise Outside(error.found, error.expected) from error
-    raise Outside(f"{text!r:.80}", "buy, sell, cancel, deposit, withdraw or tick, in one of their forms")
+    raise Outside(f"{text!r:.80}", "buy, sell, cancel, deposit, withdraw or tick", f"The forms: {_FORMS}.")
 
 
 _parsed_before = lru_cache(maxsize=4096)(_parsed)

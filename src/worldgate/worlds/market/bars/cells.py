@@ -77,7 +77,7 @@ def _number(tick: int, nearest: bool, smallest: int, largest: int) -> Callable[[
         multiple = Fraction(text) * ONE / tick
         value = round(multiple) * tick
         if value != multiple * tick and not nearest:
-            do = 'rounding="nearest" rounds it'
+            do = '`--rounding nearest` (rounding="nearest") rounds it'
             raise Unusable(cell, OffTick, f"{text:.60}", f"a multiple of {show(tick)}", do)
         if not smallest <= value <= largest:
             raise Unusable(cell, BadPrice, f"{text:.60}", f"a number from {show(smallest)} to {show(largest)}")

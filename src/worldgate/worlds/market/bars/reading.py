@@ -58,7 +58,8 @@ def read_bars(
                 raise Duplicate(f"{series.symbol} in {twin.file} and in {series.file}", "one file for a symbol")
             found[series.symbol] = series
     if missing := sorted((wanted or frozenset()) - set(found)):
-        raise NoBars(f"no bars of {', '.join(missing)}", f"those of {', '.join(sorted(found)) or 'some symbol'}")
+        do = "Name the file by its symbol (GOOG.csv), or give it a column Symbol"
+        raise NoBars(f"no bars of {', '.join(missing)} in {', '.join(str(path) for _, path in given)}", "some", do)
     return Bars(*assembled(list(found.values()), gaps, longest_gap))
 
 

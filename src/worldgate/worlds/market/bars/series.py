@@ -117,7 +117,7 @@ def assembled(
                 (at for at, (time, on_axis) in enumerate(zip(own, axis, strict=False)) if time != on_axis), len(own)
             )
             place = series.place(at) if at < len(own) else f"{series.file}, the end"
-            do = 'gaps="leave" leaves the symbol out of that tick'
+            do = '`--gaps leave` (gaps="leave") leaves the symbol out of that tick'
             raise Gap(f"{place}: no bar of {series.symbol} at {axis[at]}", "one, as another symbol has one then", do)
         columns[series.symbol] = tuple(_packed(_aligned(column, own, axis)) for column in series.columns)
     if longest_gap is not None:
