@@ -134,6 +134,9 @@ def feed(
     state = workspace.state()
     ticks_of = {str(key[0]): instrument.tick for _, key, instrument in state.facts("instrument")}
     table, now = _read(bars, None, ticks_of, rounding, gaps), state.get("clock", ()) or 0
+    seen = dict(table.at(min(now, len(table)) - 1).bars) if now else {}
+    if any(state.get("bar", (symbol,)) != bar for symbol, bar in seen.items()):
+        raise BadOption(f"bars of which number {now} is not the account's last", "the file that the account began with")
     ticks = [str(tick) for tick in islice(table.ticks(), now, now + count)]
     if len(ticks) < count:
         raise BadOption(f"{len(table)} bars, of which {now} have passed", f"{count} more", "Give -n what is left.")

@@ -73,6 +73,8 @@ def test_the_kill_switch_lets_positions_be_closed_and_nothing_opened(account: Sh
 
 
 def test_feeding_ends_with_the_bars(account: Shell) -> None:
+    account("market", "generate", "AAPL=100", "MSFT=198", "--seed", "7", "--out", "others.csv")
+    assert "WG901" in account("market", "feed", "--bars", "others.csv", code=1).err, "another series"
     assert "WG901" in account("market", "open", "other", "--bars", "bars.csv", "--at", "999", code=1).err
     account("market", "feed", "--bars", "bars.csv", "-n", "230")
     assert "WG901" in account("market", "feed", "--bars", "bars.csv", code=1).err

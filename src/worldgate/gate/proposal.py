@@ -88,6 +88,7 @@ def propose(
     budget = meter.budget.to_json()
     run = run_id(world, plan, policy.digest, budget, base, simulation, undoes)
     approved = verified.decision.verdict == "approve"
+    happens = plan.engine == "event"
     named: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "run": run}
     docs: dict[str, Doc] = {
         "decision": DecisionDoc(
@@ -95,11 +96,8 @@ def propose(
             decision=verified.decision,
             changes=summary.rows,
             totals=dict(summary.totals),
-            cannot_be_undone=(
-                *summary.notes,
-                *(f"{shorten(do, 100)}: there is no way back" for do in simulation.one_way),
-            ),
-            undo=rehearse(simulation, policy, event_of(world)) if approved and not undoes else None,
+            cannot_be_undone=(*summary.notes, *no_way_back(plan, simulation)),
+            undo=rehearse(simulation, policy, event_of(world)) if approved and not undoes and not happens else None,
             refused_prefix=verified.shrunk,
             warnings=verified.warnings,
             budget=meter.to_json(),
@@ -134,6 +132,13 @@ def propose(
         undoes=undoes,
     )
     return Proposal(docs, summary, simulation)
+
+
+def no_way_back(plan: Plan, simulation: Simulation) -> tuple[str, ...]:
+    """What will not be undone: of events, none ever is."""
+    if plan.engine == "event":
+        return ("what happened: events have no undo",)
+    return tuple(f"{shorten(do, 100)}: there is no way back" for do in simulation.one_way)
 
 
 def rehearse(simulation: Simulation, policy: Policy, event: Event) -> Rehearsal:
