@@ -197,7 +197,7 @@ class _Judge:
         for step, seen in sorted(self.found.outcomes.items()):
             refused = {outcome: refusal for outcome, (_, move) in seen.items() if (refusal := move.refusal)}
             if len(refused) == len(seen):
-                refusal = next(iter(refused.values()))
+                refusal = min(refused.values(), key=lambda one: (str(one["number"]), _told(one)))  # whatever the orders
                 message = f"{self.name(step)} is refused: {_told(refusal)}"
                 breach = Breach(number=refusal["number"], rule=str(refusal.get("rule", "")), message=message,
                                 found=_told(refusal), allowed=str(refusal.get("expected", "")),
