@@ -45,6 +45,7 @@ Gaps = Annotated[
     ),
 ]
 PolicyFile = Annotated[Path | None, typer.Option("--policy", metavar="FILE", help="A policy; without one, none.")]
+Where = Annotated[Path, typer.Option("--directory", "-C", metavar="DIR", help="The workspace, or a directory in it.")]
 Limit = Annotated[list[str], typer.Option("--budget", metavar="NAME=LIMIT", help="Limit a resource: steps=20.")]
 HERE = Path(".")
 
@@ -120,9 +121,7 @@ def feed(
     rounding: Rounding = Rounded.refuse,
     gaps: Gaps = Gapped.refuse,
     count: Annotated[int, typer.Option("-n", "--count", metavar="N", min=1, help="How many bars.")] = 1,
-    directory: Annotated[
-        Path, typer.Option("--directory", "-C", metavar="DIR", help="The workspace, or a directory in it.")
-    ] = HERE,
+    directory: Where = HERE,
     as_json: Json = False,
 ) -> None:
     """Let the next bars happen in a workspace: orders fill, positions are marked; recorded like any run."""
@@ -150,9 +149,7 @@ def transfer(
     way: Annotated[Way, typer.Argument(help="deposit or withdraw.")],
     amount: Annotated[str, typer.Argument(help="How much.")],
     currency: Annotated[str, typer.Argument(help="In which currency.")] = "USD",
-    directory: Annotated[
-        Path, typer.Option("--directory", "-C", metavar="DIR", help="The workspace, or a directory in it.")
-    ] = HERE,
+    directory: Where = HERE,
     as_json: Json = False,
 ) -> None:
     """Move money into the account or out of it: an event that you bring about, and no plan can."""

@@ -153,3 +153,14 @@ def test_taking_everything_out_and_putting_it_back_repairs_no_drawdown():
     before = value(state, "drawdown")
     state, _ = run(state, "withdraw 750 USD", "deposit 750 USD")
     assert value(state, "drawdown") >= before > 0
+
+
+def test_an_order_put_back_after_its_bar_has_passed_is_no_state_of_the_market():
+    before, _ = run(market(), flat(1, "10"))
+    placed, _ = run(before, "buy 1 A limit 9")
+    later, _ = run(before, flat(2, "10"))
+    holds = WORLD.properties()["orders keep their states"]
+    assert holds(placed) is None
+    order = placed.get("order", ("main", 1))
+    put_back = later.set("order", ("main", 1), order).set("sequence", ("main",), 1)
+    assert "met no bar until 2" in (holds(put_back) or "")
