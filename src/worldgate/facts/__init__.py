@@ -51,7 +51,7 @@ from .errors import (
 )
 from .maps import Address, Fact, Source
 from .schema import BOOL, BYTES, DECIMAL, INT, TEXT, Key, Relation, Schema, Type, Value, enum, record, ref
-from .state import State, conflict, decode, diff, distance, encode
+from .state import State, View, conflict, decode, diff, distance, encode
 
 __all__ = [
     "BOOL",
@@ -80,6 +80,7 @@ __all__ = [
     "Undecodable",
     "UnknownRelation",
     "Value",
+    "View",
     "canonical_json",
     "compose",
     "conflict",

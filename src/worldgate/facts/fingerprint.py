@@ -9,6 +9,7 @@ addition, whatever the size of the set. What is shown is the SHA-256 of the sum.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from hashlib import sha256, shake_128
 
 from .codec import fact_bytes
@@ -20,7 +21,12 @@ _MASK = (1 << (8 * BYTES)) - 1
 
 def weight(relation: str, key: Key, value: Value) -> int:
     """The 4096-bit integer of one fact."""
-    return int.from_bytes(shake_128(fact_bytes(relation, key, value)).digest(BYTES), "big")
+    return _weight(fact_bytes(relation, key, value))
+
+
+@lru_cache(maxsize=4096)  # a world has facts that come and go: an exit status, a host that is up
+def _weight(data: bytes) -> int:
+    return int.from_bytes(shake_128(data).digest(BYTES), "big")
 
 
 def total(facts: Iterable[tuple[str, Key, Value]]) -> int:
@@ -28,12 +34,13 @@ def total(facts: Iterable[tuple[str, Key, Value]]) -> int:
     return sum(weight(*fact) for fact in facts) & _MASK
 
 
-def moved(accumulator: int, relation: str, key: Key, before: Value | None, after: Value | None) -> int:
-    """The sum after one fact changed."""
-    if before is not None:
-        accumulator -= weight(relation, key, before)
-    if after is not None:
-        accumulator += weight(relation, key, after)
+def moved(accumulator: int, edits: Iterable[tuple[str, Key, Value | None, Value | None]]) -> int:
+    """The sum after edits."""
+    for relation, key, before, after in edits:
+        if before is not None:
+            accumulator -= weight(relation, key, before)
+        if after is not None:
+            accumulator += weight(relation, key, after)
     return accumulator & _MASK
 
 

@@ -11,7 +11,7 @@ asked for, and the state means the whole of the source with its own edits on top
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Final, cast
+from typing import Any, Final, Generic, TypeVar, cast
 
 import msgspec
 from immutables import Map
@@ -27,6 +27,22 @@ _UNSET: Final[Any] = object()
 _LOG_FLOOR = 1024
 
 
+_Kept = TypeVar("_Kept")
+
+
+class View(Generic[_Kept]):
+    """Something derived from a state and kept from state to state at the cost of what changed.
+
+    `derive(state)` makes it from scratch; `moved(value, edits)` is the value after edits, and leaves the old one as it
+    was: states share it.
+    """
+
+    __slots__ = ("derive", "moved")
+
+    def __init__(self, derive: Callable[[State], _Kept], moved: Callable[[_Kept, Edits], _Kept]) -> None:
+        self.derive, self.moved = derive, moved
+
+
 class _Log(msgspec.Struct, eq=False):  # as `State`, a Struct because one is made without a call of Python code
     """One link of a state's history. `count` is the number of edits since the history began."""
 
@@ -34,7 +50,7 @@ class _Log(msgspec.Struct, eq=False):  # as `State`, a Struct because one is mad
     edits: Edits
     count: int
     anchor: _Log = cast("_Log", None)  # the first link of its span; that link's own is itself
-    accumulator: int | None = None
+    views: dict[Any, Any] | None = None  # what was derived from the state of this link, by view
 
 
 def _begun(parent: _Log | None, edits: Edits, count: int) -> _Log:
@@ -197,23 +213,30 @@ class State(msgspec.Struct, eq=False):
     @property
     def fingerprint(self) -> str:
         """64 hexadecimal digits; equal exactly for equal states. O(edits since it was last asked), at most O(state)."""
-        return _fingerprint.digest(self._accumulator())
+        return _fingerprint.digest(self.view(_ACCUMULATOR))
 
-    def _accumulator(self) -> int:
+    def view(self, view: View[_Kept]) -> _Kept:
+        """What `view` derives from this state: brought up to date with the edits since the nearest earlier state
+        that was asked, or derived from scratch where that is less.
+        """
         log: _Log | None = self._log
         pending: list[_Log] = []
         most = self._log.count - len(self._facts)  # older than that, it is less to begin anew
-        while log is not None and log.accumulator is None and (log.count > most or self._source is not None):
+        while log is not None and (log.views is None or view not in log.views):
+            if log.count <= most and self._source is None:
+                log = None
+                break
             pending.append(log)
             log = log.parent
-        if log is None or log.accumulator is None:
-            value = _fingerprint.total(self.facts())
+        if log is None or log.views is None:
+            value = view.derive(self)
         else:
-            value = log.accumulator
+            value = log.views[view]
             for link in reversed(pending):
-                for edit in link.edits:
-                    value = _fingerprint.moved(value, *edit)
-        self._log.accumulator = value
+                value = view.moved(value, link.edits)
+        if self._log.views is None:
+            self._log.views = {}
+        self._log.views[view] = value
         return value
 
     def __eq__(self, other: object) -> bool:
@@ -233,6 +256,9 @@ class State(msgspec.Struct, eq=False):
 
     def __reduce__(self) -> tuple[Callable[..., State], tuple[Any, ...]]:
         return decode, (self.schema, encode(self))
+
+
+_ACCUMULATOR: Final = View(lambda state: _fingerprint.total(state.facts()), _fingerprint.moved)
 
 
 def conflict(edit: Edit, actual: Value | None) -> Conflict:

@@ -226,9 +226,9 @@ class Explorer:
         done, skipped, refused, shared, local, statuses = key
         for edit in delta:
             if edit.relation not in self._local:
-                shared = moved(shared, *edit)
+                shared = moved(shared, (edit,))
             elif edit.relation not in self._unread:
-                local = moved(local, *edit)
+                local = moved(local, (edit,))
         if observation is None:
             skipped |= 1 << number
         elif number in self.tracked:
