@@ -12,6 +12,8 @@ _FACTORIES: dict[str, str | Callable[[], World]] = {
     "filesystem": "worldgate.worlds.filesystem:world",
     "support-desk": "worldgate.worlds.declared:support_desk",
     "market": "worldgate.worlds.market:world",
+    "network": "worldgate.worlds.network:world",
+    "network-0": "worldgate.worlds.network:bare",
     "robot-cell": "worldgate.worlds.declared:robot_cell",
 }
 _worlds: dict[str, World] = {}

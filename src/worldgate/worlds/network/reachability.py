@@ -1,0 +1,154 @@
+"""Reachability: which client reaches which service, and what stands in the way when it does not.
+
+A derived relation: nothing of it is stored. Between hosts without addresses a question costs a look at two labels of
+the topology; between addressed hosts it costs the way of one packet and its reply.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from ...facts import Draft, State
+from . import addresses, forwarding
+from .addresses import Address
+from .schema import keys
+from .topology import TOPOLOGY, Topology, topology
+
+
+class Answer(NamedTuple):
+    """Whether a service is reached. `path`: the hosts on the way; `why`: what blocks it, empty when nothing does."""
+
+    reached: bool
+    path: tuple[str, ...]
+    why: str
+
+
+def reachable(net: Draft, source: str, target: str, port: str) -> bool:
+    """Whether a connection from `source` to `port` of `target` (a host, or an address) would open now."""
+    if net.get("up", (source,)) is not True:
+        return False
+    joins = topology(net)
+    if source in joins.addresses or target not in joins.up:
+        return _routed(net, joins, source, target, port).reached
+    if net.get("up", (target,)) is not True or net.get("service", (target, port)) is None:
+        return False
+    if source == target:
+        return True
+    return net.get("deny", (target, source)) is None and joins.bridged(source, target)
+
+
+def explain(state: State, source: str, target: str, port: str) -> Answer:
+    """As `reachable`, with a shortest path or the reason. O(the component) where hosts have no addresses."""
+    net, joins = Draft(state), state.view(TOPOLOGY)
+    for host in (source, target):
+        if host not in joins.up and (host == source or not literal(host)):
+            return Answer(False, (), f"there is no host {host}")
+        if joins.up.get(host) is False:
+            return Answer(False, (), f"{host} is down")
+    if source in joins.addresses or target not in joins.up:
+        return _routed(net, joins, source, target, port)
+    if net.get("service", (target, port)) is None:
+        return Answer(False, (), f"{target} has no service on {port}")
+    if source == target:
+        return Answer(True, (source,), "")
+    if net.get("deny", (target, source)) is not None:
+        return Answer(False, (), f"{target} denies {source}")
+    if not joins.bridged(source, target):
+        return Answer(False, (), f"no path of links between hosts that are up leads from {source} to {target}")
+    return Answer(True, _shortest(joins, source, target), "")
+
+
+def _shortest(joins: Topology, source: str, target: str) -> tuple[str, ...]:
+    came: dict[str, str] = {source: source}
+    ends = [source]
+    for here in ends:
+        if here == target:
+            break
+        for near in sorted(joins.neighbours(here)):
+            if near not in came and near in joins.label:
+                came[near] = here
+                ends.append(near)
+    path = [target]
+    while path[-1] != source:
+        path.append(came[path[-1]])
+    return tuple(reversed(path))
+
+
+def _routed(net: Draft, joins: Topology, source: str, target: str, port: str) -> Answer:
+    number, _, protocol = port.partition("/")
+    try:
+        to = _meant(net, joins, source, target)
+        there, _ = forwarding.connect(net, source, to, protocol or "tcp", int(number))
+        listens = f"{there.packet.port}/udp" if protocol else str(there.packet.port)
+        if net.get("service", (there.host, listens)) is None:
+            raise forwarding.Dropped(f"{there.host} has no service on {listens}")
+    except forwarding.Dropped as dropped:
+        return Answer(False, (), dropped.why)
+    return Answer(True, there.path, "")
+
+
+def _meant(net: Draft, joins: Topology, source: str, target: str) -> Address:
+    """The address that a name stands for: the lowest of a family that the client has too, or an address itself."""
+    if target not in joins.up:
+        if not literal(target):
+            raise forwarding.Dropped(f"there is no host {target}")
+        return addresses.address(target)
+    families = {one.version for one, _, _ in forwarding.own_addresses(net, source)}
+    for one, _, _ in forwarding.own_addresses(net, target):
+        if one.version in families:
+            return one
+    raise forwarding.Dropped(f"{target} has no address of a family that {source} has")
+
+
+def literal(text: str) -> bool:
+    """Whether it is an address."""
+    try:
+        addresses.address(text)
+    except ValueError:
+        return False
+    return True
+
+
+# --- the whole relation ------------------------------------------------------------------------------
+
+
+def matrix(state: State) -> Mapping[tuple[str, str, str], bool]:
+    """Of every (source, target, port) that is reached: true. O(hosts + links + services x their reach)."""
+    return {
+        (source, target, port): True for (target, port), sources in reach(state).items() for source in sorted(sources)
+    }
+
+
+def reach(state: State) -> dict[tuple[str, str], frozenset[str]]:
+    """Of every service, the hosts that reach it."""
+    joins = state.view(TOPOLOGY)
+    members: dict[int, set[str]] = {}
+    for host, label in joins.label.items():
+        members.setdefault(label, set()).add(host)
+    denied: dict[str, set[str]] = {}
+    for host, source in keys(state, "deny"):
+        denied.setdefault(host, set()).add(source)
+    net = Draft(state)
+    addressed = [host for host in sorted(joins.addresses) if joins.up.get(host)]
+    found = {}
+    for target, port in keys(state, "service"):
+        if target in joins.label:
+            sources = members[joins.label[target]] - denied.get(target, set()) | {target}
+        else:
+            sources = set[str]()
+        sources.update(one for one in addressed if reachable(net, one, target, port))
+        found[target, port] = frozenset(sources)
+    return found
+
+
+def opened(before: State, after: State, sources: Iterable[str], targets: Iterable[str]) -> tuple[str, str, str] | None:
+    """The first (source, target, port) that is reached after and was not before; None when a change opens no path."""
+    old, new, wanted = Draft(before), Draft(after), set(targets)
+    for target, port in keys(after, "service"):
+        if target not in wanted:
+            continue
+        for source in sorted(set(sources)):
+            if reachable(new, source, target, port) and not reachable(old, source, target, port):
+                return source, target, port
+    return None

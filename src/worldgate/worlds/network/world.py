@@ -1,0 +1,49 @@
+"""The network world: hosts, links, services and flows, with addresses, routes and filters where there are any."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from random import Random
+
+from ...facts import Fact, State
+from ..contract import Driver, Property, Transition
+from . import rules
+from .actions import GRAMMAR, Command, parse
+from .drivers import drivers
+from .properties import PROPERTIES
+from .schema import SCHEMA, keys
+from .starts import STARTS, host_names, ports
+
+
+class Network:
+    """`hosts` hosts and `services` ports, beginning as `start` says (`starts.STARTS`)."""
+
+    version, schema = SCHEMA.version, SCHEMA
+    grammar = GRAMMAR
+
+    def __init__(self, name: str = "network", *, hosts: int = 8, services: int = 3, start: str = "campus") -> None:
+        self.name, self._start = name, STARTS[start]
+        self.hosts, self.ports = host_names(hosts), ports(services)
+        named = [host for (host,) in keys(self.initial(0), "up")]
+        every = drivers(named, self.ports)
+        level_0 = ("uniform", "weighted", "adversarial", "everyday", "outages")
+        self.drivers: Mapping[str, Driver] = every if start == "campus" else {one: every[one] for one in level_0}
+
+    def _facts(self, seed: int) -> Iterator[Fact]:
+        return self._start(self.hosts, self.ports, Random(seed))
+
+    def initial(self, seed: int) -> State:
+        """The beginning; of `empty`, the same for every seed."""
+        return State.of(SCHEMA, self._facts(seed))
+
+    def parse(self, text: str) -> Command:
+        """The action of a text such as `connect h1 h2 443`."""
+        return parse(text)
+
+    def step(self, state: State, action: Command) -> Transition:
+        """What the action does; its exit code is 0, 1 (it failed) or 2 (bad arguments)."""
+        return rules.step(state, action)
+
+    def properties(self) -> Mapping[str, Property]:
+        """Links, keys, addresses and routes are well formed; what is kept is what it is from scratch."""
+        return PROPERTIES
