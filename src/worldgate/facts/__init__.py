@@ -15,6 +15,7 @@ True
 1.0
 """
 
+from .bits import SYMBOL_BITS, bits_to_correct, residual, symbols
 from .codec import (
     canonical_json,
     delta_bytes,
@@ -38,6 +39,7 @@ from .codec import (
 )
 from .delta import Delta, Edit, compose, invert
 from .draft import Draft, Reads
+from .entities import Entity, Mentions, References, Row, entities_of, facts_about, references
 from .errors import (
     BadKey,
     BadSchema,
@@ -49,6 +51,7 @@ from .errors import (
     UnknownRelation,
     numbers,
 )
+from .flips import Admit, Pool
 from .maps import Address, Fact, Source
 from .schema import BOOL, BYTES, DECIMAL, INT, TEXT, Key, Relation, Schema, Type, Value, enum, record, ref
 from .state import State, View, conflict, decode, diff, distance, encode
@@ -58,8 +61,10 @@ __all__ = [
     "BYTES",
     "DECIMAL",
     "INT",
+    "SYMBOL_BITS",
     "TEXT",
     "Address",
+    "Admit",
     "BadKey",
     "BadSchema",
     "BadValue",
@@ -67,12 +72,17 @@ __all__ = [
     "Delta",
     "Draft",
     "Edit",
+    "Entity",
     "Error",
     "Fact",
     "Key",
+    "Mentions",
     "NotFinite",
+    "Pool",
     "Reads",
+    "References",
     "Relation",
+    "Row",
     "Schema",
     "Source",
     "State",
@@ -81,6 +91,7 @@ __all__ = [
     "UnknownRelation",
     "Value",
     "View",
+    "bits_to_correct",
     "canonical_json",
     "compose",
     "conflict",
@@ -92,8 +103,10 @@ __all__ = [
     "distance",
     "edit_to_json",
     "encode",
+    "entities_of",
     "enum",
     "fact_to_json",
+    "facts_about",
     "facts_from_json",
     "facts_to_json",
     "format_address",
@@ -107,6 +120,9 @@ __all__ = [
     "parse_fact",
     "record",
     "ref",
+    "references",
+    "residual",
+    "symbols",
     "tell_edit",
     "tell_fact",
     "value_from_json",
