@@ -60,7 +60,11 @@ class Told:
 def incidents() -> dict[str, Path]:
     """The incident files by name, in order; the number that a file begins with is not part of its name."""
     folder = PACKAGED if PACKAGED.is_dir() else CHECKOUT
-    return {path.stem.partition("-")[2]: path for path in sorted(folder.glob("[0-9]*.md"))}
+    return {path.stem.partition("-")[2]: path for path in sorted(folder.glob("[0-9]*.md"), key=_number)}
+
+
+def _number(path: Path) -> int:
+    return int(path.stem.partition("-")[0])
 
 
 def run_incidents(only: Sequence[str] = (), *, as_json: bool = False) -> int:

@@ -11,7 +11,18 @@ from collections.abc import Iterable
 from hashlib import sha256
 from typing import NamedTuple
 
-from ..facts import Address, Delta, Schema, State, Value, canonical_json, fact_to_json, format_address, format_value
+from ..facts import (
+    Address,
+    Delta,
+    Key,
+    Schema,
+    State,
+    Value,
+    canonical_json,
+    fact_to_json,
+    format_address,
+    format_value,
+)
 
 Base = tuple[tuple[Address, Value | None], ...]
 """Addresses and their values, sorted. The value of a prefix is a digest of all facts under it."""
@@ -51,7 +62,13 @@ def _value(state: State, address: Address) -> Value | None:
     relation, key = address
     if len(key) == len(state.schema.relation(relation).key):
         return state.get(relation, key)  # type: ignore[no-any-return]
-    rows = sorted(
-        canonical_json(fact_to_json(relation, rest, value)) for rest, value in state.select(relation, key).items()
-    )
+    rows = sorted(canonical_json(fact_to_json(relation, rest, value)) for rest, value in _under(state, relation, key))
     return sha256(b"\n".join(rows)).hexdigest()
+
+
+def _under(state: State, relation: str, prefix: Key) -> Iterable[tuple[Key, Value]]:
+    """The facts under a prefix; O(state) where the relation has no index of that length."""
+    if len(prefix) in state.schema.relation(relation).index:
+        return state.select(relation, prefix).items()
+    size = len(prefix)
+    return ((key[size:], value) for _, key, value in state.facts(relation) if key[:size] == prefix)

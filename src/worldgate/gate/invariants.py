@@ -2,7 +2,8 @@
 
 In the filesystem the functions speak of paths; in every other world they are the schema's own
 relations: `r(key)` after, `before_r(key)` before, `has_r(key)` and `had_r(key)` for whether there is
-such a fact. Asking for the value of a fact that is absent is an error, and an invariant that raises
+such a fact; and what the world offers as questions about its derived relations, whose answers show
+what they found. Asking for the value of a fact that is absent is an error, and an invariant that raises
 is a breach. Relations with decimals or bytes have no functions, and text that is not UTF-8 cannot
 enter an expression: that too is an error, so it refuses.
 """
@@ -15,6 +16,7 @@ from functools import lru_cache, partial
 from typing import Any
 
 from ..facts import Relation, Schema, State
+from ..worlds import Question
 from ..worlds.expressions import Environment, Expression, ExpressionFailed, Function
 from ..worlds.filesystem.names import find
 from ..worlds.filesystem.schema import SCHEMA as FILESYSTEM
@@ -22,7 +24,10 @@ from .decision import Breach
 from .globs import glob
 from .rules import Rule, Subject
 
-_subject: ContextVar[Subject] = ContextVar("subject")
+Questions = tuple[tuple[str, Question], ...]
+
+_subject: ContextVar[tuple[Subject, list[str]]] = ContextVar("subject")
+"""What is judged now, and what its questions found to show."""
 _KINDS = {"bool": "bool", "int": "int", "text": "string", "enum": "string", "ref": "string"}
 TAKEN = frozenset({"all", "as", "bool", "bytes", "contains", "double", "dyn", "duration", "else", "exists", "false"})
 TAKEN |= {"filter", "for", "function", "has", "if", "import", "in", "int", "let", "list", "loop", "map", "matches"}
@@ -31,25 +36,26 @@ TAKEN |= {"void", "while", "break", "const", "continue"}
 """Words of CEL itself: a relation of that name is asked for as `after_NAME`."""
 
 
-def invariant(schema: Schema, name: str, text: str) -> Rule:
+def invariant(schema: Schema, name: str, text: str, questions: Questions = ()) -> Rule:
     """The rule that a condition holds; raises `BadExpression`."""
-    expression = environment(schema).compile(text)
+    expression = environment(schema, questions).compile(text)
 
     def check(subject: Subject) -> Iterator[Breach]:
         rule = f"invariants.{name}"
+        shown: list[str] = []
         try:
-            holds = _evaluate(expression, subject)
+            holds = _evaluate(expression, subject, shown)
         except ExpressionFailed as error:
             yield subject.breach("WG441", rule, f"{name} could not be evaluated: {error.found}", 1, 0, text)
         else:
             if holds is not True:
-                yield subject.breach("WG440", rule, f"{name} does not hold", 1, 0, text)
+                yield subject.breach("WG440", rule, f"{name} does not hold", 1, 0, "; ".join(shown) or text)
 
     return Rule(f"invariants.{name}", None, check)
 
 
-def _evaluate(expression: Expression, subject: Subject) -> Any:
-    token = _subject.set(subject)
+def _evaluate(expression: Expression, subject: Subject, shown: list[str]) -> Any:
+    token = _subject.set((subject, shown))
     try:
         return expression()
     finally:
@@ -57,16 +63,29 @@ def _evaluate(expression: Expression, subject: Subject) -> Any:
 
 
 @lru_cache(maxsize=64)
-def environment(schema: Schema) -> Environment:
+def environment(schema: Schema, questions: Questions = ()) -> Environment:
     """The functions of a world's invariants."""
-    return Environment({}, functions(schema))
+    asked = {name: (partial(_ask, one), one.result, one.arguments) for name, one in questions}
+    return Environment({}, {**functions(schema), **asked})
+
+
+def _ask(question: Question, *arguments: Any) -> Any:
+    subject, shown = _subject.get()
+    value, because = question.answer(subject.before, subject.after, *arguments)
+    if because:
+        shown.append(because)
+    return value
+
+
+def _now() -> Subject:
+    return _subject.get()[0]
 
 
 def functions(schema: Schema) -> Mapping[str, Function]:
     """The functions by name: (implementation, result type, argument types)."""
     found: dict[str, Function] = {
-        "edits": (lambda relation: _subject.get().edits[_declared(schema, relation)], "int", ("string",)),
-        "network": (lambda: _subject.get().judged.network, "bool", ()),
+        "edits": (lambda relation: _now().edits[_declared(schema, relation)], "int", ("string",)),
+        "network": (lambda: _now().judged.network, "bool", ()),
     }
     if schema == FILESYSTEM:
         return found | _FILESYSTEM
@@ -86,13 +105,13 @@ def _of_relation(relation: Relation, arguments: tuple[str, ...]) -> dict[str, Fu
     return {
         f"after_{name}" if name in TAKEN else name: (partial(_fact, "after", name), kind, arguments),
         f"before_{name}": (partial(_fact, "before", name), kind, arguments),
-        f"has_{name}": (lambda *key: _subject.get().after.get(name, key) is not None, "bool", arguments),
-        f"had_{name}": (lambda *key: _subject.get().before.get(name, key) is not None, "bool", arguments),
+        f"has_{name}": (lambda *key: _now().after.get(name, key) is not None, "bool", arguments),
+        f"had_{name}": (lambda *key: _now().before.get(name, key) is not None, "bool", arguments),
     }
 
 
 def _fact(when: str, relation: str, *key: Any) -> Any:
-    value = getattr(_subject.get(), when).get(relation, key)
+    value = getattr(_now(), when).get(relation, key)
     if value is None:
         raise LookupError(f"no fact {relation}{key}")
     return value
@@ -102,19 +121,19 @@ def _fact(when: str, relation: str, *key: Any) -> Any:
 
 
 def _paths(op: str) -> list[str]:
-    return [change.path for change in _subject.get().changes if change.op == op]
+    return [change.path for change in _now().changes if change.op == op]
 
 
 def _moved_from() -> list[str]:
-    return [change.moved_from for change in _subject.get().changes if change.moved_from]
+    return [change.moved_from for change in _now().changes if change.moved_from]
 
 
 def _total(name: str) -> int:
-    return int(getattr(_subject.get().totals, name))
+    return int(getattr(_now().totals, name))
 
 
 def _state(when: str) -> State:
-    return getattr(_subject.get(), when)  # type: ignore[no-any-return]
+    return getattr(_now(), when)  # type: ignore[no-any-return]
 
 
 def _stands(when: str, path: str) -> bool:

@@ -23,7 +23,7 @@ from ..worlds.expressions import BadExpression
 from ..worlds.filesystem.schema import SCHEMA as FILESYSTEM
 from . import rules
 from .decision import Breach
-from .invariants import invariant
+from .invariants import Questions, invariant
 from .measured import Bound, bounds
 from .rules import PATHS, Judged, Rule, Subject
 
@@ -199,12 +199,18 @@ def _compile(name: str, document: Document, schema: Schema | None = None) -> Pol
         if document.measures:
             transition += bounds(document.measures, registry.get(document.world), schema, _bad_measure(name))
         for title, text in document.invariants.items():
-            final.append(invariant(schema, title, text))
+            final.append(invariant(schema, title, text, _questions(document.world)))
     except BadExpression as error:
         raise BadInvariant(f"{name}: {title}: {error.found}", error.expected) from error
     except Error as error:
         raise BadPolicy(f"{name}: {error.title}: {error.found}", error.expected, error.do) from error
     return Policy(name, document, tuple(transition), tuple(final))
+
+
+def _questions(world: str) -> Questions:
+    """What a registered world can be asked."""
+    known = registry.get(world) if world in registry.names() else None
+    return tuple(getattr(known, "questions", {}).items())
 
 
 def _bad_measure(name: str) -> Callable[[str, str], BadPolicy]:

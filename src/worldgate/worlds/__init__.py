@@ -1,7 +1,7 @@
 """Worlds: exact executable models under one contract."""
 
 from .check import BrokenContract, Checked, check_world
-from .contract import Action, Driver, Measure, Observation, Outside, Property, Transition, World, transition
+from .contract import Action, Driver, Measure, Observation, Outside, Property, Question, Transition, World, transition
 from .registry import UnknownWorld, get, names, register
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Observation",
     "Outside",
     "Property",
+    "Question",
     "Transition",
     "UnknownWorld",
     "World",

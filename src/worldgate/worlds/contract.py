@@ -32,8 +32,8 @@ class Measure(NamedTuple):
     `unit`; None when there is none. `number` is that of the breach. A measure with `eases` stands: while it is
     beyond a limit, every step that edits its key is refused but those of which `eases(before, after, key)` is true.
 
-    A world may offer `measures`, by name, and `event(before, after)`: whether no actor but the world itself led
-    from one state to the other. No plan of an actor may contain an event.
+    A world may offer `measures` and `questions`, by name, and `event(before, after)`: whether no actor but the world
+    itself led from one state to the other. No plan of an actor may contain an event.
     """
 
     number: str
@@ -43,6 +43,19 @@ class Measure(NamedTuple):
     value: Callable[[State, Key], int | Fraction | None]
     scale: int = 1
     eases: Callable[[State, State, Key], bool] | None = None
+
+
+class Question(NamedTuple):
+    """A function of a world's derived relations, for the invariants of policies.
+
+    `answer(before, after, *arguments)` is (a value of type `result`, what shows it: a path, say, or nothing).
+    Types are those of `expressions`. Asking about what does not exist raises `LookupError`, so that it refuses.
+    """
+
+    about: str
+    result: str
+    arguments: tuple[str, ...]
+    answer: Callable[..., tuple[Any, str]]
 
 
 class Outside(Error):

@@ -6,7 +6,7 @@ the topology; between addressed hosts it costs the way of one packet and its rep
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from ...facts import Draft, State
@@ -17,11 +17,13 @@ from .topology import TOPOLOGY, Topology, topology
 
 
 class Answer(NamedTuple):
-    """Whether a service is reached. `path`: the hosts on the way; `why`: what blocks it, empty when nothing does."""
+    """Whether a service is reached. `path`: the hosts on the way, and the `service` where it ends; `why`: what blocks
+    it, empty when nothing does."""
 
     reached: bool
     path: tuple[str, ...]
     why: str
+    service: str = ""
 
 
 def reachable(net: Draft, source: str, target: str, port: str) -> bool:
@@ -51,12 +53,12 @@ def explain(state: State, source: str, target: str, port: str) -> Answer:
     if net.get("service", (target, port)) is None:
         return Answer(False, (), f"{target} has no service on {port}")
     if source == target:
-        return Answer(True, (source,), "")
+        return Answer(True, (source,), "", port)
     if net.get("deny", (target, source)) is not None:
         return Answer(False, (), f"{target} denies {source}")
     if not joins.bridged(source, target):
         return Answer(False, (), f"no path of links between hosts that are up leads from {source} to {target}")
-    return Answer(True, _shortest(joins, source, target), "")
+    return Answer(True, _shortest(joins, source, target), "", port)
 
 
 def _shortest(joins: Topology, source: str, target: str) -> tuple[str, ...]:
@@ -85,7 +87,7 @@ def _routed(net: Draft, joins: Topology, source: str, target: str, port: str) ->
             raise forwarding.Dropped(f"{there.host} has no service on {listens}")
     except forwarding.Dropped as dropped:
         return Answer(False, (), dropped.why)
-    return Answer(True, there.path, "")
+    return Answer(True, there.path, "", listens)
 
 
 def _meant(net: Draft, joins: Topology, source: str, target: str) -> Address:
@@ -142,13 +144,67 @@ def reach(state: State) -> dict[tuple[str, str], frozenset[str]]:
     return found
 
 
-def opened(before: State, after: State, sources: Iterable[str], targets: Iterable[str]) -> tuple[str, str, str] | None:
-    """The first (source, target, port) that is reached after and was not before; None when a change opens no path."""
-    old, new, wanted = Draft(before), Draft(after), set(targets)
-    for target, port in keys(after, "service"):
-        if target not in wanted:
+class Flow(NamedTuple):
+    """A connection that opens: who speaks, to what, and the service where it ends."""
+
+    source: str
+    to: str
+    port: str
+    target: str
+    service: str
+    path: tuple[str, ...]
+
+    def __str__(self) -> str:
+        at = "" if (self.to, self.port) == (self.target, self.service) else f" at {self.to} {self.port}"
+        return f"{self.source} reaches {self.target} {self.service}{at} by {', '.join(self.path)}"
+
+
+def flows(state: State, sources: Iterable[str], targets: Iterable[str]) -> Iterator[Flow]:
+    """The ways in which `sources` reach services of `targets`, one a pair: by name, by an address of the target or by
+    an address and port that somebody translates. Lazy, in order.
+
+    Of a translated prefix that is wider than one address, the addresses that its host has are tried.
+    """
+    net, wanted = Draft(state), set(targets)
+    services = [key for key in keys(state, "service") if key[0] in wanted]
+    entrances = sorted(_entrances(state, {port for _, port in services})) if services else []
+    for source in sorted(set(sources)):
+        for target, port in services:
+            own = [(str(one), port) for one, _, _ in forwarding.own_addresses(net, target)]
+            for to, at in [(target, port)] if not own else [*own, *entrances]:
+                found = explain(state, source, to, at) if source != target else None
+                if found is not None and found.reached and (found.path[-1], found.service) == (target, port):
+                    yield Flow(source, to, at, target, port, found.path)
+                    break
+
+
+def _entrances(state: State, services: set[str]) -> Iterator[tuple[str, str]]:
+    """(address, port) pairs that a translation of destinations may lead elsewhere."""
+    net = Draft(state)
+    for host, order in keys(state, "nat"):
+        rule = state.get("nat", (host, order))
+        if rule.kind != "destination":
             continue
-        for source in sorted(set(sources)):
-            if reachable(new, source, target, port) and not reachable(old, source, target, port):
-                return source, target, port
+        only = addresses.prefix(rule.destination) if rule.destination else None
+        single = only is not None and only.length == (32 if only.version == 4 else 128)
+        own = [one for one, _, _ in forwarding.own_addresses(net, host) if only is None or only.covers(one)]
+        for to in [Address(only.version, only.network)] if only is not None and single else own:
+            for protocol in ("", "/udp"):
+                if rule.protocol == ("udp" if not protocol else "tcp"):
+                    continue
+                ports = {port for port in services if port.endswith("/udp") == bool(protocol)}
+                if rule.low:
+                    ports = {port for port in ports if rule.low <= int(port.partition("/")[0]) <= rule.high}
+                    ports.add(f"{rule.low}{protocol}")
+                for port in ports:
+                    yield str(to), port
+
+
+def opened(before: State, after: State, sources: Iterable[str], targets: Iterable[str]) -> Flow | None:
+    """The first service that is reached after and was not before; None when a change opens no path."""
+    sources, targets = set(sources), set(targets)
+    new = flows(after, sources, targets)
+    for flow in new:
+        if not any(one.service == flow.service for one in flows(before, [flow.source], [flow.target])):
+            return flow
     return None

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from random import Random
 
-from ...facts import Fact, State
-from ..contract import Driver, Property, Transition
+from ...facts import Draft, Fact, State
+from ..contract import Driver, Property, Question, Transition
 from . import rules
 from .actions import GRAMMAR, Command, parse
 from .drivers import drivers
 from .properties import PROPERTIES
+from .questions import QUESTIONS
+from .routing import settle
 from .schema import SCHEMA, keys
 from .starts import STARTS, host_names, ports
 
@@ -20,6 +22,7 @@ class Network:
 
     version, schema = SCHEMA.version, SCHEMA
     grammar = GRAMMAR
+    questions: Mapping[str, Question] = QUESTIONS
 
     def __init__(self, name: str = "network", *, hosts: int = 8, services: int = 3, start: str = "campus") -> None:
         self.name, self._start = name, STARTS[start]
@@ -33,8 +36,13 @@ class Network:
         return self._start(self.hosts, self.ports, Random(seed))
 
     def initial(self, seed: int) -> State:
-        """The beginning; of `empty`, the same for every seed."""
-        return State.of(SCHEMA, self._facts(seed))
+        """The beginning, its routes settled; of `empty`, the same for every seed."""
+        state = State.of(SCHEMA, self._facts(seed))
+        while state.select("unsettled"):
+            net = Draft(state)
+            settle(net)
+            state = net.now()
+        return state
 
     def parse(self, text: str) -> Command:
         """The action of a text such as `connect h1 h2 443`."""
