@@ -66,7 +66,9 @@ def components_are_those_from_scratch(state: State) -> str | None:
     if groups(kept.label) != groups(anew.label):
         return f"components {sorted(map(sorted, groups(kept.label) ^ groups(anew.label)))}"
     sizes = sorted(kept.size.values())
-    return None if sizes == sorted(anew.size.values()) else f"sizes {sizes}"
+    if sizes != sorted(anew.size.values()):
+        return f"sizes {sizes}"
+    return None if kept.broken == anew.broken else f"broken {sorted(kept.broken)}"
 
 
 def the_relation_says_what_each_question_says(state: State) -> str | None:

@@ -16,7 +16,7 @@ from .actions import Command
 from .forwarding import own_addresses
 from .reachability import literal, reachable
 from .routing import disturb, settle
-from .schema import Match, Route, Rule, Translation, below
+from .schema import Match, Route, Rule, Translation
 from .topology import topology
 
 DONE, FAILED, UNKNOWN = 0, 1, 2
@@ -95,9 +95,14 @@ def _advance(net: Draft) -> int:
     net.set("clock", (), net.get("clock", ()) + 1)
     if net.select("unsettled"):
         settle(net)
-    for key, _ in below(net, "flow"):
-        if not reachable(net, *key):
-            net.set("flow", key, None)
+    net.reads.update((("flow", ()), ("service", ()), ("deny", ())))
+    joins = topology(net)
+    for flow in sorted(joins.broken):
+        net.set("flow", flow, None)
+    for host in sorted(joins.addresses):
+        for flow in sorted(joins.flows.get(host, ())):
+            if flow[0] == host and not reachable(net, *flow):
+                net.set("flow", flow, None)
     return DONE
 
 

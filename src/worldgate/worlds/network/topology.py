@@ -1,34 +1,52 @@
-"""Who can hand a frame to whom: the view under reachability, kept from state to state.
+"""Who can hand a frame to whom, and which flows no longer reach: the view under reachability, kept from state to state.
 
 Bridges are the hosts that are up and have no address; they hand on what reaches them. `label` names the connected
 component of each bridge. A new link relabels the smaller of two components; a link that goes costs a search from both
 of its ends at once, which stops when they meet or when the smaller side is exhausted. So an edit costs at most the
 smaller part of what it joins or parts, and a change that parts nothing costs about the detour around it.
+
+`broken` are the flows from bridges that would not open now; an edit asks again about the flows of the hosts it touches,
+so that time passing costs what broke and not every flow there is.
 """
 
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from copy import copy
+from typing import Any
 
+import msgspec
 from immutables import Map
 
 from ...facts import Draft, State, View
 from .schema import keys
 
 _NONE: frozenset[str] = frozenset()
+_NO_FLOWS: frozenset[Any] = frozenset()
 
 
-class Topology(NamedTuple):
-    """`near`: the other ends of a host's links. `size`: bridges by label. `fresh`: the next label."""
+_Flow = tuple[str, str, str]
+
+
+class Topology(msgspec.Struct, eq=False):
+    """What is known of a state; changed in place only while a new one is made of an old one.
+
+    `near`: the other ends of a host's links. `size`: bridges by label. `fresh`: the next label. `flows`: those of a
+    host at either end. `touched`: hosts whose flows are to be asked about again.
+    """
 
     near: Map[str, frozenset[str]]
     up: Map[str, bool]
     addresses: Map[str, int]
+    services: Map[tuple[str, str], bool]
+    denied: Map[tuple[str, str], bool]
     label: Map[str, int]
     size: Map[int, int]
     fresh: int
+    flows: Map[str, frozenset[_Flow]]
+    broken: Map[_Flow, bool]
+    touched: list[str]
 
     def neighbours(self, host: str) -> frozenset[str]:
         """The other ends of its links, up or down."""
@@ -38,6 +56,15 @@ class Topology(NamedTuple):
         """Whether two bridges are in one component."""
         label = self.label.get(one)
         return label is not None and label == self.label.get(other)
+
+    def opens(self, source: str, target: str, port: str) -> bool:
+        """Whether a connection from a bridge would open: both up, the service there, no denial, and a path.
+
+        To itself the service is enough.
+        """
+        if not self.up.get(source) or not self.up.get(target) or (target, port) not in self.services:
+            return False
+        return source == target or ((target, source) not in self.denied and self.bridged(source, target))
 
     def attached(self, host: str, interface: str) -> Iterator[tuple[str, str]]:
         """(host, interface) of every addressed host that is up in the segment behind an interface, its own left out.
@@ -77,53 +104,130 @@ def _derive(state: State) -> Topology:
                     label[other] = number
                     found.append(other)
         size[number] = len(found)
-    links = Map({host: frozenset(others) for host, others in near.items()})
-    return Topology(links, Map(up), Map(addresses), Map(label), Map(size), len(size))
-
-
-def _moved(value: Topology, edits: Iterable[Any]) -> Topology:
-    for relation, key, before, after in edits:
-        if relation == "link":
-            value = _linked(value, *key) if after else _unlinked(value, *key)
-        elif relation == "up":
-            value = _changed(value, key[0], up=value.up.set(key[0], after) if after is not None else None)
-        elif relation == "address":
-            count = value.addresses.get(key[0], 0) + (after is not None) - (before is not None)
-            some = value.addresses.set(key[0], count) if count else value.addresses.delete(key[0])
-            value = _changed(value, key[0], addresses=some)
+    ends: dict[str, list[_Flow]] = {}
+    for flow in keys(state, "flow"):
+        for host in set(flow[:2]):
+            ends.setdefault(host, []).append(flow)
+    value = Topology(
+        Map({host: frozenset(others) for host, others in near.items()}),
+        Map(up),
+        Map(addresses),
+        Map(dict.fromkeys(keys(state, "service"), True)),
+        Map(dict.fromkeys(keys(state, "deny"), True)),
+        Map(label),
+        Map(size),
+        len(size),
+        Map({host: frozenset(flows) for host, flows in ends.items()}),
+        Map(),
+        list(ends),
+    )
+    _ask(value)
     return value
 
 
-def _changed(value: Topology, host: str, **facts: Any) -> Topology:
+def _moved(old: Topology, edits: Iterable[Any]) -> Topology:
+    value = old
+    for relation, key, before, after in edits:
+        edit = _EDITS.get(relation)
+        if edit is not None:
+            if value is old:
+                value = copy(old)
+                value.touched = []
+            edit(value, key, before, after)
+            if value.touched:
+                _ask(value)
+    return value
+
+
+def _ask(value: Topology) -> None:
+    """Asks again about the flows of the hosts that were touched."""
+    for host in value.touched:
+        for flow in value.flows.get(host, ()):
+            if flow[0] in value.addresses or value.opens(*flow):
+                if flow in value.broken:
+                    value.broken = value.broken.delete(flow)
+            elif flow not in value.broken:
+                value.broken = value.broken.set(flow, True)
+    value.touched.clear()
+
+
+def _link(value: Topology, key: Any, _: Any, after: Any) -> None:
+    one, other = key
+    if after:
+        value.near = _more(_more(value.near, one, other), other, one)
+        _join(value, one, other)
+    else:
+        _unlink(value, one, other)
+
+
+def _up(value: Topology, key: Any, _: Any, after: Any) -> None:
+    (host,) = key
+    value.up = value.up.delete(host) if after is None else value.up.set(host, after)
+    _change(value, host)
+
+
+def _address(value: Topology, key: Any, before: Any, after: Any) -> None:
+    host = key[0]
+    count = value.addresses.get(host, 0) + (after is not None) - (before is not None)
+    value.addresses = value.addresses.set(host, count) if count else value.addresses.delete(host)
+    _change(value, host)
+
+
+def _service(value: Topology, key: Any, _: Any, after: Any) -> None:
+    value.services = value.services.delete(key) if after is None else value.services.set(key, True)
+    value.touched.append(key[0])
+
+
+def _deny(value: Topology, key: Any, _: Any, after: Any) -> None:
+    value.denied = value.denied.delete(key) if after is None else value.denied.set(key, True)
+    value.touched.append(key[0])
+
+
+def _flow(value: Topology, key: Any, _: Any, after: Any) -> None:
+    for host in set(key[:2]):
+        now = value.flows.get(host, _NO_FLOWS)
+        now = now - {key} if after is None else now | {key}
+        value.flows = value.flows.set(host, now) if now else value.flows.delete(host)
+    if after is not None:
+        value.touched.append(key[0])
+    elif key in value.broken:
+        value.broken = value.broken.delete(key)
+
+
+_EDITS: dict[str, Callable[[Topology, Any, Any, Any], None]] = {
+    "link": _link,
+    "up": _up,
+    "address": _address,
+    "service": _service,
+    "deny": _deny,
+    "flow": _flow,
+}
+
+
+def _change(value: Topology, host: str) -> None:
     """After an edit of one host: it may have begun or ceased to be a bridge."""
-    if "up" in facts and facts["up"] is None:
-        facts["up"] = value.up.delete(host)
+    value.touched.append(host)
     bridge = host in value.label
-    value = value._replace(**facts)
     if bridge == bool(value.up.get(host) and host not in value.addresses):
-        return value
+        return
     others = [other for other in sorted(value.neighbours(host)) if other in value.label]
     if bridge:
         near = value.near
         for other in others:
-            value = _unlinked(value, host, other)
-        alone = value.label[host]
-        return value._replace(near=near, label=value.label.delete(host), size=value.size.delete(alone))
-    fresh = value.fresh
-    value = value._replace(label=value.label.set(host, fresh), size=value.size.set(fresh, 1), fresh=fresh + 1)
+            _unlink(value, host, other)
+        value.near, alone = near, value.label[host]
+        value.label, value.size = value.label.delete(host), value.size.delete(alone)
+        return
+    value.label, value.size = value.label.set(host, value.fresh), value.size.set(value.fresh, 1)
+    value.fresh += 1
     for other in others:
-        value = _joined(value, host, other)
-    return value
+        _join(value, host, other)
 
 
-def _linked(value: Topology, one: str, other: str) -> Topology:
-    value = value._replace(near=_more(_more(value.near, one, other), other, one))
-    return _joined(value, one, other)
-
-
-def _unlinked(value: Topology, one: str, other: str) -> Topology:
-    value = value._replace(near=_less(_less(value.near, one, other), other, one))
-    return _parted(value, one, other) if one in value.label and other in value.label else value
+def _unlink(value: Topology, one: str, other: str) -> None:
+    value.near = _less(_less(value.near, one, other), other, one)
+    if one in value.label and other in value.label:
+        _part(value, one, other)
 
 
 def _more(near: Map[str, frozenset[str]], host: str, other: str) -> Map[str, frozenset[str]]:
@@ -134,11 +238,11 @@ def _less(near: Map[str, frozenset[str]], host: str, other: str) -> Map[str, fro
     return near.set(host, near[host] - {other})
 
 
-def _joined(value: Topology, one: str, other: str) -> Topology:
+def _join(value: Topology, one: str, other: str) -> None:
     """Two hosts have a link: when both are bridges, their components are one."""
     first, second = value.label.get(one), value.label.get(other)
     if first is None or second is None or first == second:
-        return value
+        return
     less = value.size[first] < value.size[second]
     start, smaller, larger = (one, first, second) if less else (other, second, first)
     found, label = [start], value.label.mutate()
@@ -148,11 +252,12 @@ def _joined(value: Topology, one: str, other: str) -> Topology:
             if label.get(near) == smaller:
                 label[near] = larger
                 found.append(near)
-    size = value.size.delete(smaller).set(larger, value.size[larger] + len(found))
-    return value._replace(label=label.finish(), size=size)
+    value.label = label.finish()
+    value.size = value.size.delete(smaller).set(larger, value.size[larger] + len(found))
+    value.touched += found
 
 
-def _parted(value: Topology, one: str, other: str) -> Topology:
+def _part(value: Topology, one: str, other: str) -> None:
     """The link of two bridges is gone: unless there is a way around it, the smaller side gets its own label."""
     sides = ({one: None}, {other: None})
     ways = [_walk(value, side) for side in sides]
@@ -160,14 +265,16 @@ def _parted(value: Topology, one: str, other: str) -> Topology:
         for way, side, opposite in zip(ways, sides, reversed(sides), strict=True):
             host = next(way, None)
             if host is None:
-                label = value.label.mutate()
+                label, old = value.label.mutate(), value.label[one]
                 for member in side:
                     label[member] = value.fresh
-                old = value.label[one]
-                size = value.size.set(value.fresh, len(side)).set(old, value.size[old] - len(side))
-                return value._replace(label=label.finish(), size=size, fresh=value.fresh + 1)
+                value.label = label.finish()
+                value.size = value.size.set(value.fresh, len(side)).set(old, value.size[old] - len(side))
+                value.fresh += 1
+                value.touched += side
+                return
             if host in opposite:
-                return value
+                return
 
 
 def _walk(value: Topology, seen: dict[str, None]) -> Iterator[str]:
