@@ -4,8 +4,9 @@ from .consultation import POLICIES, Consultation, Moment, Setting
 from .costs import Budget, Cost, Prices
 from .derived import Derived, faithfulness
 from .predictor import Prediction, Predictor
-from .record import Edits, Look, RunRecord, Settings, from_json, to_json
+from .record import Edits, Look, RunRecord, from_json, to_json
 from .rollout import rollout
+from .settings import Settings
 from .trajectory import Step, Trajectory, roll
 
 __all__ = [

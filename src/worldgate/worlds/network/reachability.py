@@ -117,31 +117,35 @@ def literal(text: str) -> bool:
 
 def matrix(state: State) -> Mapping[tuple[str, str, str], bool]:
     """Of every (source, target, port) that is reached: true. O(hosts + links + services x their reach)."""
-    return {
-        (source, target, port): True for (target, port), sources in reach(state).items() for source in sorted(sources)
-    }
+    return {(source, target, port): True for (target, port), sources in reach(state).items() for source in sources}
 
 
 def reach(state: State) -> dict[tuple[str, str], frozenset[str]]:
-    """Of every service, the hosts that reach it."""
-    joins = state.view(TOPOLOGY)
-    members: dict[int, set[str]] = {}
+    """Of every service, the hosts that reach it. O(hosts + services + denials), and a question for each addressed host.
+
+    Services in one component that deny nobody share one set.
+    """
+    joins, net = state.view(TOPOLOGY), Draft(state)
+    grouped: dict[int, list[str]] = {}
     for host, label in joins.label.items():
-        members.setdefault(label, set()).add(host)
+        grouped.setdefault(label, []).append(host)
+    members = {label: frozenset(hosts) for label, hosts in grouped.items()}
     denied: dict[str, set[str]] = {}
-    for host, source in keys(state, "deny"):
+    for host, source in joins.denied:
         denied.setdefault(host, set()).add(source)
-    net = Draft(state)
-    addressed = [host for host in sorted(joins.addresses) if joins.up.get(host)]
+    addressed = [host for host in joins.addresses if joins.up.get(host)]
     found = {}
-    for target, port in keys(state, "service"):
-        if target in joins.label:
-            sources = members[joins.label[target]] - denied.get(target, set()) | {target}
-        else:
-            sources = set[str]()
-        sources.update(one for one in addressed if reachable(net, one, target, port))
-        found[target, port] = frozenset(sources)
+    for target, port in joins.services:
+        sources = members[joins.label[target]] if target in joins.label else _NOBODY
+        if target in denied:
+            sources = sources - (denied[target] - {target})
+        if addressed:
+            sources = sources.union(one for one in addressed if reachable(net, one, target, port))
+        found[target, port] = sources
     return found
+
+
+_NOBODY: frozenset[str] = frozenset()
 
 
 class Flow(NamedTuple):

@@ -1,0 +1,185 @@
+"""The hypothesis language: which terms and literals a rule about one shape of action may be made of.
+
+Expressible, for the words `?0`, `?1`, ... of an action and the key columns of one fact:
+
+- facts at keys made of these, their presence and values: `up(?0) = true`, `no deny(?1, ?0)`, `clock()`, `link(?0~?1)`;
+- one step further: `order_status(payment_order(?0))`, `bin_capacity(arm_at())`;
+- equality of two terms, the order of two numbers or two names, comparison with a constant (of numbers, enums, truth
+  values and texts that recur; never with the id of an entity);
+- how many keys hold a value, and the sum of another fact over them (`count of part_bin = arm_at()`), also with a
+  number among the words added;
+- whether a path of facts leads from one thing to another, through things of which something is true.
+
+Not expressible: other quantifiers ("some ... such that", "every ... such that" as a condition), paths under any other
+condition, sums of three terms, products, structure inside words, fields of records, ids that a world makes up, and
+whatever happened before the state. Without paths (`paths=False`) reachability is not expressible either.
+
+Level 1 has facts at keys of words, and comparisons; level 2 has all. Everything is enumerated in a fixed order, with
+limits.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from itertools import combinations, islice, permutations, product
+
+from ...facts import Relation, Schema, Type, Value
+from .literals import Below, Is, Literal, NotAbove, Same
+from .reading import broad, typed
+from .table import Table, Term
+from .terms import Argument, EitherWay, Held, Part, Path, Plus, Sum
+
+MOST_TERMS = 400
+MOST_VALUES = 12
+"""Constants that one term is compared with."""
+MOST_NUMBERS = 40
+"""Terms that are compared with one another as numbers."""
+
+_CONSTANT = frozenset({"bool", "enum", "int", "text"})
+
+
+class Language:
+    """The terms and literals over typed words and, for rules about every fact of `each`, its key."""
+
+    def __init__(
+        self, schema: Schema, words: Sequence[Argument], each: Relation | None = None, *, paths: bool = True
+    ) -> None:
+        self.schema, self.with_paths, self.words = schema, paths, words
+        parts = [Part(index, name, broad(type_)) for index, (name, type_) in enumerate(each.key)] if each else []
+        self.variables: list[Term] = [*words, *parts]
+
+    def of_type(self, terms: Sequence[Term], type_: Type) -> list[Term]:
+        """Those that may stand where a value of this type is asked for."""
+        wanted = broad(type_)
+        return [term for term in terms if term.type == wanted]
+
+    def of_each(self, relation: Relation) -> Language:
+        """The same for rules about every fact of a relation."""
+        return Language(self.schema, self.words, relation, paths=self.with_paths)
+
+    @cached_property
+    def direct(self) -> list[Term]:
+        """Facts at keys made of words and columns."""
+        return list(islice(self._facts(self.variables, 0), MOST_TERMS))
+
+    @cached_property
+    def further(self) -> list[Term]:
+        """Facts at keys made with the help of a fact."""
+        found = [term for term in self.direct if term.type.entity]
+        return list(islice(self._facts([*self.variables, *found], len(found)), MOST_TERMS))
+
+    def _facts(self, terms: list[Term], new: int) -> Iterator[Term]:
+        """Facts at every key of these terms; where some are `new` (the last ones), with one of those at least."""
+        fresh = set(terms[len(terms) - new :]) if new else set()
+        for relation in self.schema.relations.values():
+            type_ = broad(relation.value)
+            for keys in product(*(self.of_type(terms, column) for _, column in relation.key)):
+                if not new or any(key in fresh for key in keys):
+                    yield Held(relation.name, keys, type_)
+            if new == 0 and _about_two(relation):
+                things = self.of_type(terms, relation.key[0][1])
+                yield from (EitherWay(relation.name, *pair, type_) for pair in combinations(things, 2))
+
+    @cached_property
+    def sums(self) -> list[Term]:
+        """Counts and sums, and these with a word's number added."""
+        found: list[Term] = []
+        for relation in self.schema.relations.values():
+            if len(relation.key) == 1 and relation.value.entity:
+                of = [None, *self._amounts(relation)]
+                held = self.of_type([*self.variables, *self.direct], relation.value)
+                found += [Sum(relation.name, term, amount) for term in held for amount in of]
+        numbers = [term for term in self.variables if term.type.kind == "int"]
+        found = found[:MOST_NUMBERS]
+        return [*found, *(Plus(number, 1, total) for number in numbers for total in found)]
+
+    def _amounts(self, of: Relation) -> Iterator[str]:
+        for relation in self.schema.relations.values():
+            if relation.key and relation.value.kind == "int" and [t for _, t in relation.key] == [t for _, t in of.key]:
+                yield relation.name
+
+    @cached_property
+    def paths(self) -> list[Term]:
+        """Whether one thing can be reached from another."""
+        found: list[Term] = []
+        for relation in filter(_about_two, self.schema.relations.values() if self.with_paths else ()):
+            entity = relation.key[0][1]
+            things = self.of_type(self.variables, entity)
+            for only in (None, *self._truths(entity)):
+                found += [Path(relation.name, True, only, *pair) for pair in combinations(things, 2)]
+                found += [Path(relation.name, False, only, *pair) for pair in permutations(things, 2)]
+        return found[:MOST_TERMS]
+
+    def _truths(self, entity: Type) -> Iterator[str]:
+        for relation in self.schema.relations.values():
+            if [type_ for _, type_ in relation.key] == [entity] and relation.value.kind == "bool":
+                yield relation.name
+
+    def terms(self, level: int) -> list[Term]:
+        """All terms of a level, simplest first."""
+        found = [*self.variables, *self.direct]
+        return found if level == 1 else [*found, *self.further, *self.sums, *self.paths]
+
+    def literals(self, level: int, table: Table) -> Iterator[Literal]:
+        """All literals of a level, with constants taken from the table, simplest first."""
+        terms = self.terms(level)
+        for term in terms:
+            yield from _about_one(term, table)
+        by_type: dict[Type, list[Term]] = {}
+        for term in terms:
+            by_type.setdefault(term.type, []).append(term)
+        for type_, group in by_type.items():
+            if type_.kind in ("ref", "enum", "text", "int", "decimal"):
+                yield from (Same(*pair) for pair in islice(combinations(group, 2), 2 * MOST_TERMS))
+            if type_.kind in ("int", "decimal"):
+                yield from (Below(*pair) for pair in permutations(group[:MOST_NUMBERS], 2))
+            elif type_.kind in ("ref", "text"):
+                yield from (Below(*pair) for pair in combinations([one for one in group if one.cost == 0], 2))
+
+
+def words_of(
+    schema: Schema, rows: Sequence[tuple[str, ...]], arity: int, known: Mapping[str, set[Value]]
+) -> list[Argument]:
+    """The typed words of a shape: one term for each position and each broad type its words can have.
+
+    A word is an id where three in ten of those seen at its place are ids of that entity.
+    """
+    columns = [type_ for relation in schema.relations.values() for _, type_ in relation.key]
+    values = [relation.value for relation in schema.relations.values()]
+    types = dict.fromkeys(broad(type_) for type_ in (*columns, *values))
+    found = []
+    for index in range(arity):
+        seen = [words[index] for words in rows]
+        numbers = all(word.lstrip("-").isdigit() for word in seen)
+        for type_ in types:
+            if type_.kind == "ref":
+                fits = sum(word in known.get(type_.entity, ()) for word in seen) * 10 >= 3 * len(seen)
+            else:
+                fits = all(typed(word, type_) is not None for word in seen) and not (type_.kind == "text" and numbers)
+            if fits:
+                found.append(Argument(index, type_))
+    return found
+
+
+def _about_two(relation: Relation) -> bool:
+    """Whether it relates two things of one kind."""
+    return len(relation.key) == 2 and relation.key[0][1] == relation.key[1][1] and bool(relation.key[0][1].entity)
+
+
+def _about_one(term: Term, table: Table) -> Iterator[Literal]:
+    """Presence, values and bounds. Values of ids are left out: a rule that names one is about that one only."""
+    counts = Counter(table.column(term))
+    if None in counts and len(counts) > 1:
+        yield Is(term, None)
+    if term.type.kind not in _CONSTANT:
+        return
+    often = sorted((value for value in counts if value is not None), key=lambda value: (-counts[value], value))
+    recurring = [value for value in often[:MOST_VALUES] if counts[value] > 1 or term.type.kind != "text"]
+    if term.type.kind != "int" or len(often) <= MOST_VALUES:
+        yield from (Is(term, value) for value in recurring)
+    if term.type.kind == "int":
+        ordered = sorted(often)[:-1]
+        step = max(1, len(ordered) // (2 * MOST_VALUES))
+        yield from (NotAbove(term, bound) for bound in ordered[::step])

@@ -1,0 +1,52 @@
+"""The material of one rule: a table, and the literals that tell its rows apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ...facts import Delta, State
+from .language import Language
+from .table import Table
+from .tree import Candidate
+
+MOST_ANSWERED = 1_500_000
+"""Answers to literals computed for one table, the simplest literals first: what bounds the time of learning."""
+SAMPLES = 16
+"""States looked at in full, evenly spaced among those of a shape, to see which ids and how many facts there are."""
+
+
+class Seen(NamedTuple):
+    """One transition to learn from."""
+
+    state: State
+    words: tuple[str, ...]
+    delta: Delta
+
+
+def sampled(seen: Sequence[Seen]) -> list[State]:
+    """A few of the states."""
+    return [one.state for one in seen[:: max(1, len(seen) // SAMPLES)]]
+
+
+class Study:
+    """A table and the literals that tell its rows apart, each computed once."""
+
+    def __init__(self, language: Language, table: Table) -> None:
+        self.language, self.table = language, table
+        self.all = (1 << len(table.rows)) - 1
+        self._candidates: dict[int, list[Candidate]] = {}
+
+    def candidates(self, level: int) -> list[Candidate]:
+        """The literals of a level with their answers; of those with the same answers, the simplest."""
+        if level not in self._candidates:
+            known, found = {0}, []
+            literals = sorted(self.language.literals(level, self.table), key=lambda literal: literal.cost)
+            for literal in literals[: MOST_ANSWERED // max(1, len(self.table.rows))]:
+                bits = literal.bits(self.table)
+                same = min(bits, self.all & ~bits)
+                if same not in known:
+                    known.add(same)
+                    found.append((literal, bits))
+            self._candidates[level] = found
+        return self._candidates[level]

@@ -1,0 +1,100 @@
+"""Examples as rows, terms as columns, answers as bits.
+
+An example is a state, the words of an action and, where a rule speaks of every fact of a relation, the key of one
+such fact. A `Table` has examples as rows and computes a term's column when it is first asked for. None is the value
+of a term that does not exist in an example: an absent fact, a word that is no number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from ...facts import Key, State, Type
+
+_Made = TypeVar("_Made")
+_DIGITS = bytes.maketrans(b"\0\1", b"01")
+
+
+class Row(NamedTuple):
+    """One example."""
+
+    state: State
+    words: tuple[str, ...]
+    key: Key = ()
+
+
+class Term(Protocol):
+    """Something with a value in each example. `cost` is how many bits it takes to name it, roughly."""
+
+    @property
+    def type(self) -> Type: ...
+    @property
+    def cost(self) -> float: ...
+    def column(self, table: Table) -> list[Any]:
+        """Its values, one a row."""
+
+    def __str__(self) -> str: ...
+
+
+class Table:
+    """Examples as rows, terms as columns."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self.rows = rows
+        self.fetchers = [row.state.fetcher() for row in rows]
+        self._columns: dict[Term, list[Any]] = {}
+        self._filled: dict[Term, tuple[int, list[Any]]] = {}
+        self._derived: dict[Any, Any] = {}
+
+    def column(self, term: Term) -> list[Any]:
+        """The term's values, computed once."""
+        found = self._columns.get(term)
+        if found is None:
+            found = self._columns[term] = term.column(self)
+        return found
+
+    def present(self, term: Term) -> int:
+        """The rows in which the term has a value, packed."""
+        return self._packed(term)[0]
+
+    def filled(self, term: Term) -> list[Any]:
+        """The column with something of its kind where there is no value, so that it can be compared."""
+        return self._packed(term)[1]
+
+    def _packed(self, term: Term) -> tuple[int, list[Any]]:
+        found = self._filled.get(term)
+        if found is None:
+            column = self.column(term)
+            zero = 0 if term.type.kind in ("int", "decimal", "bool") else ""
+            bits = packed(value is not None for value in column)
+            found = self._filled[term] = bits, [zero if value is None else value for value in column]
+        return found
+
+    def derived(self, state: State, what: object, make: Callable[[], _Made]) -> _Made:
+        """`make()`, once for each state and `what`. The rows keep their states, so an identity is not used twice."""
+        address = id(state), what
+        if address not in self._derived:
+            self._derived[address] = make()
+        found: _Made = self._derived[address]
+        return found
+
+
+def facts_of(state: State, relation: str) -> Iterator[tuple[Key, Any]]:
+    """Keys and values of one relation: by its index where there is one, else O(state)."""
+    if 0 in state.schema.relations[relation].index:
+        yield from state.select(relation).items()
+    else:
+        yield from ((key, value) for _, key, value in state.facts(relation))
+
+
+def packed(answers: Iterable[bool]) -> int:
+    """Answers as one number with a bit each, of which the first is the highest."""
+    return int(bytes(answers).translate(_DIGITS) or b"0", 2)
+
+
+def key_column(table: Table, keys: Sequence[Term]) -> list[Key]:
+    """The keys these terms make, one a row."""
+    if not keys:
+        return [()] * len(table.rows)
+    return list(zip(*(table.column(key) for key in keys), strict=True))

@@ -1,0 +1,132 @@
+"""Decision trees over literals, for examples that may have several right answers.
+
+Each example is labelled with the *set* of answers that are right for it (setting a fact that holds already changes
+nothing, and so does leaving it alone). The impurity of a set of examples is the entropy of a greedy cover: the answer
+that is right most often takes all examples it is right for, the next best takes of the rest, and so on. A split must
+save more bits than it takes to name its literal (minimum description length), so that chance does not make rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from math import log2
+from typing import NamedTuple
+
+from .literals import Literal
+from .table import Table
+
+Labels = Mapping[int, int]
+"""Sets of right answers (a bit an answer) and the rows that have them (a bit a row)."""
+NO_ANSWER = 1
+"""The set of examples for which none is right. They are told apart from the others, but no leaf can answer them."""
+
+
+class Leaf(NamedTuple):
+    """The answer for the examples that come here; of the `support` ones seen it was wrong for `errors`."""
+
+    answer: int
+    support: int
+    errors: int
+
+    @property
+    def doubt(self) -> float:
+        """The expected share of errors by Laplace's rule of succession: (errors + 1) / (support + 2)."""
+        return (self.errors + 1) / (self.support + 2)
+
+
+class Split(NamedTuple):
+    """One question, and where each answer leads."""
+
+    literal: Literal
+    yes: Tree
+    no: Tree
+
+
+Tree = Leaf | Split
+Candidate = tuple[Literal, int]
+
+
+def grow(labels: Labels, candidates: Sequence[Candidate], rows: int) -> Tree:
+    """The tree for these rows, one locally best question at a time; the first of equally good ones."""
+    counts = _counts(labels, rows)
+    whole = _impurity(counts)
+    best, gain = None, 0.0
+    if whole > 0:
+        price = log2(len(candidates) + 1)
+        for literal, bits in candidates:
+            yes = bits & rows
+            if not yes or yes == rows:
+                continue
+            inside = _counts(labels, yes)
+            outside = [(mask, count - inside.get(mask, 0)) for mask, count in counts.items()]
+            saved = whole - _impurity(inside) - _impurity(dict(outside)) - price - literal.cost
+            if saved > gain + 1e-9:
+                best, gain = (literal, bits), saved
+    if best is None:
+        return _leaf(counts)
+    literal, bits = best
+    then, otherwise = grow(labels, candidates, rows & bits), grow(labels, candidates, rows & ~bits)
+    if isinstance(then, Leaf) and isinstance(otherwise, Leaf) and then.answer == otherwise.answer:
+        return _leaf(counts)
+    return Split(literal, then, otherwise)
+
+
+def routed(tree: Tree, table: Table, rows: int) -> Iterator[tuple[Leaf, int]]:
+    """The leaves that these rows of a table come to, and which rows."""
+    if not rows:
+        return
+    if isinstance(tree, Leaf):
+        yield tree, rows
+        return
+    yes = tree.literal.bits(table) & rows
+    yield from routed(tree.yes, table, yes)
+    yield from routed(tree.no, table, rows & ~yes)
+
+
+def leaves(tree: Tree, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Leaf]]:
+    """Every leaf with the answers that lead to it, in words."""
+    if isinstance(tree, Leaf):
+        yield path, tree
+        return
+    yield from leaves(tree.yes, (*path, tree.literal.said(True)))
+    yield from leaves(tree.no, (*path, tree.literal.said(False)))
+
+
+def _counts(labels: Labels, rows: int) -> dict[int, int]:
+    return {mask: count for mask, bits in labels.items() if (count := (bits & rows).bit_count())}
+
+
+def _impurity(counts: Mapping[int, int]) -> float:
+    """Bits to tell which answer of a greedy cover is right for each example."""
+    sizes = [size for _, size in _cover(counts)]
+    if len(sizes) < 2:
+        return 0.0
+    total = sum(sizes)
+    return total * log2(total) - sum(size * log2(size) for size in sizes)
+
+
+def _cover(counts: Mapping[int, int]) -> Iterator[tuple[int, int]]:
+    """(answer, how many examples it is taken for), greedily; the first of equally good answers."""
+    left = {mask: count for mask, count in counts.items() if count}
+    while left:
+        together = -1
+        for mask in left:
+            together &= mask
+        if together:
+            yield (together & -together).bit_length() - 1, sum(left.values())
+            return
+        scores: dict[int, int] = {}
+        for mask, count in left.items():
+            while mask:
+                low = mask & -mask
+                scores[low] = scores.get(low, 0) + count
+                mask ^= low
+        best = min(scores, key=lambda low: (-scores[low], low))
+        yield best.bit_length() - 1, scores[best]
+        left = {mask: count for mask, count in left.items() if not mask & best}
+
+
+def _leaf(counts: Mapping[int, int]) -> Leaf:
+    answer, right = next(_cover({mask: count for mask, count in counts.items() if mask != NO_ANSWER}), (0, 0))
+    support = sum(counts.values())
+    return Leaf(answer, support, support - right)
