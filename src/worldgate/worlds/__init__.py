@@ -1,6 +1,6 @@
 """Worlds: exact executable models under one contract."""
 
-from .check import BrokenContract, Checked, check_world
+from .check import BrokenContract, Checked, check_actions, check_world
 from .contract import Action, Driver, Measure, Observation, Outside, Property, Question, Transition, World, transition
 from .registry import UnknownWorld, get, names, register
 
@@ -17,6 +17,7 @@ __all__ = [
     "Transition",
     "UnknownWorld",
     "World",
+    "check_actions",
     "check_world",
     "get",
     "names",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from itertools import accumulate
+from itertools import accumulate, permutations, product
 from random import Random
 from typing import Any, TypeVar
 
@@ -58,6 +58,20 @@ def _blind(weights: tuple[float, ...], hosts: Sequence[str], ports: Sequence[str
 def _flows(state: State) -> list[Any]:
     """The flows, in order."""
     return sorted(state.select("flow"))
+
+
+def every_action(hosts: Sequence[str], ports: Sequence[str]) -> list[str]:
+    """Every action of level 0 over these hosts and ports: 241 of five hosts and three ports."""
+    pairs = list(permutations(hosts, 2))
+    words: dict[tuple[str, ...], list[tuple[str, ...]]] = {
+        (): [()],
+        ("HOST",): [(host,) for host in hosts],
+        ("HOST", "OTHER"): pairs,
+        ("HOST", "PORT"): list(product(hosts, ports)),
+        ("HOST", "SOURCE"): pairs,
+        ("SOURCE", "TO", "PORT"): [(*pair, port) for pair in pairs for port in ports],
+    }
+    return [" ".join((verb, *given)) for verb in LEVEL_0 for given in words[VERBS[verb]]]
 
 
 # --- drivers that look -------------------------------------------------------------------------------

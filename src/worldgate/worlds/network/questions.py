@@ -12,7 +12,8 @@ from ..contract import Question
 from .reachability import explain, flows, opened
 
 
-def _hosts(name: str, *states: State) -> list[str]:
+def hosts(name: str, *states: State) -> list[str]:
+    """The hosts of a zone, or the one of that name, in any of these states; else `LookupError`."""
     found = {key[0] for state in states for key in state.owners("zone", name)}
     if any(state.get("up", (name,)) is not None for state in states):
         found.add(name)
@@ -27,12 +28,12 @@ def _reachable(_: State, after: State, source: str, target: str, port: str) -> t
 
 
 def _opens_path(before: State, after: State, sources: str, targets: str) -> tuple[bool, str]:
-    flow = opened(before, after, _hosts(sources, before, after), _hosts(targets, before, after))
+    flow = opened(before, after, hosts(sources, before, after), hosts(targets, before, after))
     return flow is not None, str(flow or "")
 
 
 def _isolated(_: State, after: State, sources: str, targets: str) -> tuple[bool, str]:
-    flow = next(flows(after, _hosts(sources, after), _hosts(targets, after)), None)
+    flow = next(flows(after, hosts(sources, after), hosts(targets, after)), None)
     return flow is None, str(flow or "")
 
 
