@@ -1,8 +1,8 @@
 """The world contract over a million transitions of all worlds, and over every action of a small network.
 
 Not a matter of speed: each transition is checked against every law of `check_world` (the delta leads to the state and
-back, forms round-trip, the fingerprint is that from scratch, the read set is complete, properties hold). At the end laws
-are broken on purpose, and each must be found broken.
+back, forms round-trip, the fingerprint is that from scratch, the read set is complete, properties hold). At the end
+laws are broken on purpose, and each must be found broken.
 
     python bench/worlds.py [--transitions 1000000] [--states 1860]
 """

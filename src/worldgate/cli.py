@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from . import COMPILED, __version__, cli_market
+from . import COMPILED, __version__, cli_market, cli_network
 from .facts import Error
 from .options import BadOption, BadUsage, Defect, SystemRefused, budget_of, policy_of, spoken
 from .terminal import fail, finish, following, ground, print_json, print_lines, progress, propose
@@ -30,6 +30,7 @@ app = typer.Typer(
 world_app = typer.Typer(help="The worlds: list them, check one against its contract.", no_args_is_help=True)
 app.add_typer(world_app, name="world")
 app.add_typer(cli_market.app, name="market")
+app.add_typer(cli_network.app, name="network")
 app.command()(cli_market.replay)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]

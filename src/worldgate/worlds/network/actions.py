@@ -28,7 +28,7 @@ class Command(NamedTuple):
 
 HOST = r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,62}"
 _HOST = re.compile(rf"{HOST}\Z")
-_PORT = re.compile(r"(0|[1-9][0-9]{0,4})(?:/udp)?\Z")
+_PORT = re.compile(r"(0|[1-9][0-9]{0,4})(?:/udp|/tcp)?\Z")
 _ORDER = re.compile(r"(?:0|[1-9][0-9]{0,8})\Z")
 _RANGE = re.compile(r"([1-9][0-9]{0,4})(?:-([1-9][0-9]{0,4}))?\Z")
 _LARGEST_PORT = 65535
@@ -38,8 +38,9 @@ def _host(word: str) -> str | None:
     return word if _HOST.match(word) else None
 
 
-def _port(word: str) -> str | None:
-    found = _PORT.match(word.removesuffix("/tcp"))
+def port(word: str) -> str | None:
+    """The canonical text of a port, or None."""
+    found = _PORT.match(word)
     return word.removesuffix("/tcp") if found and int(found[1]) <= _LARGEST_PORT else None
 
 
@@ -84,7 +85,7 @@ _ARGUMENTS: dict[str, Callable[[str], str | None]] = {
     "SOURCE": _host,
     "TO": _host,  # a host, or an address
     "INTERFACE": _host,
-    "PORT": _port,
+    "PORT": port,
     "ADDRESS/LENGTH": _interface,
     "PREFIX": _prefix,
     "VIA": _address,
@@ -141,11 +142,11 @@ def _translated(word: str) -> str | None:
     """`leaving` (the address of the interface that a packet leaves by), an address, one with a port: `10.0.0.2@80`."""
     if word == "leaving":
         return word
-    text, _, port = word.partition("@")
+    text, _, number = word.partition("@")
     found = _address(text)
-    if found is None or ("@" in word and not (_RANGE.match(port) and "-" not in port and _port(port))):
+    if found is None or ("@" in word and not (_RANGE.match(number) and "-" not in number and port(number))):
         return None
-    return f"{found}@{port}" if port else found
+    return f"{found}@{number}" if number else found
 
 
 def _match_words(match: Match | None) -> list[str]:
@@ -169,25 +170,22 @@ def _match(words: list[str]) -> Match | None:
     said = dict(zip(words[::2], words[1::2], strict=True))
     if len(said) != len(words) // 2 or said.keys() - {"from", "to", "proto", "port", "state"}:
         return None
-    found = {"source": said.get("from", ""), "destination": said.get("to", "")}
-    for name, text in found.items():
-        canonical = _prefix(text) if text else ""
-        if canonical is None:
-            return None
-        found[name] = canonical
+    source, destination = (_prefix(said[name]) if name in said else "" for name in ("from", "to"))
+    if source is None or destination is None:
+        return None
     span = _RANGE.match(said.get("port", "1"))
     if said.get("proto", "tcp") not in ("tcp", "udp") or said.get("state", "new") not in ("new", "established"):
         return None
     if span is None or not int(span[1]) <= int(span[2] or span[1]) <= _LARGEST_PORT:
         return None
     low, high = (int(span[1]), int(span[2] or span[1])) if "port" in said else (0, 0)
-    return Match(**found, protocol=said.get("proto", "any"), low=low, high=high, state=said.get("state", "any"))
+    return Match(source, destination, said.get("proto", "any"), low, high, said.get("state", "any"))
 
 
 @lru_cache(maxsize=1 << 14)
 def parse(text: str) -> Command:
     """The action of a text such as `connect h1 h2 443`."""
-    words = text.split(" ") if text.isascii() else []
+    words = text.split(" ") if text.isascii() and "%" not in text else []  # a % names an interface of one machine
     form = VERBS.get(words[0]) if words else None
     if form is None:
         raise _outside(text, "")

@@ -80,7 +80,11 @@ def connect(net: Draft, client: str, to: Address, protocol: str, port: int) -> t
         packet = Packet(to, CLIENT_PORT, to, port, protocol)
         return Arrival(client, packet, (client,)), Arrival(client, packet.reply(), (client,))
     tracked: Tracked = {}
-    packet = Packet(_speaks_as(net, client, to), CLIENT_PORT, to, port, protocol)
+    interface, hop = _way(net, client, to)
+    source = _speaks_as(net, client, interface, hop, to)
+    if source is None:
+        raise Dropped(f"{client} has no address of IPv{to.version}")
+    packet = Packet(source, CLIENT_PORT, to, port, protocol)
     there = _travel(net, client, packet, tracked, first=True)
     _not_denied(net, there)
     back = _travel(net, there.host, there.packet.reply(), tracked, first=False)
@@ -91,15 +95,20 @@ def connect(net: Draft, client: str, to: Address, protocol: str, port: int) -> t
     return there, back
 
 
-def _speaks_as(net: Draft, client: str, to: Address) -> Address:
-    """The address a client speaks from: of the interface it leaves by, the one in the next hop's network, else the
-    lowest of that family."""
-    interface, hop = _way(net, client, to)
-    here = [one for one in own_addresses(net, client) if one[1] == interface and one[0].version == to.version]
-    fitting = [one for one in here if one[2].prefix.covers(hop)]
-    if not here:
-        raise Dropped(f"{client} has no address of IPv{to.version} on its interface to {interface}")
-    return (fitting or here)[0][0]
+def _speaks_as(net: Draft, host: str, interface: str, hop: Address, to: Address) -> Address | None:
+    """The address a host speaks from on an interface: in IPv4 the one in the next hop's network, in IPv6 the one that
+    has the most leading bits of its prefix in common with the destination (RFC 6724, 5, rule 8), else the lowest.
+    An interface without one borrows: from the loopback first."""
+
+    def rank(own: tuple[Address, str, addresses.Interface]) -> tuple[bool, int]:
+        address, near, one = own
+        if to.version == 6:
+            return near == interface, min(one.prefix.length, 128 - (address.number ^ to.number).bit_length())
+        return near == interface, one.prefix.covers(hop) if near == interface else near == host
+
+    own = (one for one in own_addresses(net, host) if one[0].version == to.version)
+    found = max(own, key=rank, default=None)
+    return found and found[0]
 
 
 def _travel(net: Draft, start: str, packet: Packet, tracked: Tracked, first: bool) -> Arrival:
@@ -108,10 +117,10 @@ def _travel(net: Draft, start: str, packet: Packet, tracked: Tracked, first: boo
     interface, hop = _way(net, here, packet.destination)
     _allowed(net, here, "output", packet, state)
     while True:
-        packet = _leaves(net, here, interface, came, packet, tracked, state)
+        packet = _leaves(net, here, (interface, hop), came, packet, tracked, state)
         here = _neighbour(net, here, interface, hop)
         path.append(here)
-        if len(path) > HOP_LIMIT:
+        if len(path) - 1 > HOP_LIMIT:
             raise Dropped("the hop limit: a loop of routes, or a way of more than 64")
         came, packet, state = _arrived(net, here, packet, tracked, first)
         if any(one == packet.destination for one, _, _ in own_addresses(net, here)):
@@ -133,7 +142,11 @@ def _way(net: Draft, host: str, to: Address) -> tuple[str, Address]:
     best: tuple[tuple[int, int, int], str, Address] | None = None
     for _, near, one in own_addresses(net, host):
         rank = (-one.prefix.length, 0, 0)
-        if near in linked and one.prefix.covers(to) and (best is None or rank < best[0]):
+        if near not in linked or not one.prefix.covers(to):
+            continue
+        if _broadcast(one.prefix) == to:
+            raise Dropped(f"{to} is the broadcast address of a network of {host}")
+        if best is None or rank < best[0]:
             best = rank, near, to
     for (text,), route in below(net, "route", (host,)):
         prefix = addresses.prefix(text)
@@ -146,9 +159,19 @@ def _way(net: Draft, host: str, to: Address) -> tuple[str, Address]:
     return best[1], best[2]
 
 
+def _broadcast(prefix: addresses.Prefix) -> Address | None:
+    """The last address of an IPv4 network, which is nobody's for others (RFC 922); none where there are only two."""
+    if prefix.version == 6 or prefix.length >= 31:
+        return None
+    return Address(4, prefix.network | (1 << 32 - prefix.length) - 1)
+
+
 def _neighbour(net: Draft, host: str, interface: str, hop: Address) -> str:
-    for near, _ in sorted(topology(net).attached(host, interface)):
-        if any(one == hop for one, _, _ in own_addresses(net, near)):
+    """Who answers for an address: in IPv4 whoever has it, in IPv6 who has it on the interface that is asked."""
+    if any(near == interface and _broadcast(own.prefix) == hop for _, near, own in own_addresses(net, host)):
+        raise Dropped(f"the next hop {hop} is the broadcast address of a network of {host}")
+    for near, there in sorted(topology(net).attached(host, interface)):
+        if any(one == hop and (hop.version == 4 or at == there) for one, at, _ in own_addresses(net, near)):
             return near
     raise Dropped(f"nobody answers for {hop} on {host}'s interface to {interface}")
 
@@ -198,25 +221,24 @@ def _arrived(
 
 
 def _leaves(
-    net: Draft, host: str, interface: str, came: Packet, packet: Packet, tracked: Tracked, state: str
+    net: Draft, host: str, way: tuple[str, Address], came: Packet, packet: Packet, tracked: Tracked, state: str
 ) -> Packet:
     if state == "established":
         original = next(one for one, left in tracked[host] if left.reply() == came)
         return packet._replace(source=original.destination, source_port=original.port)
     if state == "new":
-        packet = _translated(net, host, "source", packet, interface)
+        packet = _translated(net, host, "source", packet, way)
         tracked.setdefault(host, []).append((came, packet))
     return packet
 
 
-def _translated(net: Draft, host: str, kind: str, packet: Packet, interface: str | None) -> Packet:
+def _translated(net: Draft, host: str, kind: str, packet: Packet, way: tuple[str, Address] | None) -> Packet:
     for _, rule in below(net, "nat", (host,)):
-        if rule.kind != kind or not _matches(rule, packet):
+        other_family = rule.to and addresses.address(rule.to).version != packet.destination.version
+        if rule.kind != kind or other_family or not _matches(rule, packet):
             continue
         if kind == "destination":
             return packet._replace(destination=addresses.address(rule.to), port=rule.port or packet.port)
-        own = [one for one, near, _ in own_addresses(net, host) if near == interface]
-        fitting = [one for one in own if one.version == packet.source.version]
-        to = addresses.address(rule.to) if rule.to else next(iter(fitting), packet.source)
-        return packet._replace(source=to)
+        to = addresses.address(rule.to) if rule.to else way and _speaks_as(net, host, *way, packet.destination)
+        return packet._replace(source=to or packet.source)
     return packet
