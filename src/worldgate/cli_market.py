@@ -205,9 +205,6 @@ def risk(
     bars: BarFiles,
     market: MarketFile = None,
     policy: PolicyFile = None,
-    question: Annotated[
-        Path | None, typer.Option("--risk", metavar="FILE", help="What is asked: probability, futures, sampler.")
-    ] = None,
     futures: Annotated[int | None, typer.Option(metavar="N", help="How many futures.")] = None,
     seed: Annotated[int | None, typer.Option(metavar="N", help="The same seed gives the same answer.")] = None,
     worst: Annotated[
@@ -220,22 +217,20 @@ def risk(
 ) -> None:
     """Play a plan over many sampled futures: how likely it leads beyond the policy's limits. Nothing is changed.
 
-    It starts from a workspace's account (-C), or from a new one (--market) after all the bars.
+    The policy's `risk` says what is asked. It starts from a workspace's account (-C), or from a new one (--market)
+    after all the bars.
     """
-    import msgspec
-
+    from .gate.risk import Risk
     from .gate.workspace import Workspace
     from .trading.risk.run import run_risk
-    from .trading.risk.settings import Risk, load_risk
     from .worlds.market import MarketWorld
 
-    asked = load_risk(text_of(question), question.name) if question else Risk()
-    given = {name: value for name, value in (("futures", futures), ("seed", seed)) if value is not None}
+    given: dict[str, Any] = {name: value for name, value in (("futures", futures), ("seed", seed)) if value is not None}
     state = Workspace.find(directory).state() if directory else None
     with progress("playing futures"):
         answer = run_risk(
             text_of(file), _bars(bars, None, _market(market), Rounded.refuse, Gapped.refuse),
-            policy_of(policy, MarketWorld(), []), msgspec.structs.replace(asked, **given),
+            policy_of(policy, MarketWorld(), []), Risk(**given) if given else None,
             state=state, market=_market(market), worst=worst, name=file.name,
         )  # fmt: skip
     if as_json:

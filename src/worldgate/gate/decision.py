@@ -23,6 +23,7 @@ NUMBERS: dict[str, tuple[str, str]] = {
     "WG325": ("no way back", "An action of the run has no undo in its world."),
     "WG326": ("ended by a limit", "A command was ended by one of its limits; what it did is half done."),
     "WG327": ("event", "A plan contains what the world alone brings about, such as a market's bar."),
+    "WG465": ("futures are not sampled", "The policy asks about the futures of a plan, and nothing here can answer."),
     "WG399": ("raised", "A rule, a world or a policy raised an error while judging."),
 }
 """What verification itself can say: number, name, meaning. Those of policies are in `rules`."""

@@ -24,6 +24,7 @@ import msgspec
 from ..facts import Error, State, canonical_json
 from ..gate.budget import Budget
 from ..gate.policy import Policy
+from ..gate.risk import Assess
 from ..gate.run import replace
 from ..gate.store import numbered
 from ..gate.targets.broker import Entry, PaperBroker
@@ -139,7 +140,16 @@ def session(inputs: Inputs, bars: Bars, state: State | None = None) -> Iterator[
     planner = StrategyPlanner(strategy)
     for tick in islice(bars.ticks(), done):  # what it saw before it stopped
         planner.observe(tick.bars)
-    return Session(begin, planner, strategy.universe.symbols, policy, budget).run(bars)
+    return Session(begin, planner, strategy.universe.symbols, policy, budget, _assessor(policy, bars)).run(bars)
+
+
+def _assessor(policy: Policy, bars: Bars) -> Assess | None:
+    """What answers the policy's question about futures, if it has one; only then is numpy needed."""
+    if policy.risk is None:
+        return None
+    from .risk.run import assessor
+
+    return assessor(bars)
 
 
 def entry(advanced: Advanced) -> Entry:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import msgspec
 
 from ...gate.decision import Decision
-from .settings import Risk
+from ...gate.risk import Risk
 
 
 class Chance(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 - `Bootstrap` draws from bars that have passed, by the stationary bootstrap (D. N. Politis and J. P. Romano, The
   Stationary Bootstrap, Journal of the American Statistical Association 89, 1994): blocks of geometric length, joined
   end to end. All symbols take the same bars, so that what moved together does.
+- `filtered.Filtered` draws the same blocks, and scales each bar to the volatility there is.
 - `Recorded` takes windows of bars that did happen, each as one future.
 - `generated.Generated` is the model of `worlds.market.generator`.
 
