@@ -99,7 +99,6 @@ SAMPLERS: dict[str, Make] = {
     "bootstrap, blocks of 50": partial(Bootstrap, block=50),
     "bootstrap, last 250": lambda bars, begin, last: Bootstrap(part(bars, len(bars) - 251, len(bars)), begin, last),
     "filtered": Filtered,
-    "filtered, blocks of 1": partial(Filtered, block=1),
     "generator": lambda bars, begin, last: Generated(begin, Calendar.of(bars.times, last)),
 }
 

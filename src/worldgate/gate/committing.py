@@ -61,7 +61,12 @@ def _change(workspace: Workspace, ledger: Ledger, doc: RunDoc) -> None:
     if verified.decision.verdict != "approve":
         raise NotApprovedRun(f"{run[:12]}: judged again now, {_first(verified)}", "a run that is still approved")
     if now := {(edit.relation, edit.key): edit for edit in set(verified.simulation.delta) ^ set(delta)}:
-        raise _stale(workspace, doc, state, [Mismatch(at, edit.before, state.get(*at)) for at, edit in now.items()])
+        raise _stale(
+            workspace,
+            doc,
+            state,
+            [Mismatch.of(state.schema, at, edit.before, state.get(*at)) for at, edit in now.items()],
+        )
     guarded.keep(delta, before=True)
     workspace.pending.write_text(run)
     _sync(workspace.pending)

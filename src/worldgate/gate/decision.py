@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -31,6 +32,8 @@ NUMBERS: dict[str, tuple[str, str]] = {
 Verdict = Literal["approve", "modify", "reject", "escalate", "terminate"]
 """approve: as it is. modify: another plan is proposed in its place. reject: not this one.
 escalate: a person decides. terminate: stop the actor."""
+TOLD: Mapping[Verdict, str] = {"approve": "approved", "reject": "rejected"}
+"""Verdicts as people are told them, where that is another word."""
 
 
 class Breach(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -105,12 +105,14 @@ def of_undo(workspace: Workspace, run: str, policy: Policy | None = None) -> Pro
     said = started[-1].data
     delta = inverse(state, delta_from_json(state.schema, said["delta"]), said["places"])
     drifted = [
-        Mismatch((edit.relation, edit.key), edit.before, actual)
+        Mismatch.of(state.schema, (edit.relation, edit.key), edit.before, actual)
         for edit in delta
         if (actual := state.get(edit.relation, edit.key)) != edit.before
     ]
     if drifted:
-        raise Stale.of(drifted)
+        error = Stale.of(drifted)
+        error.do = "What came after the run changed this too: undo that first, where it has an undo."
+        raise error
     refused = {"number": NO_WAY_BACK, "rule": "undo", "message": f"no way back from {', '.join(said['one_way'])}"}
     seen = {"refused": refused} if said["one_way"] else {}
     did = Did(plan.steps[0], state, state.apply(delta), delta, seen, frozenset())

@@ -31,7 +31,7 @@ from ..gate.targets.broker import Entry, PaperBroker
 from ..gate.workspace import now
 from ..planners.strategy import Strategy, StrategyPlanner, check_market
 from ..worlds.market import MarketWorld
-from ..worlds.market.bars import Bars, write_csv
+from ..worlds.market.bars import BadRequest, Bars, write_csv
 from . import files
 from .inputs import Feed, Inputs, Market, load_inputs, plain
 from .metrics import summarise
@@ -117,18 +117,18 @@ def _claim(folder: Path, inputs: Inputs, bars: Bars) -> None:
     names = {path.name for path in folder.iterdir() if not path.name.startswith(NEW)}
     if names and INPUTS not in names:
         raise AnotherSession(f"{folder} with {min(names)}, without {INPUTS}", "a new folder", "Choose another --out.")
-    with TemporaryDirectory(prefix=NEW, dir=folder) as new:
-        if INPUTS not in names:
+    if INPUTS not in names:
+        with TemporaryDirectory(prefix=NEW, dir=folder) as new, suppress(FileExistsError):
             replace(Path(new, INPUTS), msgspec.json.format(canonical_json(inputs), indent=1) + b"\n")
-            with suppress(FileExistsError):
-                os.link(Path(new, INPUTS), folder / INPUTS)
-        if (found := load_inputs(folder / INPUTS)).digest != inputs.digest:
-            raise AnotherSession(
-                f"{folder} with session {found.digest[:12]}", inputs.digest[:12], "Choose another --out."
-            )
-        if BARS not in names:
-            write_csv(bars, Path(new, BARS))
-            Path(new, BARS).replace(folder / BARS)
+            os.link(Path(new, INPUTS), folder / INPUTS)
+    if (found := load_inputs(folder / INPUTS)).digest != inputs.digest:
+        raise AnotherSession(f"{folder} with session {found.digest[:12]}", inputs.digest[:12], "Choose another --out.")
+    if BARS not in names:
+        try:
+            write_csv(bars, folder / BARS)
+        except BadRequest:
+            if not (folder / BARS).exists():  # else another process was first
+                raise
 
 
 def session(inputs: Inputs, bars: Bars, state: State | None = None) -> Iterator[Advanced]:
