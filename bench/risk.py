@@ -32,6 +32,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from measure import table
 
 from worldgate.gate.policy import Policy, load_policy
+from worldgate.gate.risk import Risk
 from worldgate.trading.inputs import Listing, Market
 from worldgate.trading.risk.assess import assess
 from worldgate.trading.risk.calibrate import calibrate
@@ -41,7 +42,6 @@ from worldgate.trading.risk.generated import Generated
 from worldgate.trading.risk.plan import load_risk_plan
 from worldgate.trading.risk.play import Futures, alone, play
 from worldgate.trading.risk.run import opened, sampler_of
-from worldgate.trading.risk.settings import Risk
 from worldgate.worlds.market import ONE
 from worldgate.worlds.market.bars import FIELDS, Bars, read_bars
 from worldgate.worlds.market.generator import generate

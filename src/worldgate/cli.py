@@ -225,6 +225,8 @@ def ask(
     workspace = Workspace.find(directory)
     world, state, limits = workspace.guarded.world, workspace.state(), budget_of(budget)
     rules = policy_of(policy, world, [])
+    if rules.risk and rules.enforced:  # which no plan could meet here, however often it is mended
+        raise BadOption("--policy with `risk`", "one without", "Judge the plan's futures with `worldgate market risk`.")
     asked = (
         BedrockModel(model, endpoint_url=url) if bedrock else OpenAIModel(model, base_url=url, answers=answers.value)
     )

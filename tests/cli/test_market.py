@@ -198,7 +198,8 @@ def test_a_policy_that_asks_about_futures_is_answered_or_refuses(account: Shell)
     refused = account("plan", "plan.yaml", "--policy", RARE, "--commit", code=2)
     assert "refused by risk (WG465)" in refused.out
     assert "worldgate market risk" in " ".join(refused.out.split())
-    assert "committed" not in account("log", "--all").out
+    assert account("log", "--all").lines[-1].split()[2] == "refused"
+    assert "WG901" in account("ask", "x", "--model", "m", "--policy", RARE, code=1, OPENAI_API_KEY="k").err
 
 
 def test_a_session_under_a_policy_that_asks_is_judged_and_replayed(worldgate: Shell) -> None:
