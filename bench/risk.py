@@ -35,7 +35,7 @@ from worldgate.gate.policy import Policy, load_policy
 from worldgate.gate.risk import Risk
 from worldgate.trading.inputs import Listing, Market
 from worldgate.trading.risk.assess import assess
-from worldgate.trading.risk.calibrate import calibrate
+from worldgate.trading.risk.calibrate import ALPHAS, Calibration, calibrate, rated
 from worldgate.trading.risk.filtered import Filtered
 from worldgate.trading.risk.futures import Bootstrap, Calendar, Sampler, Start, part, starts
 from worldgate.trading.risk.generated import Generated
@@ -104,6 +104,7 @@ SAMPLERS: dict[str, Make] = {
 
 
 def calibration() -> Iterator[tuple[Any, ...]]:
+    pool: dict[str, list[list[Calibration]]] = {name: [] for name in SAMPLERS}
     for source, bars, tick in sources():
         (symbol,) = bars.symbols
         half = len(bars) // 2
@@ -115,8 +116,17 @@ def calibration() -> Iterator[tuple[Any, ...]]:
             for name, sampler in SAMPLERS.items():
                 make = partial(_made, sampler, begin, last)
                 rows = calibrate(state, plan, make, bars, half, PURSE, futures=2000)
-                shown = (f"{row.observed}{MARKS[row.verdict]}" for row in rows)
-                yield source, steps, rows[0].windows, name, *shown
+                pool[name].append(rows)
+                yield source, steps, rows[0].windows, name, *map(told, rows)
+    for name, found in pool.items():
+        windows = sum(rows[0].windows for rows in found)
+        counts = [sum(row.beyond for row in column) for column in zip(*found, strict=True)]
+        rows = [rated(alpha, count, windows, Decimal("0.95")) for alpha, count in zip(ALPHAS, counts, strict=True)]
+        yield "all", "5, 20", windows, name, *map(told, rows)
+
+
+def told(row: Calibration) -> str:
+    return f"{row.observed}{MARKS[row.verdict]}"
 
 
 def _made(make: Make, begin: dict[str, Start], last: str, bars: Bars) -> Sampler:

@@ -74,10 +74,11 @@ def calibrate(
         predicted = sorted(_deepest(play(state, plan, drawn, {}, purse).equity, peak))
         (fell,) = _deepest(play(state, plan, seen, {}, purse).equity, peak)
         beyond = [count + (fell > quantile(predicted, 1 - alpha)) for count, alpha in zip(beyond, alphas, strict=True)]
-    return [_row(alpha, count, len(begins), confidence) for alpha, count in zip(alphas, beyond, strict=True)]
+    return [rated(alpha, count, len(begins), confidence) for alpha, count in zip(alphas, beyond, strict=True)]
 
 
-def _row(alpha: Decimal, beyond: int, windows: int, confidence: Decimal) -> Calibration:
+def rated(alpha: Decimal, beyond: int, windows: int, confidence: Decimal) -> Calibration:
+    """The row of so many windows, of whichever series."""
     low, high = interval(beyond, windows, confidence)
     return Calibration(
         alpha=f"{alpha:f}",
