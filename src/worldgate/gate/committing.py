@@ -16,6 +16,7 @@ from ..facts import Error, State, delta_from_json
 from . import approvals
 from .again import session_of, verify_again
 from .base import Mismatch, mismatches
+from .decision import TOLD
 from .inverse import places
 from .ledger import Ledger, Record
 from .proposal import digest
@@ -61,12 +62,8 @@ def _change(workspace: Workspace, ledger: Ledger, doc: RunDoc) -> None:
     if verified.decision.verdict != "approve":
         raise NotApprovedRun(f"{run[:12]}: judged again now, {_first(verified)}", "a run that is still approved")
     if now := {(edit.relation, edit.key): edit for edit in set(verified.simulation.delta) ^ set(delta)}:
-        raise _stale(
-            workspace,
-            doc,
-            state,
-            [Mismatch.of(state.schema, at, edit.before, state.get(*at)) for at, edit in now.items()],
-        )
+        apart = [Mismatch.of(state.schema, at, edit.before, state.get(*at)) for at, edit in now.items()]
+        raise _stale(workspace, doc, state, apart)
     guarded.keep(delta, before=True)
     workspace.pending.write_text(run)
     _sync(workspace.pending)
@@ -153,7 +150,8 @@ def _attempt(started: Record) -> str:
 def _first(verified: Verified) -> str:
     """The verdict, with its first reason."""
     decision = verified.decision
-    return f"{decision.verdict}: {decision.breaches[0].message}" if decision.breaches else decision.verdict
+    word = TOLD.get(decision.verdict, decision.verdict)
+    return f"{word}: {decision.breaches[0].message}" if decision.breaches else word
 
 
 def _sync(path: Path) -> None:
