@@ -34,7 +34,8 @@ EQUIVALENTS = Path(__file__).with_name("equivalents.toml")
 TESTS: dict[str, tuple[str, ...]] = {
     "verify": ("test_verify.py",),
     "shrink": ("test_verify.py",),
-    "workspace": ("test_workspace.py", "test_run.py"),
+    "proposing": ("test_workspace.py", "test_run.py"),
+    "committing": ("test_workspace.py", "test_run.py"),
     "again": ("test_workspace.py", "test_audit.py"),
     "inverse": ("test_inverse.py", "test_workspace.py"),
     "audit": ("test_audit.py",),

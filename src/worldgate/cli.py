@@ -64,7 +64,7 @@ def main() -> None:
         if type(error).__name__ == "NoArgsIsHelpError":  # a command group alone: its text is the help
             typer.echo(str(error))
         else:
-            fail(BadUsage(str(error), "a command and its options", "`worldgate --help` lists them."))
+            fail(_misused(error))
         code = 1
     except typer.Abort:
         code = 1
@@ -84,6 +84,13 @@ def main() -> None:
         fail(Defect(repr(error), "no such thing", "Please report it, with what WORLDGATE_TRACEBACK=1 shows."))
         code = 1
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _misused(error: typer.TyperException) -> BadUsage:
+    """What the command line made no sense of: which option or argument, and whose help says what it takes."""
+    told = getattr(error, "format_message", error.__str__)()
+    command = getattr(getattr(error, "ctx", None), "command_path", "worldgate")
+    return BadUsage(told.rstrip("."), "a command and its options", f"`{command} --help` lists them.")
 
 
 def _version(value: bool) -> None:
@@ -219,6 +226,8 @@ def ask(
     workspace = Workspace.find(directory)
     world, state, limits = workspace.guarded.world, workspace.state(), budget_of(budget)
     rules = policy_of(policy, world, [])
+    if rules.risk and rules.enforced:  # which no plan could meet here, however often it is mended
+        raise BadOption("--policy with `risk`", "one without", "Judge the plan's futures with `worldgate market risk`.")
     asked = (
         BedrockModel(model, endpoint_url=url) if bedrock else OpenAIModel(model, base_url=url, answers=answers.value)
     )

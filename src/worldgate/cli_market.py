@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -75,8 +76,10 @@ def generate(
     if len(pairs) < len(symbols):
         raise BadOption(" ".join(symbols), "each symbol once")
     baseline = {symbol: price or "100" for symbol, price in pairs.items()}
-    table = generator.generate(list(baseline), steps, seed, baseline=baseline)
-    write_csv(table, out)
+    with progress("generating"):
+        table = generator.generate(list(baseline), steps, seed, baseline=baseline)
+    with progress("writing"):
+        write_csv(table, out)
     if as_json:
         print_json({"file": str(out), "digest": table.digest, "bars": len(table), "symbols": list(table.symbols)})
     else:
@@ -183,13 +186,16 @@ def run(
     from .trading.desk import Desk, describe
     from .worlds.market import MarketWorld
 
-    found = load_strategy(text_of(strategy))
+    found = load_strategy(text_of(strategy), strategy.name)
     rules = policy_of(policy, MarketWorld(), [])
     settings = _market(market)
     table = _bars(bars, found.universe.symbols, settings, rounding, gaps)
-    inputs = describe(found, rules, budget_of(budget), settings, table)
-    folder = out or Path(f"session-{inputs.digest[:12]}")
-    with Desk.at(folder, inputs, table) as desk, stepping("bars", len(table)) as step:
+    with ExitStack() as stack:
+        with progress("opening the session"):
+            inputs = describe(found, rules, budget_of(budget), settings, table)
+            folder = out or Path(f"session-{inputs.digest[:12]}")
+            desk = stack.enter_context(Desk.at(folder, inputs, table))
+        step = stack.enter_context(stepping("bars", len(table)))
         desk.run(step)
         summary = desk.report(step)
     if as_json:
@@ -205,9 +211,6 @@ def risk(
     bars: BarFiles,
     market: MarketFile = None,
     policy: PolicyFile = None,
-    question: Annotated[
-        Path | None, typer.Option("--risk", metavar="FILE", help="What is asked: probability, futures, sampler.")
-    ] = None,
     futures: Annotated[int | None, typer.Option(metavar="N", help="How many futures.")] = None,
     seed: Annotated[int | None, typer.Option(metavar="N", help="The same seed gives the same answer.")] = None,
     worst: Annotated[
@@ -220,28 +223,32 @@ def risk(
 ) -> None:
     """Play a plan over many sampled futures: how likely it leads beyond the policy's limits. Nothing is changed.
 
-    It starts from a workspace's account (-C), or from a new one (--market) after all the bars.
+    The policy's `risk` says what is asked. It starts from a workspace's account (-C), or from a new one (--market)
+    after all the bars.
     """
-    import msgspec
-
+    from .gate.risk import Risk
     from .gate.workspace import Workspace
+    from .render import verdict
     from .trading.risk.run import run_risk
-    from .trading.risk.settings import Risk, load_risk
     from .worlds.market import MarketWorld
 
-    asked = load_risk(text_of(question), question.name) if question else Risk()
-    given = {name: value for name, value in (("futures", futures), ("seed", seed)) if value is not None}
+    rules = policy_of(policy, MarketWorld(), [])
+    given: dict[str, Any] = {name: value for name, value in (("futures", futures), ("seed", seed)) if value is not None}
+    if given and rules.risk:
+        options = " and ".join(f"--{name}" for name in given)
+        raise BadOption(f"{options} beside a policy with `risk`", "one of them", "Change what the policy asks.")
     state = Workspace.find(directory).state() if directory else None
+    table = _bars(bars, None, _market(market), Rounded.refuse, Gapped.refuse)
     with progress("playing futures"):
         answer = run_risk(
-            text_of(file), _bars(bars, None, _market(market), Rounded.refuse, Gapped.refuse),
-            policy_of(policy, MarketWorld(), []), msgspec.structs.replace(asked, **given),
+            text_of(file), table, rules, Risk(**given) if given else None,
             state=state, market=_market(market), worst=worst, name=file.name,
         )  # fmt: skip
     if as_json:
         print_json(answer)
     else:
-        print_lines(("bold" if number == 0 else "", line) for number, line in enumerate(answer.lines()))
+        first, *more = answer.lines()
+        print_lines([(verdict(answer.decision)[0], first), *(("", line) for line in more)])
         if policy is None:
             print_lines([("dim", "no policy given: only what the market refuses counts as a breach")])
     if answer.decision.verdict != "approve":
@@ -310,14 +317,16 @@ def _bars(files: list[Path], symbols: tuple[str, ...] | None, market: Any, round
     """The bars of these files, on the ticks of a market file."""
     from .worlds.market.bars import read_bars
 
-    named = symbols or read_bars(files, gaps="leave", rounding="nearest").symbols
+    with progress("looking for symbols"):
+        named = symbols or read_bars(files, gaps="leave", rounding="nearest").symbols
     return _read(files, symbols, market.ticks(named), rounding, gaps)
 
 
 def _read(files: list[Path], symbols: Any, ticks: dict[str, int], rounding: Rounded, gaps: Gapped) -> Any:
     from .worlds.market.bars import read_bars
 
-    return read_bars(files, symbols=symbols, tick=ticks, rounding=rounding.value, gaps=gaps.value)
+    with progress("reading bars"):
+        return read_bars(files, symbols=symbols, tick=ticks, rounding=rounding.value, gaps=gaps.value)
 
 
 def _market(file: Path | None) -> Any:

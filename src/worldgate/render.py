@@ -11,19 +11,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from .facts import Error
-from .gate.decision import Breach
+from .gate.decision import TOLD, Breach, Decision
 from .gate.run import DecisionDoc, RunDoc, TrajectoryDoc
 
 Line = tuple[str, str]
 WIDTH = 80
 SHOWN = 20
 _STYLES = {"+": "green", "-": "red", "~": "yellow"}
-_VERDICTS = {"approve": ("bold green", "approved"), "reject": ("bold red", "rejected")}
+_VERDICTS = {"approve": "bold green", "reject": "bold red"}
 
 
 def run_lines(run: RunDoc, doc: DecisionDoc, trajectory: TrajectoryDoc, *, full: bool = False) -> Iterator[Line]:
     """A run: the verdict, what cannot be undone, the changes, the breaches, the budget."""
-    style, word = _VERDICTS.get(doc.decision.verdict, ("bold yellow", doc.decision.verdict))
+    style, word = verdict(doc.decision)
     counts, amounts = _summary(doc.totals)
     first = f"{word}  run {run.run[:12]}  {counts}"
     whole = f"{first}, {amounts}" if amounts else first
@@ -44,6 +44,11 @@ def run_lines(run: RunDoc, doc: DecisionDoc, trajectory: TrajectoryDoc, *, full:
         yield "yellow", "the undo would be refused under this policy:"
         yield from _breaches(doc.undo.breaches, "by", "yellow", many)
     yield from wrapped("dim", f"budget: {_budget(run.budget, doc.budget)}")
+
+
+def verdict(decision: Decision) -> Line:
+    """The verdict in a word, and its style."""
+    return _VERDICTS.get(decision.verdict, "bold yellow"), TOLD.get(decision.verdict, decision.verdict)
 
 
 def _summary(totals: Mapping[str, int]) -> tuple[str, str]:
@@ -170,7 +175,7 @@ def size(count: int) -> str:
 
 def explain_lines(run: RunDoc, doc: DecisionDoc, rules: str) -> Iterator[Line]:
     """Why a run was decided as it was."""
-    style, word = _VERDICTS.get(doc.decision.verdict, ("bold yellow", doc.decision.verdict))
+    style, word = verdict(doc.decision)
     yield style, f"{word} at stage {doc.decision.stage}  run {run.run[:12]}"
     yield from _breaches(doc.decision.breaches, "because of", "red", len(run.plan.steps) > 1)
     if doc.refused_prefix:

@@ -12,6 +12,7 @@ from tests.planners.llm.endpoint import completion, conversation, serving
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 POLICY, MARKET = str(EXAMPLES / "market" / "policy.yaml"), str(EXAMPLES / "market" / "small.yaml")
+RARE = str(EXAMPLES / "market" / "rare.yaml")
 BARS = str(EXAMPLES / "bars" / "tech.csv")
 STRATEGIES = sorted((EXAMPLES / "strategies").glob("[!g]*.json"))
 
@@ -115,6 +116,40 @@ def test_a_market_file_says_what_differs_and_bars_keep_to_its_ticks(worldgate: S
     assert "clock(): 2 -> 3" in worldgate(*fed).out
 
 
+def test_what_drifted_is_told_in_amounts_for_people(account: Shell) -> None:
+    run = account("plan", plan(account, "buy 2 AAPL"), "--commit", "--json").json["run"]
+    account("market", "feed", "--bars", "bars.csv")
+    said = account("undo", run, code=2).err
+    assert 'order("main", 1) was filled 0, status "working" and is filled 2, status' in said
+    assert "undo that first" in said
+    assert "00000000" not in said
+
+
+def test_a_record_that_is_not_there_or_not_whole_says_what_to_do(worldgate: Shell) -> None:
+    run = ("market", "run", str(STRATEGIES[0]), "--bars", BARS, "--out", "out")
+    worldgate(*run)
+    (worldgate.root / "out" / "tape.json").unlink()
+    said = " ".join(worldgate("replay", "out/tape.json", code=1).err.split())
+    assert "WG385" in said
+    assert "has not ended" in said
+    assert "Run the same `worldgate market run` again" in said
+    assert "has not ended" not in worldgate("replay", "elsewhere/tape.json", code=1).err
+    worldgate(*run)
+    assert worldgate("replay", "out/tape.json").out.startswith("the same: ")
+    (worldgate.root / "out" / "ledger.head").write_text("{}")
+    said = worldgate(*run, code=1).err
+    assert "WG704" in said
+    assert "Restore the whole folder" in said
+    assert "adopt" not in said
+
+
+def test_a_strategy_that_is_none_is_named(worldgate: Shell) -> None:
+    worldgate.write(bad_json="{")
+    said = worldgate("market", "run", "bad.json", "--bars", BARS, code=1).err
+    assert "WG340" in said
+    assert "found bad.json: $: " in said
+
+
 def test_a_folder_keeps_one_session(worldgate: Shell) -> None:
     worldgate("market", "generate", "AAPL", "MSFT", "--steps", "30", "--out", "bars.csv")
     run = ("market", "run", str(STRATEGIES[0]), "--bars", "bars.csv", "--out", "out")
@@ -139,14 +174,39 @@ def test_a_plan_is_played_over_futures_and_the_worst_is_a_plan(account: Shell) -
         "500",
     )
     said = account(*ask, "--worst", "worst.yaml").out
-    assert said.startswith("approve: P(breach) ")
+    assert said.startswith("approved: P(breach) ")
     assert account(*ask).out == said, "one seed, one answer"
     assert account(*ask, "--seed", "2").out != said
     assert "tick 2000-09-09 AAPL " in (account.root / "worst.yaml").read_text()
-    (account.root / "risk.yaml").write_text("max_probability: 0.0001\nsteps: 10\n")
-    found = account(*ask, "--risk", "risk.yaml", "--json", code=2).json
-    assert [breach["number"] for breach in found["decision"]["breaches"]] == ["WG463"]
     assert "WG39" in account(*ask[:3], "--bars", "bars.csv", "-C", ".", "--futures", "0", code=1).err
+
+
+def test_a_policy_that_asks_about_futures_is_answered_or_refuses(account: Shell) -> None:
+    account("market", "feed", "--bars", "bars.csv", "-n", "40")
+    plan(account, "buy 2 AAPL", "buy 1 MSFT")
+    ask = ("market", "risk", "plan.yaml", "--bars", "bars.csv", "-C", ".", "--policy")
+    assert account(*ask, RARE).out.startswith("approved: P(breach) ")
+    text = Path(RARE).read_text()
+    (account.root / "never.yaml").write_text(text.replace("max_probability: 0.05", "max_probability: 0.0001"))
+    found = account(*ask, "never.yaml", "--json", code=2).json
+    assert [breach["number"] for breach in found["decision"]["breaches"]] == ["WG463"]
+    assert account(*ask, "never.yaml", code=2).out.startswith("rejected: P(breach) ")
+    assert "WG901" in account(*ask, RARE, "--seed", "2", code=1).err, "the policy says it"
+    (account.root / "bad.yaml").write_text("version: 1\nworld: market\nrisk: {max_probability: 2}\n")
+    assert "`$.risk.max_probability`" in account(*ask, "bad.yaml", code=1).err
+
+    refused = account("plan", "plan.yaml", "--policy", RARE, "--commit", code=2)
+    assert "refused by risk (WG465)" in refused.out
+    assert "worldgate market risk" in " ".join(refused.out.split())
+    assert account("log", "--all").lines[-1].split()[2] == "refused"
+    assert "WG901" in account("ask", "x", "--model", "m", "--policy", RARE, code=1, OPENAI_API_KEY="k").err
+
+
+def test_a_session_under_a_policy_that_asks_is_judged_and_replayed(worldgate: Shell) -> None:
+    run = ("market", "run", str(EXAMPLES / "strategies" / "threshold.json"), "--bars", BARS, "--market", MARKET)
+    said = worldgate(*run, "--policy", RARE, "--out", "out").out
+    assert "P(breach) at most 0.05" in said
+    assert worldgate("replay", "out/tape.json").out.startswith("the same: ")
 
 
 def answer(*steps: str) -> str:

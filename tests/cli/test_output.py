@@ -105,6 +105,37 @@ def test_no_colour_in_pipes_and_colour_on_a_terminal(project: Shell) -> None:
         assert b"\x1b[32m" in screen.read(1000)
 
 
+def test_on_a_terminal_what_takes_long_says_what_it_does(project: Shell) -> None:
+    terminal, ours = pty.openpty()
+    with os.fdopen(terminal, "rb", buffering=0) as screen:
+        for arguments, shown in (
+            (["generate", "A", "--out", "a.csv"], (b"generating", b"writing")),
+            (["open", "--bars", "a.csv", "account"], (b"looking for symbols", b"reading bars")),
+        ):
+            (project.root / "account").mkdir(exist_ok=True)
+            command = [*COMMAND, "market", *arguments]
+            environment = project.environment | {"TERM": "xterm"}
+            subprocess.run(command, cwd=project.root, env=environment, stderr=ours, stdout=subprocess.PIPE, check=True)
+            said = screen.read(10_000)
+            assert all(word in said for word in shown), said
+        os.close(ours)
+
+
+def test_an_option_that_is_wrong_is_named_with_whose_help_to_read(project: Shell) -> None:
+    for arguments, told, help_of in (
+        (("market", "generate", "A", "--seed", "x", "--out", "a.csv"), "'--seed'", "market generate"),
+        (("market", "generate", "A", "--steps", "0", "--out", "a.csv"), "'--steps'", "market generate"),
+        (("market", "generate", "A"), "'--out'", "market generate"),
+        (("plan",), "'file'", "plan"),
+        (("market", "transfer", "give", "5"), "'way'", "market transfer"),
+        (("nosuch",), "'nosuch'", ""),
+    ):
+        said = " ".join(project(*arguments, code=1).err.split())
+        assert "WG902" in said
+        assert told.lower() in said.lower()
+        assert f"`worldgate {help_of} --help`".replace("  ", " ") in said
+
+
 def test_a_reader_that_goes_away_is_no_disaster(project: Shell) -> None:
     for number in range(800):
         (project.root / f"file-{'x' * 200}-{number}").touch()

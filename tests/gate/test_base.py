@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worldgate.facts import INT, TEXT, Delta, Edit, Relation, Schema, State
+from worldgate.facts import INT, TEXT, Delta, Edit, Relation, Schema, State, Type, record
 from worldgate.gate.base import Mismatch, addresses, mismatches, observe
 
 SCHEMA = Schema(
@@ -49,6 +51,27 @@ def test_a_base_holds_exactly_where_its_facts_are_the_same(
 
 def test_a_mismatch_says_what_was_and_what_is() -> None:
     assert str(Mismatch(("at", ("x", "a")), 1, None)) == 'at("x", "a") was 1 and is absent'
+
+
+class Held(NamedTuple):
+    owner: str
+    cents: int
+    count: int
+
+
+def test_amounts_are_told_for_people_and_of_records_only_what_differs() -> None:
+    cents = Type("int", places=2)
+    schema = Schema(
+        "purse", "1", [
+            Relation("cash", (("who", TEXT),), cents),
+            Relation("held", (("who", TEXT),), record(Held, owner=TEXT, cents=cents, count=INT)),
+        ],
+    )  # fmt: skip
+    assert str(Mismatch.of(schema, ("cash", ("x",)), 1250, None)) == 'cash("x") was 12.5 and is absent'
+    one, other = Held("x", 100, 3), Held("x", 250, 3)
+    assert str(Mismatch.of(schema, ("held", ("x",)), one, other)) == 'held("x") was cents 1 and is cents 2.5'
+    assert "cents: 1, count: 3}" in str(Mismatch.of(schema, ("held", ("x",)), one, None))
+    assert str(Mismatch.of(schema, ("cash", ()), "aa", "bb")) == 'cash() was "aa" and is "bb"', "digests"
 
 
 def test_a_group_is_not_its_neighbour_s() -> None:

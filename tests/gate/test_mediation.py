@@ -93,7 +93,8 @@ CHANGES = {  # the only code that changes what a user has
     "gate/targets/broker.py": "the accounts of a paper broker",
 }
 KEEPS = {  # what the gate keeps for itself, below .worldgate or in the user's state directory
-    "gate/workspace.py": "settings, locks, the pending commit",
+    "gate/workspace.py": "settings and locks",
+    "gate/committing.py": "the pending commit",
     "gate/run.py": "the documents of runs",
     "gate/store.py": "the ledger's file",
     "gate/head.py": "the ledger's head",
@@ -251,7 +252,7 @@ def test_commit_of_a_target_is_called_in_one_place() -> None:
     ]
     inside = [place for place in places if place[0].startswith(INNER) and place[0] != "gate/guarded.py"]
     own = ("gate/targets/broker.py", "self._store.commit")  # a broker's store follows its record
-    assert inside == [own, ("gate/workspace.py", "guarded.commit")]
+    assert inside == [("gate/committing.py", "guarded.commit"), own]
     for name, call in places:
         if not name.startswith(INNER):  # the fronts: a person's word
             assert call in ("workspace.commit", "Workspace.find(workspace.root).commit", "self.broker.commit"), name

@@ -13,39 +13,40 @@ import pytest
 from bench.mutation import GATE, ROOT, Bed
 
 WORKSPACE, VERIFY = "tests/gate/test_workspace.py::test_", "tests/gate/test_verify.py::test_"
+RISK = "tests/gate/test_risk.py::test_"
 POLICY, MEASURED = "tests/gate/test_policy.py::test_", "tests/gate/test_measured.py::test_"
 ROWS = [
     (
-        "workspace",
+        "committing",
         "if differences := mismatches(state, base):",
         "if differences := []:",
         f"{WORKSPACE}stale_says_what_would_be_decided_from_here",
     ),
     (
-        "workspace",
-        "approvals.check(ledger, run, covered, now=self.clock())",
+        "committing",
+        "approvals.check(ledger, run, covered, now=workspace.clock())",
         "pass",
         f"{WORKSPACE}an_approval_is_spent_by_one_commit",
     ),
     (
-        "workspace",
+        "committing",
         'if decision.decision.verdict != "approve":',
         "if False:",
         f"{WORKSPACE}a_refused_run_cannot_be_committed",
     ),
     (
-        "workspace",
+        "committing",
         'if verified.decision.verdict != "approve":',
         "if False:",
         f"{WORKSPACE}a_policy_s_invariant_must_hold_when_it_is_committed",
     ),
     (
-        "workspace",
-        "self._check_documents(ledger, run)",
+        "committing",
+        "_check_documents(workspace, ledger, run)",
         "pass",
         f"{WORKSPACE}an_approval_covers_the_delta_that_was_shown",
     ),
-    ("workspace", "if drifted:", "if False:", f"{WORKSPACE}undo_after_a_drift_is_stale"),
+    ("proposing", "if drifted:", "if False:", f"{WORKSPACE}undo_after_a_drift_is_stale"),
     ("approvals", 'if moment >= parse_time(terms["expires"]):', "if False:", f"{WORKSPACE}an_approval_expires"),
     ("approvals", "if ended is not None:", "if False:", f"{WORKSPACE}an_approval_is_spent_by_one_commit"),
     (
@@ -54,6 +55,8 @@ ROWS = [
         "self.transition(did)",
         f"{VERIFY}the_first_stage_that_fails_is_the_one_reported",
     ),
+    ("verify", "if not breaches and self.policy.risk:", "if False:", f"{RISK}a_question_that_nobody_answers_refuses"),
+    ("policy", "document.risk.check()", "pass", f"{RISK}a_bad_question_is_an_error_with_its_place"),
     ("verify", "breaches += self.complete(done)", "pass", f"{VERIFY}a_simulation_that_leaves_steps_out_refuses"),
     ("verify", "if not isinstance(error, Exception):", "if True:", f"{VERIFY}a_world_that_raises_is_refused"),
     ("verify", "if name != self.world.name:", "if False:", f"{VERIFY}policy_and_plan_must_be_for_the_world"),

@@ -952,7 +952,8 @@ def test_the_page_lists_every_function():
 def test_the_pages_policies_load():
     fences = re.findall(r"```yaml\n(.*?)```", DOC, re.DOTALL)
     policies = [text for text in fences if text.startswith("version")]
-    paths, market = map(load_policy, policies)
+    paths, market, asking = map(load_policy, policies)
+    assert asking.risk is not None
     assert paths.document.limits.deleted == 10
     assert [rule.name for rule in market.transition] == [f"measures.{name}" for name in market.document.measures]
     assert load_plan("steps: [touch a]\n" + fences[-1]).intent is not None

@@ -303,15 +303,15 @@ def test_any_change_makes_a_command_s_run_stale(tmp_path: Path, drift: Callable[
 def test_stale_says_what_would_be_decided_from_here(house: House) -> None:
     proposal = house.plan("rm d/x", "rm d/y", "rmdir d")
     (house.root / "d/x").write_bytes(b"other")
-    assert "From here the same plan: approve." in str(assert_not_committed(house, proposal, Stale))
+    assert "From here the same plan: approved." in str(assert_not_committed(house, proposal, Stale))
     (house.root / "d/z").touch()
-    assert "From here the same plan: reject: rmdir d fails" in str(assert_not_committed(house, proposal, Stale))
+    assert "From here the same plan: rejected: rmdir d fails" in str(assert_not_committed(house, proposal, Stale))
 
 
 def test_a_stale_desk_says_the_same(desk: House) -> None:
     proposal = desk.plan('refund(refund: "r1", order: "o3", customer: "ben", amount: 100)')
     desk.do('block(customer: "ben")')
-    with pytest.raises(Stale, match="From here the same plan: reject"):
+    with pytest.raises(Stale, match="From here the same plan: rejected"):
         desk.commit(proposal)
 
 

@@ -25,7 +25,7 @@ from worldgate.gate.targets.broker import BehindRecord, NotOfRecord
 from worldgate.trading import desk as module
 from worldgate.trading.desk import AnotherSession, Desk
 from worldgate.trading.inputs import BadMarketFile, Inputs, OtherBars, load_inputs
-from worldgate.worlds.market.bars import read_bars
+from worldgate.worlds.market.bars import BadRequest, Bars, read_bars, write_csv
 from worldgate.worlds.market.generator import generate
 
 from .sessions import eventful
@@ -398,3 +398,19 @@ def test_a_session_that_is_done_still_needs_its_head(tmp_path):
     (tmp_path / "it" / "ledger.head").unlink()
     with pytest.raises(LedgerDamaged), Desk.at(tmp_path / "it", inputs, bars):
         pass
+
+
+def test_bars_that_another_process_wrote_first_are_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def second(bars: Bars, path: Path) -> None:
+        write_csv(bars, path)
+        write_csv(bars, path)  # which finds the file there
+
+    def nowhere(bars: Bars, path: Path) -> None:
+        write_csv(bars, path / "no folder" / "bars.csv")
+
+    monkeypatch.setattr(module, "write_csv", nowhere)
+    with pytest.raises(BadRequest, match="WG220"), Desk.at(tmp_path / "it", INPUTS, BARS):
+        pass
+    monkeypatch.setattr(module, "write_csv", second)
+    finish(tmp_path / "it")
+    assert read_bars(tmp_path / "it" / "bars.csv") == BARS

@@ -11,33 +11,37 @@ from collections.abc import Iterable
 from hashlib import sha256
 from typing import NamedTuple
 
-from ..facts import (
-    Address,
-    Delta,
-    Key,
-    Schema,
-    State,
-    Value,
-    canonical_json,
-    fact_to_json,
-    format_address,
-    format_value,
-)
+from ..facts import TEXT, Address, Delta, Key, Schema, State, Type, Value, canonical_json, fact_to_json, format_address
+from ..facts.codec import tell_value
 
 Base = tuple[tuple[Address, Value | None], ...]
 """Addresses and their values, sorted. The value of a prefix is a digest of all facts under it."""
 
 
 class Mismatch(NamedTuple):
-    """One fact that no longer is as the run saw it."""
+    """One fact that no longer is as the run saw it. `type` is that of its values, for people."""
 
     address: Address
     expected: Value | None
     actual: Value | None
+    type: Type = TEXT
+
+    @classmethod
+    def of(cls, schema: Schema, address: Address, expected: Value | None, actual: Value | None) -> Mismatch:
+        relation = schema.relation(address[0])
+        whole = len(address[1]) == len(relation.key)  # else the values are digests of many facts
+        return cls(address, expected, actual, relation.value if whole else TEXT)
 
     def __str__(self) -> str:
-        place = format_address(*self.address)
-        return f"{place} was {format_value(self.expected)} and is {format_value(self.actual)}"
+        """Of two records, only the fields that differ."""
+        was, now = tell_value(self.type, self.expected), tell_value(self.type, self.actual)
+        if isinstance(self.expected, tuple) and isinstance(self.actual, tuple):
+            rows = zip(self.type.fields, self.expected, self.actual, strict=True)
+            apart = [
+                (name, tell_value(type_, old), tell_value(type_, new)) for (name, type_), old, new in rows if old != new
+            ]
+            was, now = (", ".join(f"{row[0]} {row[side]}" for row in apart) for side in (1, 2))
+        return f"{format_address(*self.address)} was {was} and is {now}"
 
 
 def addresses(schema: Schema, reads: Iterable[Address], edits: Delta) -> list[Address]:
@@ -55,7 +59,7 @@ def observe(state: State, wanted: Iterable[Address]) -> Base:
 def mismatches(state: State, base: Base) -> list[Mismatch]:
     """Where `state` differs from `base`."""
     now = ((address, expected, _value(state, address)) for address, expected in base)
-    return [Mismatch(address, expected, actual) for address, expected, actual in now if expected != actual]
+    return [Mismatch.of(state.schema, *row) for row in now if row[1] != row[2]]
 
 
 def _value(state: State, address: Address) -> Value | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -23,6 +24,7 @@ NUMBERS: dict[str, tuple[str, str]] = {
     "WG325": ("no way back", "An action of the run has no undo in its world."),
     "WG326": ("ended by a limit", "A command was ended by one of its limits; what it did is half done."),
     "WG327": ("event", "A plan contains what the world alone brings about, such as a market's bar."),
+    "WG465": ("futures are not sampled", "The policy asks about the futures of a plan, and nothing here can answer."),
     "WG399": ("raised", "A rule, a world or a policy raised an error while judging."),
 }
 """What verification itself can say: number, name, meaning. Those of policies are in `rules`."""
@@ -30,6 +32,8 @@ NUMBERS: dict[str, tuple[str, str]] = {
 Verdict = Literal["approve", "modify", "reject", "escalate", "terminate"]
 """approve: as it is. modify: another plan is proposed in its place. reject: not this one.
 escalate: a person decides. terminate: stop the actor."""
+TOLD: Mapping[Verdict, str] = {"approve": "approved", "reject": "rejected"}
+"""Verdicts as people are told them, where that is another word."""
 
 
 class Breach(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

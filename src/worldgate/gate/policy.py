@@ -25,6 +25,7 @@ from . import rules
 from .decision import Breach
 from .invariants import Questions, invariant
 from .measured import Bound, bounds
+from .risk import Risk
 from .rules import PATHS, Judged, Rule, Subject
 
 DEFAULT_PROTECT = (
@@ -116,6 +117,16 @@ class FilesystemDocument(Document, frozen=True, kw_only=True, forbid_unknown_fie
     max_deleted_percent: Percent | None = None
 
 
+class MarketDocument(Document, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A policy for the market. `risk` may be left out; nothing is asked about futures then."""
+
+    risk: Risk | msgspec.UnsetType = msgspec.UNSET
+
+
+KINDS: dict[str, type[Document]] = {"filesystem": FilesystemDocument, "market": MarketDocument}
+"""Documents of worlds whose policies can say more than those of any."""
+
+
 @dataclass(frozen=True)
 class Policy:
     """A compiled policy. `judge` is pure; two policies of one document judge alike."""
@@ -139,6 +150,12 @@ class Policy:
     def enforced(self) -> bool:
         """Whether a breach refuses; in shadow mode it is only reported."""
         return self.document.mode == "enforce"
+
+    @property
+    def risk(self) -> Risk | None:
+        """What is asked about the futures of a plan; `judge` does not answer it."""
+        document = self.document
+        return document.risk or None if isinstance(document, MarketDocument) else None
 
     def judge(self, judged: Judged) -> list[Breach]:
         """Every breach: of the transition rules for a step, and also of the final ones for a whole run."""
@@ -172,7 +189,7 @@ def make_policy(data: Any, name: str, schema: Schema | None = None) -> Policy:
     """The policy of a document given as data. `schema` is its world's, when that is not registered."""
     if not isinstance(data, dict):
         raise BadPolicy(f"{name}: {type(data).__name__}", "a mapping with a version and rules")
-    kind = FilesystemDocument if data.get("world", "filesystem") == "filesystem" else Document
+    kind = KINDS.get(str(data.get("world", "filesystem")), Document)
     try:
         document = msgspec.convert(data, kind)
         canonical_json(document)
@@ -198,6 +215,8 @@ def _compile(name: str, document: Document, schema: Schema | None = None) -> Pol
             final.append(rules.edit_limits(document.edits))
         if document.measures:
             transition += bounds(document.measures, registry.get(document.world), schema, _bad_measure(name))
+        if isinstance(document, MarketDocument) and document.risk:
+            document.risk.check()
         for title, text in document.invariants.items():
             final.append(invariant(schema, title, text, _questions(document.world)))
     except BadExpression as error:
@@ -275,6 +294,7 @@ def explain(policy: Policy) -> str:
     lines += [f"at most {most} edits of {relation}" for relation, most in document.edits.items()]
     lines += [f"{name}: {bound}" for name, bound in document.measures.items()]
     lines += [f"holds: {name}: {text}" for name, text in document.invariants.items()]
+    lines += [str(policy.risk)] if policy.risk else []
     return "\n".join(lines)
 
 

@@ -3,7 +3,8 @@ that suffice.
 
 Up to `MANY` steps every shorter prefix is tried. Beyond, a prefix is found by halving: it is refused, and without
 its last step it is not, but where a later step takes back what an earlier one broke, a shorter one may be refused.
-Which steps suffice is found by leaving out one after the other, for plans of the oracle only.
+Which steps suffice is found by leaving out one after the other, for plans of the oracle only. A refusal for what
+may come of a plan is not shrunk: each prefix would be played over all futures.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ def shortest(judge: Verification, stage: str, breaches: Sequence[Breach], simula
     order, rules = judge.plan.order, {breach.rule for breach in breaches}
     steps = {breach.step for breach in breaches}
     suffices: tuple[str, ...] = ()
+    if stage == "risk":
+        return None
     if stage == "grammar":
         length = next((number for number, step in enumerate(order, 1) if step.id in steps), 0)
         suffices = tuple(step.id for step in order[length - 1 : length])

@@ -5,6 +5,7 @@
     budget       the resources it needs are there
     transitions  each step's effect, judged by itself
     final        the net effect and the state it leads to, the plan's stated intent, the world's invariants
+    risk         what the policy asks about the plan's futures, answered by what the caller brings for it
 
 Each stage reports every breach it finds. A refusal comes with the shortest prefix of the plan that is
 refused, and with the steps in it that suffice. Whatever raises is a breach: nothing passes by accident.
@@ -27,6 +28,7 @@ from .interleave import OVER_LIMIT, is_resourceful
 from .interleave import check as check_interleavings
 from .plan import Plan, Step
 from .policy import Policy
+from .risk import Assess
 from .rules import Judged
 from .run import Shrunk
 from .shrink import shortest
@@ -49,11 +51,20 @@ class Verification:
     """One plan, from one state, under one policy and budget."""
 
     def __init__(
-        self, world: World, state: State, plan: Plan, policy: Policy, meter: Meter, *, whole: bool = True
+        self,
+        world: World,
+        state: State,
+        plan: Plan,
+        policy: Policy,
+        meter: Meter,
+        *,
+        whole: bool = True,
+        assess: Assess | None = None,
     ) -> None:
-        """`whole` says that the state is all there is, so that the world's properties can be checked over it."""
+        """`whole` says that the state is all there is, so that the world's properties can be checked over it.
+        `assess` answers what the policy asks about futures; without it a policy that asks refuses."""
         self.world, self.state, self.plan, self.policy, self.meter = world, state, plan, policy, meter
-        self.whole, self.network = whole, plan.network
+        self.whole, self.network, self.assess = whole, plan.network, assess
         self.conditions = Conditions(world)
         self.event = event_of(world)
         self.warnings: list[Breach] = []
@@ -91,8 +102,10 @@ class Verification:
             stage, breaches = "budget", self.spend(simulation)
         if not breaches:
             stage, breaches = "final", self.final(simulation)
+        if not breaches and self.policy.risk:
+            stage, breaches = "risk", self.risk()
         if not breaches:
-            return Verified(Decision(verdict="approve", stage="final"), simulation, None, tuple(self.warnings))
+            return Verified(Decision(verdict="approve", stage=stage), simulation, None, tuple(self.warnings))
         return self._rejected(stage, breaches, simulation)
 
     # --- stages -----------------------------------------------------------------------------------
@@ -197,13 +210,22 @@ class Verification:
                         found.append(Breach(number="WG320", rule=name, message=problem))
         return found
 
+    def risk(self) -> list[Breach]:
+        """Whether what may come of the plan is as rare as the policy asks."""
+        found: list[Breach] = []
+        with _Numbered("risk", found):
+            found += (self.assess or _unanswered)(self.state, self.plan, self.policy)
+        return self._enforced(found)
+
     def summary(self, simulation: Simulation) -> Summary:
         return Summary(simulation.before, simulation.delta, simulation.after, network=self.network)
 
     def again(self, plan: Plan | None = None) -> Verification:
         """The same verification afresh (of another plan): its warnings and what it uses are its own."""
         meter = Meter(self.meter.budget)
-        return Verification(self.world, self.state, plan or self.plan, self.policy, meter, whole=self.whole)
+        return Verification(
+            self.world, self.state, plan or self.plan, self.policy, meter, whole=self.whole, assess=self.assess
+        )
 
     # --- helpers ----------------------------------------------------------------------------------
 
@@ -227,6 +249,14 @@ def event_of(world: World) -> Event:
 def _never(_: State, __: State) -> bool:
     """Most worlds have no events of their own."""
     return False
+
+
+def _unanswered(_: State, __: Plan, policy: Policy) -> Iterator[Breach]:
+    message = (
+        "the policy asks about futures, and none are sampled here. `worldgate market risk PLAN --policy FILE` "
+        "and `worldgate market run` do; to have the plan judged without, take `risk` out of the policy"
+    )
+    yield Breach(number="WG465", rule="risk", message=message, found="no futures", allowed=str(policy.risk))
 
 
 class _Numbered:

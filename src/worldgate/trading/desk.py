@@ -24,13 +24,14 @@ import msgspec
 from ..facts import Error, State, canonical_json
 from ..gate.budget import Budget
 from ..gate.policy import Policy
+from ..gate.risk import Assess
 from ..gate.run import replace
 from ..gate.store import numbered
 from ..gate.targets.broker import Entry, PaperBroker
 from ..gate.workspace import now
 from ..planners.strategy import Strategy, StrategyPlanner, check_market
 from ..worlds.market import MarketWorld
-from ..worlds.market.bars import Bars, write_csv
+from ..worlds.market.bars import BadRequest, Bars, write_csv
 from . import files
 from .inputs import Feed, Inputs, Market, load_inputs, plain
 from .metrics import summarise
@@ -116,18 +117,18 @@ def _claim(folder: Path, inputs: Inputs, bars: Bars) -> None:
     names = {path.name for path in folder.iterdir() if not path.name.startswith(NEW)}
     if names and INPUTS not in names:
         raise AnotherSession(f"{folder} with {min(names)}, without {INPUTS}", "a new folder", "Choose another --out.")
-    with TemporaryDirectory(prefix=NEW, dir=folder) as new:
-        if INPUTS not in names:
+    if INPUTS not in names:
+        with TemporaryDirectory(prefix=NEW, dir=folder) as new, suppress(FileExistsError):
             replace(Path(new, INPUTS), msgspec.json.format(canonical_json(inputs), indent=1) + b"\n")
-            with suppress(FileExistsError):
-                os.link(Path(new, INPUTS), folder / INPUTS)
-        if (found := load_inputs(folder / INPUTS)).digest != inputs.digest:
-            raise AnotherSession(
-                f"{folder} with session {found.digest[:12]}", inputs.digest[:12], "Choose another --out."
-            )
-        if BARS not in names:
-            write_csv(bars, Path(new, BARS))
-            Path(new, BARS).replace(folder / BARS)
+            os.link(Path(new, INPUTS), folder / INPUTS)
+    if (found := load_inputs(folder / INPUTS)).digest != inputs.digest:
+        raise AnotherSession(f"{folder} with session {found.digest[:12]}", inputs.digest[:12], "Choose another --out.")
+    if BARS not in names:
+        try:
+            write_csv(bars, folder / BARS)
+        except BadRequest:
+            if not (folder / BARS).exists():  # else another process was first
+                raise
 
 
 def session(inputs: Inputs, bars: Bars, state: State | None = None) -> Iterator[Advanced]:
@@ -139,7 +140,16 @@ def session(inputs: Inputs, bars: Bars, state: State | None = None) -> Iterator[
     planner = StrategyPlanner(strategy)
     for tick in islice(bars.ticks(), done):  # what it saw before it stopped
         planner.observe(tick.bars)
-    return Session(begin, planner, strategy.universe.symbols, policy, budget).run(bars)
+    return Session(begin, planner, strategy.universe.symbols, policy, budget, _assessor(policy, bars)).run(bars)
+
+
+def _assessor(policy: Policy, bars: Bars) -> Assess | None:
+    """What answers the policy's question about futures, if it has one; only then is numpy needed."""
+    if policy.risk is None:
+        return None
+    from .risk.run import assessor
+
+    return assessor(bars)
 
 
 def entry(advanced: Advanced) -> Entry:

@@ -15,7 +15,7 @@ import msgspec
 from ..facts import Error
 from ..worlds.market.bars import Bars
 from . import files
-from .desk import session
+from .desk import INPUTS, session
 from .inputs import Inputs
 
 
@@ -45,6 +45,11 @@ def inputs_of(path: Path) -> tuple[str, Inputs]:
             top = msgspec.json.decode(file.readline().rstrip("\n") + "]}")
         kind, inputs = top["kind"], msgspec.convert(top["inputs"], Inputs)
         files.ROWS[kind]
+    except FileNotFoundError as error:
+        begun = path.name in (files.TAPE, files.EXECUTIONS) and (path.parent / INPUTS).exists()
+        found = f"{path}, which is not there" + (": the session in this folder has not ended" if begun else "")
+        do = "Run the same `worldgate market run` again: it goes on where it stopped, and writes this at its end."
+        raise NotEvidence(found, "tape.json or executions.json of a session", do if begun else "") from error
     except (OSError, UnicodeDecodeError, msgspec.MsgspecError, KeyError, TypeError, RecursionError) as error:
         raise NotEvidence(f"{path.name}: {error}", "tape.json or executions.json, as a session wrote it") from error
     return kind, inputs

@@ -23,6 +23,7 @@ from ..gate.budget import Budget, Meter
 from ..gate.decision import Breach
 from ..gate.plan import make_plan
 from ..gate.policy import Policy
+from ..gate.risk import Assess
 from ..gate.verify import Verification
 from ..planners.strategy import Proposal
 from ..worlds.market import MarketWorld
@@ -115,9 +116,19 @@ class _Feed:
 
 
 class Session:
-    """A loop from `state` on. `policy` and `budget` hold for each plan; `symbols` are those that the planner skims."""
+    """A loop from `state` on. `policy` and `budget` hold for each plan; `symbols` are those that the planner skims.
+    `assess` answers what the policy asks about futures."""
 
-    def __init__(self, state: State, planner: Proposer, symbols: Sequence[str], policy: Policy, budget: Budget) -> None:
+    def __init__(
+        self,
+        state: State,
+        planner: Proposer,
+        symbols: Sequence[str],
+        policy: Policy,
+        budget: Budget,
+        assess: Assess | None = None,
+    ) -> None:
+        self.assess = assess
         self.world, self.state, self.planner, self.policy, self.budget = MarketWorld(), state, planner, policy, budget
         self.symbols, self.spoken = symbols, False
 
@@ -192,7 +203,9 @@ class Session:
     def _judged(self, actions: Sequence[str]) -> tuple[dict[str, Any], Delta]:
         """Verify the plan of these actions; take its effect when it is approved."""
         plan = make_plan(actions, world=self.world.name)
-        verified = Verification(self.world, self.state, plan, self.policy, Meter(self.budget), whole=False).of_plan()
+        verified = Verification(
+            self.world, self.state, plan, self.policy, Meter(self.budget), whole=False, assess=self.assess
+        ).of_plan()
         if verified.decision.verdict != "approve":
             return {"verdict": "reject", "breaches": verified.decision.breaches}, ()
         self.state = verified.simulation.after

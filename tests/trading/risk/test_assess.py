@@ -14,16 +14,16 @@ from tests.trading.risk.test_futures import HISTORY, LAST, STARTS, WORLD, market
 from worldgate.facts import Error, State, canonical_json, json_decode
 from worldgate.gate.plan import load_plan
 from worldgate.gate.policy import Policy, load_policy
+from worldgate.gate.risk import BadRisk, Risk
 from worldgate.trading.inputs import Listing, Market
 from worldgate.trading.risk import assess as assessing
 from worldgate.trading.risk.answer import Assessment
 from worldgate.trading.risk.assess import assess
-from worldgate.trading.risk.errors import BadFutures, BadHistory, BadRisk, BadRiskPlan, Disagreement
+from worldgate.trading.risk.errors import BadFutures, BadHistory, BadRiskPlan, Disagreement
 from worldgate.trading.risk.estimate import interval
 from worldgate.trading.risk.futures import Bootstrap, Calendar, Sampler, part
 from worldgate.trading.risk.plan import load_risk_plan
 from worldgate.trading.risk.run import opened, run_risk
-from worldgate.trading.risk.settings import Risk, load_risk
 from worldgate.worlds.market import ONE, parse_amount, show
 from worldgate.worlds.market.bars import FIELDS, Bars
 
@@ -229,34 +229,13 @@ def test_bars_pass_where_the_plan_says_or_at_its_end() -> None:
     assert (entries[0], entries[2]) == (1, 7)
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "max_probability: 1.5",
-        "max_probability: .nan",
-        "confidence: 1",
-        "level: 0",
-        "futures: 0",
-        "futures: 1000001",
-        "steps: 0",
-        "seed: -1",
-        "sampler: oracle",
-        "unknown: 1",
-        "futures: many",
-        "[]",
-        "a: [",
-    ],
-)
-def test_settings_out_of_range(text: str) -> None:
+def test_the_policy_says_what_is_asked_and_nothing_beside_it_does() -> None:
+    rules = policy(more="risk: {max_probability: 0.5, futures: 60, steps: 9, sampler: bootstrap}")
+    found = run_risk("[buy 2 A]", HISTORY, rules, market=Market(cash=Decimal(1000)))
+    assert (found.settings, found.steps, found.sampler) == (rules.risk, 9, "bootstrap")
     with pytest.raises(BadRisk, match="WG390"):
-        load_risk(text)
-
-
-def test_settings_as_written() -> None:
-    found = load_risk(
-        "{max_probability: 0.05, confidence: 0.95, futures: 10000, steps: 50, seed: 1, sampler: generator}"
-    )
-    assert found == Risk(sampler="generator")
+        run_risk("[buy 2 A]", HISTORY, rules, RISK)
+    assert run_risk("[buy 2 A]", HISTORY, policy()).settings == Risk()
 
 
 @pytest.mark.parametrize(
@@ -284,7 +263,7 @@ def test_a_run_from_files_looks_at_no_bar_that_has_not_passed(tmp_path: Path) ->
         symbol: [list(HISTORY.column(symbol, name)[:150]) + [77 * ONE] * 50 for name in FIELDS] for symbol in "AB"
     }
     other = Bars.of(HISTORY.times, columns)
-    for sampler in ("bootstrap", "generator"):
+    for sampler in ("filtered", "bootstrap", "generator"):
         risk = Risk(futures=50, steps=9, sampler=sampler)  # type: ignore[arg-type]
         file = tmp_path / "worst.yaml"
         found = run_risk("[buy 2 A]", HISTORY, policy(), risk, state=state, worst=file)

@@ -16,6 +16,7 @@ import pytest
 from tests.trading.risk.learned import Garch
 from tests.trading.risk.markets import WORLD, begun
 from worldgate.trading.risk.errors import BadFutures, BadHistory
+from worldgate.trading.risk.filtered import DECAY, Filtered, deviations
 from worldgate.trading.risk.futures import (
     Bootstrap,
     Calendar,
@@ -41,6 +42,7 @@ SAMPLERS: list[Sampler] = [
     Generated(STARTS, Calendar.of(HISTORY.times, LAST)),
     Garch(HISTORY, STARTS, LAST),
     Recorded(HISTORY, STARTS, LAST, range(100)),
+    Filtered(HISTORY, STARTS, LAST),
 ]
 names = pytest.mark.parametrize("sampler", SAMPLERS, ids=lambda one: one.name)
 
@@ -73,8 +75,8 @@ def test_the_same_seed_gives_the_same_bars(sampler: Sampler) -> None:
 
 @pytest.mark.parametrize(
     ("sampler", "digest"),
-    [(SAMPLERS[0], "91b101f94cc1993d"), (SAMPLERS[1], "cfbeb5b22cc49088")],
-    ids=["bootstrap", "generator"],
+    [(SAMPLERS[0], "91b101f94cc1993d"), (SAMPLERS[1], "cfbeb5b22cc49088"), (SAMPLERS[4], "20fa148572c7b327")],
+    ids=["bootstrap", "generator", "filtered"],
 )
 def test_the_bars_of_a_seed_are_known(sampler: Sampler, digest: str) -> None:
     """Whatever machine, numpy or Python it is."""
@@ -107,6 +109,43 @@ def test_symbols_move_together_as_they_did() -> None:
     paths = SAMPLERS[0].paths(500, 40, 1)
     assert was > 0.5
     assert correlation(paths["A"][3], paths["B"][3]) == pytest.approx(was, abs=0.1)
+
+
+def test_a_filtered_bar_is_one_of_history_scaled_to_the_volatility_it_meets() -> None:
+    """The moves of one future, taken back to history by the volatility that the future itself had at each bar."""
+    close = np.array(HISTORY.column("A", "close"), float)
+    moves = close[1:] / close[:-1] - 1
+    deviation = deviations(moves.tolist())
+    known = moves / deviation[:-1]
+    path = Filtered(HISTORY, {"A": Start(10**15, 1)}, LAST).paths(1, 60, 1)["A"][:, 0]
+    before, variance = 10**15, deviation[-1] ** 2
+    for opened, high, low, close_, _ in path.T.tolist():
+        move = close_ / before - 1
+        at = int(np.argmin(np.abs(known - move / sqrt(variance))))
+        assert known[at] * sqrt(variance) == pytest.approx(move, abs=1e-12)
+        scale = sqrt(variance) / deviation[at]
+        for name, price in zip(FIELDS[:3], (opened, high, low), strict=True):
+            shape = HISTORY.column("A", name)[at + 1] / close[at + 1] - 1
+            assert price / close_ - 1 == pytest.approx(shape * scale, abs=1e-12)
+        before, variance = close_, DECAY * variance + (1 - DECAY) * move * move
+
+
+def test_filtered_futures_are_as_wild_as_the_latest_bars() -> None:
+    calm, wild = ([100 * ONE + (i * i % 7 - 3) * move * ONE for i in range(100)] for move in (1, 6))
+    times = Calendar.of(HISTORY.times, LAST).times(200)
+    spreads = []
+    for closes in (calm + wild, wild + calm):
+        bars = Bars.of(times, {"A": [closes] * 4 + [[ONE] * 200]})
+        moved = np.log(Filtered(bars, {"A": Start(closes[-1], CENT)}, times[-1]).paths(500, 3, 1)["A"][3, :, 0])
+        spreads.append(moved.std())
+        assert bars.whole
+    assert spreads[0] > 4 * spreads[1]
+
+
+def test_a_history_without_any_change_has_futures_without_any() -> None:
+    bars = Bars.of(HISTORY.times, {"A": [[100 * ONE] * 200] * 4 + [[ONE] * 200]})
+    found = Filtered(bars, {"A": Start(70 * ONE, CENT)}, LAST).paths(5, 9, 1)["A"]
+    assert (found[:4] == 70 * ONE).all()
 
 
 def test_blocks_have_the_length_they_should_on_average() -> None:
@@ -178,9 +217,10 @@ def test_prices_stay_on_the_tick_and_in_range_however_wild() -> None:
     times = [f"2024-01-{1 + i:02}" if i < 31 else f"2024-02-{i - 30:02}" for i in range(36)]
     for closes in (exploding, exploding[::-1]):
         bars = Bars.of(times, {"A": [closes, closes, closes, closes, volume]})
-        found = Bootstrap(bars, {"A": Start(ONE, CENT)}, times[-1]).paths(10, 300, 1)["A"]
-        assert found.min() >= CENT
-        assert not (found[:4] % CENT).any()
+        for kind in (Bootstrap, Filtered):
+            found = kind(bars, {"A": Start(ONE, CENT)}, times[-1]).paths(10, 300, 1)["A"]
+            assert found.min() >= CENT
+            assert not (found[:4] % CENT).any()
 
 
 def test_times_follow_the_latest_distances() -> None:
@@ -217,9 +257,7 @@ def test_without_numpy_the_error_names_the_extra() -> None:
 
 
 def test_settings_and_plans_need_no_numpy() -> None:
-    code = (
-        "import sys; sys.modules['numpy'] = None\nfrom worldgate.trading.risk import errors, estimate, plan, settings"
-    )
+    code = "import sys; sys.modules['numpy'] = None\nfrom worldgate.trading.risk import answer, errors, estimate, plan"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

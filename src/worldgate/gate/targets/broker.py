@@ -22,10 +22,11 @@ import msgspec
 
 from ...facts import Delta, Error, Schema, State, compose, delta_bytes, delta_from_json
 from ..chain import START
-from ..ledger import Ledger, Record
+from ..ledger import Ledger, LedgerDamaged, Record
 from .stale import Stale
 from .store import StoreTarget
 
+ADVICE = "Restore the whole folder from a copy; or run it again in a new folder: the same inputs give the same steps."
 FOLLOW = 16
 """The store is brought up to the record after so many commits."""
 
@@ -63,7 +64,7 @@ class PaperBroker:
     ) -> Iterator[PaperBroker]:
         """The broker of a folder, begun with `first` where there is none, and brought up to its record."""
         folder.mkdir(parents=True, exist_ok=True)
-        with Ledger.open(folder / "ledger.db", head=folder / "ledger.head") as ledger:
+        with _advised(), Ledger.open(folder / "ledger.db", head=folder / "ledger.head") as ledger:
             with ledger.writing():
                 pass  # a record that ends elsewhere than its head says is damaged, also where nothing is to be written
             broker = cls(ledger, StoreTarget(folder / "store.db", schema, first), first, run, clock)
@@ -136,6 +137,16 @@ class PaperBroker:
                 self._pending.append(delta_from_json(schema, record.data["delta"]))
                 state = state.apply(self._pending[-1])
         return state, last
+
+
+@contextmanager
+def _advised() -> Iterator[None]:
+    """A broker's ledger is no workspace's: what can be done where it is not whole is something else."""
+    try:
+        yield
+    except LedgerDamaged as error:
+        error.do = ADVICE
+        raise
 
 
 def _name(end: tuple[int, str], state: State) -> str:

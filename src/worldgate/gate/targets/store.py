@@ -112,7 +112,7 @@ class StoreTarget:
                 if relations[edit.relation].local:
                     continue
                 if (actual := state.get(edit.relation, edit.key)) != edit.before:
-                    raise Stale.of([Mismatch((edit.relation, edit.key), edit.before, actual)])
+                    raise Stale.of([Mismatch.of(self.schema, (edit.relation, edit.key), edit.before, actual)])
                 relation, key, value = _row((edit.relation, edit.key, edit.after))
                 if edit.after is None:
                     database.execute("delete from facts where relation = ? and key = ?", (relation, key))

@@ -23,12 +23,20 @@ from .errors import BadNumber, BadStrategy, ConflictingRules, Contradiction, Out
 from .spec import Positive, Strategy
 
 
-def load_strategy(text: str) -> Strategy:
-    """The strategy of a JSON text; raises `BadStrategy` and its kinds, which name the JSON path."""
+def load_strategy(text: str, name: str = "strategy") -> Strategy:
+    """The strategy of a JSON text; raises `BadStrategy` and its kinds, which say `name` and the JSON path."""
+    try:
+        return make_strategy(_document(text))
+    except BadStrategy as error:
+        error.found = f"{name}: {error.found}"
+        raise
+
+
+def _document(text: str) -> Any:
     if len(text) > MAX_BYTES:
         raise BadStrategy(f"{len(text)} characters", f"at most {MAX_BYTES}")
     try:
-        return make_strategy(json.loads(text, parse_float=Decimal, object_pairs_hook=_once))
+        return json.loads(text, parse_float=Decimal, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         raise BadStrategy(str(error), "one JSON document, as docs/strategies.md has it") from error
 

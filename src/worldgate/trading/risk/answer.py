@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import msgspec
 
-from ...gate.decision import Decision
-from .settings import Risk
+from ...gate.decision import TOLD, Decision
+from ...gate.risk import Risk
 
 
 class Chance(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,7 +73,7 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True):
     def lines(self) -> Iterator[str]:
         """For people."""
         one, settings = self.overall, self.settings
-        yield f"{self.decision.verdict}: P(breach) {_told(one)}, at most {settings.max_probability:f} allowed"
+        yield f"{TOLD[self.decision.verdict]}: P(breach) {_told(one)}, at most {settings.max_probability:f} allowed"
         yield (
             f"  {settings.futures} futures of {self.steps} bars ({self.sampler}, seed {settings.seed}), "
             f"intervals at {settings.confidence:f}"

@@ -19,20 +19,23 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ...facts import State
 from ...gate.decision import Breach, Decision
 from ...gate.policy import Policy
+from ...gate.risk import BadRisk, Risk
+from ...worlds.market.properties import facts_of
 from ...worlds.market.units import show
 from .answer import Assessment, Chance, Outcome, Spread, Worst
 from .arrays import np
-from .errors import BadFutures, BadRisk, Disagreement
+from .errors import BadFutures, Disagreement
 from .estimate import interval, quantile, share, shortfall
 from .futures import Sampler
 from .plan import RiskPlan, script
 from .play import REFUSED, Futures, Played, alone, needed, play
 from .portfolio import Owned
-from .settings import MOST_BARS, Risk
 
 if TYPE_CHECKING:
     from .arrays import Ints
 
+MOST_BARS = 50_000_000
+"""Of futures times steps: some ten seconds of computing."""
 QUANTILES = tuple(map(Decimal, ("0.01", "0.05", "0.25", "0.5", "0.75", "0.95", "0.99")))
 FAN = 20
 """At most so many steps at which the quantiles of the equity are told."""
@@ -43,7 +46,7 @@ BLOCK, BLOCK_BARS = 4096, 2**21
 def assess(state: State, plan: RiskPlan, policy: Policy, settings: Risk, sampler: Sampler) -> Assessment:
     """Play the plan from `state` over the sampler's futures and judge. Raises the errors WG390 to WG393."""
     settings.check()
-    purse = settings.purse(state)
+    purse = _purse(settings, state)
     if policy.document.world != "market":
         raise BadRisk(f"a policy for {policy.document.world}", "one for market")
     if settings.futures * plan.steps > MOST_BARS:
@@ -74,6 +77,16 @@ def assess(state: State, plan: RiskPlan, policy: Policy, settings: Risk, sampler
         spread=tuple(_spread(found.all.equity, found.times)),
         worst=found.worst.told(),
     )
+
+
+def _purse(settings: Risk, state: State) -> Owned:
+    """The account and currency whose profit and loss is told."""
+    (cash,) = facts_of(state, "cash")
+    owned = [currency for account, currency in cash if account == settings.account]
+    if settings.currency not in owned and (settings.currency or len(owned) != 1):
+        found = f"account {settings.account}, currency {settings.currency or 'left out'}"
+        raise BadRisk(found, ", ".join(" in ".join(purse) for purse in cash) or "an account with cash")
+    return settings.account, settings.currency or owned[0]
 
 
 class _Candidate(NamedTuple):

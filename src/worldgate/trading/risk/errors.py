@@ -8,12 +8,6 @@ NUMBERS = {"WG463": ("probability of a breach", "A plan leads beyond the limits 
 """What an assessment can say: number, name, meaning."""
 
 
-class BadRisk(Error):
-    """A setting of a risk assessment is out of range, or contradicts another."""
-
-    number, title = "WG390", "risk settings are not well-formed"
-
-
 class BadRiskPlan(Error):
     """A plan says what is done and how many bars pass in between; what those bars are is not for it to say."""
 

@@ -3,6 +3,7 @@
 - `Bootstrap` draws from bars that have passed, by the stationary bootstrap (D. N. Politis and J. P. Romano, The
   Stationary Bootstrap, Journal of the American Statistical Association 89, 1994): blocks of geometric length, joined
   end to end. All symbols take the same bars, so that what moved together does.
+- `filtered.Filtered` draws the same blocks, and scales each bar to the volatility there is.
 - `Recorded` takes windows of bars that did happen, each as one future.
 - `generated.Generated` is the model of `worlds.market.generator`.
 
@@ -101,9 +102,9 @@ def _written(moment: datetime, dates: bool) -> str:
 
 
 def part(bars: Bars, start: int, stop: int) -> Bars:
-    """Some of the bars, by position."""
-    columns = {symbol: [list(bars.column(symbol, name)[start:stop]) for name in FIELDS] for symbol in bars.symbols}
-    return Bars.of(bars.times[start:stop], columns)
+    """Some of the bars, by position; what was checked of all of them is not checked again."""
+    columns = {symbol: [bars.column(symbol, name)[start:stop] for name in FIELDS] for symbol in bars.symbols}
+    return Bars(bars.times[start:stop], columns)
 
 
 class Stream:
@@ -157,7 +158,7 @@ class Bootstrap:
         return tuple(self.starts)
 
     def times(self, steps: int) -> Sequence[str]:
-        return Calendar.of(self.history.times, self.last).times(steps)
+        return Calendar.of(self.history.times[-steps - 1 :], self.last).times(steps)
 
     def paths(self, n: int, steps: int, seed: int) -> Mapping[str, Ints]:
         size = len(self.history) - 1
@@ -197,7 +198,7 @@ class Recorded:
         return tuple(self.starts)
 
     def times(self, steps: int) -> Sequence[str]:
-        return Calendar.of(self.bars.times, self.last).times(steps)
+        return Calendar.of(self.bars.times[-steps - 1 :], self.last).times(steps)
 
     def paths(self, n: int, steps: int, seed: int) -> Mapping[str, Ints]:
         first = np.array(self.first[:n])

@@ -1,4 +1,4 @@
-"""From loaded inputs to an assessment: what a command does.
+"""From loaded inputs to an assessment: what a command does, and what a session asks before each of its plans.
 
 The market is that of a given state, or one that a market file opens and all bars have passed through. Futures begin at
 its latest closes and are drawn from bars up to its time alone: later ones, in the same file, are not looked at.
@@ -11,7 +11,10 @@ from collections.abc import Collection
 from pathlib import Path
 
 from ...facts import State
+from ...gate.decision import Breach
+from ...gate.plan import Plan
 from ...gate.policy import Policy
+from ...gate.risk import Assess, BadRisk, Risk
 from ...gate.run import replace
 from ...worlds.market.actions import instant
 from ...worlds.market.bars import FIELDS, Bars
@@ -20,32 +23,49 @@ from ..inputs import Market
 from .answer import Assessment
 from .assess import assess
 from .errors import BadHistory
+from .filtered import Filtered
 from .futures import Bootstrap, Calendar, Sampler, part, starts
 from .generated import Generated
-from .plan import load_risk_plan
+from .plan import load_risk_plan, risk_plan
 from .play import needed
-from .settings import Risk
 
 
 def run_risk(
     plan: str,
     bars: Bars,
     policy: Policy,
-    settings: Risk,
+    settings: Risk | None = None,
     *,
     state: State | None = None,
     market: Market | None = None,
     worst: Path | None = None,
     name: str = "plan",
 ) -> Assessment:
-    """Assess the plan of a text (`name` is for messages). Without `state`, the plan starts after all the bars, in the
-    market that `market` describes. The worst future is written to `worst`, as a plan file. Raises numbered errors."""
-    found = load_risk_plan(plan, settings.steps, name)
+    """Assess the plan of a text (`name` is for messages). The policy says what is asked; `settings` do where it does
+    not. Without `state`, the plan starts after all the bars, in the market that `market` describes. The worst future
+    is written to `worst`, as a plan file. Raises numbered errors."""
+    if policy.risk and settings:
+        raise BadRisk("other settings than the policy's", "none beside a policy with `risk`", "Change the policy.")
+    asked = policy.risk or settings or Risk()
+    found = load_risk_plan(plan, asked.steps, name)
     now = opened(market or Market(), bars) if state is None else state
-    answer = assess(now, found, policy, settings, sampler_of(now, bars, settings, needed(now, found)))
+    answer = assess(now, found, policy, asked, sampler_of(now, bars, asked, needed(now, found)))
     if worst is not None:
         replace(worst, answer.worst.script.encode())
     return answer
+
+
+def assessor(bars: Bars) -> Assess:
+    """Answers the question of a policy about any plan in a market that takes these bars."""
+
+    def answered(state: State, plan: Plan, policy: Policy) -> tuple[Breach, ...]:
+        asked = policy.risk or Risk()
+        found = risk_plan(plan, asked.steps)
+        return assess(
+            state, found, policy, asked, sampler_of(state, bars, asked, needed(state, found))
+        ).decision.breaches
+
+    return answered
 
 
 def opened(market: Market, bars: Bars) -> State:
@@ -68,4 +88,5 @@ def sampler_of(state: State, bars: Bars, settings: Risk, symbols: Collection[str
     first = starts(state, sorted(symbols or history.symbols))
     if settings.sampler == "generator":
         return Generated(first, Calendar.of(history.times, last))
-    return Bootstrap(history, first, last, settings.block)
+    kind = Filtered if settings.sampler == "filtered" else Bootstrap
+    return kind(history, first, last, settings.block)
