@@ -62,12 +62,12 @@ class Counted:
 def assert_one_account(state: State, counted: Counted) -> None:
     """The state, the journal in it, and what was recorded say the same, exactly."""
     (journal, positions) = ({key: value for _, key, value in state.facts(name)} for name in ("journal", "position"))
-    ledgers = {ledger: amount for (account, ledger, _), amount in journal.items() if account == "main"}
-    assert counted.cash == state.get("cash", PURSE) == ledgers["cash"]
+    ledgers = journal[PURSE]
+    assert counted.cash == state.get("cash", PURSE) == ledgers.cash
     held = {symbol: position.quantity for (_, symbol), position in positions.items() if position.quantity}
     assert held == {symbol: quantity for symbol, quantity in counted.held.items() if quantity}
-    assert sum(ledgers.values()) == 0
-    assert ledgers.get("inventory", 0) == sum(position.cost for position in positions.values())
+    assert sum(ledgers) == 0
+    assert ledgers.inventory == sum(position.cost for position in positions.values())
     assert -ledgers.get("realised", 0) == sum(position.realised for position in positions.values())
     assert ledgers.get("fees", 0) == sum(position.fees for position in positions.values())
     worth = sum(notional(state.get("bar", (symbol,)).close, quantity) for symbol, quantity in held.items())

@@ -75,9 +75,10 @@ class Evidence:
             old = held.get(fill.symbol, Position())
             quantity, price, fee = (parse_amount(text) for text in (fill.quantity, fill.price, fill.commission))
             postings = accounting.of_fill(old, fill.side, quantity, price, fee)
+            entries = zip(postings._fields, postings, strict=True)
             sign = 1 if fill.side == "buy" else -1
             after_cash = cash - sign * notional(price, quantity) - fee
-            cost = old.cost + dict(postings)["inventory"]
+            cost = old.cost + postings.inventory
             new = held | {fill.symbol: old._replace(quantity=old.quantity + sign * quantity, cost=cost)}
             yield {
                 "event": f"{self.session[:12]}:{step.step}:{fill.order}",
@@ -88,7 +89,7 @@ class Evidence:
                 "equity": _moved(cash + _value(held, closes), after_cash + _value(new, closes)),
                 "exposure": _moved(_gross(held, closes), _gross(new, closes)),
                 "positions": {"before": _shown(held), "after": _shown(new)},
-                "journal": [{"ledger": ledger, "amount": show(amount)} for ledger, amount in postings if amount],
+                "journal": [{"ledger": ledger, "amount": show(amount)} for ledger, amount in entries if amount],
             }
             held, cash = new, after_cash
 

@@ -50,7 +50,7 @@ def passed(
         before: Book = draft.get("book", purse) or Book()
         after, gain = _marked(draft, account, currency, before, columns)
         traded = before.traded if before.day == day and one_day else 0
-        writes.append(("book", purse, Book._make((*after[:9], traded, max(before.peak, before.equity + gain), day))))
+        writes.append(("book", purse, Book._make((*after[:10], traded, max(before.peak, before.equity + gain), day))))
     writes += [("order", key, None) for key in sorted(orders)]
     writes += [("fill", key, None) for key in sorted(draft.select("fill"))]
     writes += [("clock", (), (draft.get("clock", ()) or 0) + len(times)), ("time", (), time)]

@@ -21,9 +21,9 @@ from .errors import BadBar, NotAfter, NotAnAction
 from .fills import capacity, commission, fill_price, traded
 from .orders import FREE, close_of, instrument_of, well_formed
 from .power import Power
-from .schema import LIVE, Bar, Book, Fill, Order, Position
+from .schema import LIVE, Bar, Book, Costs, Fill, Journal, Order, Position
 from .units import MOST, notional, show
-from .valuation import FLAT, NOTHING, mark, moved, worst_value
+from .valuation import FLAT, NOTHING, due, mark, moved, worst_value
 
 Owned = tuple[str, str]
 """(account, symbol) of a position, or (account, currency) of a book."""
@@ -96,7 +96,7 @@ class _Session:
         self.positions: dict[Owned, Position] = {}  # those that traded
         self.paid: defaultdict[Owned, int] = defaultdict(int)
         self.traded: defaultdict[Owned, int] = defaultdict(int)
-        self.posted: defaultdict[tuple[str, str, str], int] = defaultdict(int)
+        self.posted: defaultdict[Owned, list[Journal]] = defaultdict(list)
         self.room: dict[str, int | None] = {}  # what may still fill of a symbol's volume
         self.powers: dict[Owned, Power] = {}
 
@@ -126,7 +126,7 @@ class _Session:
         if price is None or not quantity:
             return order
         value = notional(price, quantity)
-        fee = commission(costs, value, first=not order.filled)
+        fee = commission(costs, value, order.traded)
         before = self._position((account, symbol))
         change = quantity if order.side == "buy" else -quantity
         held, cost, realised = traded(before.quantity, before.cost, change, price)
@@ -140,12 +140,12 @@ class _Session:
         self.traded[purse] += value
         if room is not None:
             self.room[symbol] = room - quantity
-        for ledger, amount in accounting.of_fill(before, order.side, quantity, price, fee):
-            self.posted[account, ledger, instrument.currency] += amount
+        self.posted[purse].append(accounting.of_fill(before, order.side, quantity, price, fee))
         self.fills[numbered] = Fill(
             symbol, order.side, quantity, price, fee, order.placed, self.now, bar.low, bar.high, realised
         )
-        return order._replace(filled=order.filled + quantity, status="filled" if quantity == rest else "partial")
+        status = "filled" if quantity == rest else "partial"
+        return order._replace(filled=order.filled + quantity, traded=order.traded + value, status=status)
 
     def _position(self, owned: Owned) -> Position:
         """The position as it is now in this tick."""
@@ -181,7 +181,8 @@ class _Session:
             last = close_of(draft, symbol)
             close = bar.close if bar else last
             if owned in working:
-                position = _with_orders(position, working[owned], close)
+                costs = draft.get("costs", (symbol,)) or FREE
+                position = _with_orders(position, working[owned], costs, close)
             old = mark(stored, margin, last) if stored else NOTHING
             books[account, currency] = moved(books[account, currency], old, mark(position, margin, close))
             yield "position", owned, position if position != FLAT else None
@@ -201,13 +202,13 @@ class _Session:
         equity = book.equity + self.paid.get(purse, 0)
         earlier = book.traded if book.day == self.day else 0
         peak = book.peak if book.peak > equity else equity
-        return Book._make((equity, *book[1:9], earlier + self.traded.get(purse, 0), peak, self.day))
+        return Book._make((equity, *book[1:10], earlier + self.traded.get(purse, 0), peak, self.day))
 
     def _orders(self) -> Iterator[Write]:
         for purse, amount in self.paid.items():
             yield "cash", purse, self.cash[purse] + amount
-        for address, amount in self.posted.items():
-            yield "journal", address, (self.draft.get("journal", address) or 0) + amount
+        for purse, entries in self.posted.items():
+            yield "journal", purse, accounting.posted(self.draft.get("journal", purse), *entries)
         for numbered in self.over:
             yield "order", numbered, None
         for numbered, _ in self.old_fills:
@@ -246,11 +247,12 @@ def _selected(draft: Draft, relation: str) -> Iterable[Any]:
     return draft.select(relation).items()
 
 
-def _with_orders(position: Position, orders: list[Order], close: int) -> Position:
+def _with_orders(position: Position, orders: list[Order], costs: Costs, close: int) -> Position:
     """The position with what is left in its working orders, at their worst."""
-    sums = [0, 0, 0, 0]
+    sums = [0, 0, 0, 0, 0]
     for order in orders:
         side = order.side == "sell"
         sums[side] += order.quantity - order.filled
         sums[2 + side] += worst_value(order, close)
+        sums[4] += due(order, costs, close)
     return Position._make((*position[:4], *sums))
