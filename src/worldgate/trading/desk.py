@@ -96,7 +96,7 @@ class Desk:
     def report(self, progress: Callable[[int], None] = lambda _: None) -> dict[str, Any]:
         """Write the evidence of what was recorded; the headline numbers."""
         records = files.recorded(self.broker.records())
-        for row, _ in files.write(self.folder, self.inputs, files.rows(self.inputs, records)):
+        for row, _ in files.write(self.folder, self.inputs, files.rows(self.inputs, self.bars, records)):
             progress(row["step"])
         tape, executions = (files.read(self.folder / name) for name in (files.TAPE, files.EXECUTIONS))
         summary = summarise(self.inputs, self.bars, tape, executions)
