@@ -64,7 +64,7 @@ def run(bars: Bars, rules: list[dict[str, Any]], **given: Any) -> Run:
     """The session of `inputs_for`, run."""
     inputs = inputs_for(bars, rules, **given)
     tape, executions, state = [], [], inputs.parts()[3]
-    evidence = Evidence(inputs.digest, state, "USD")
+    evidence = Evidence(inputs.digest, state, "USD", bars)
     for advanced in session(inputs, bars):
         for row, events in evidence.rows([(advanced.step, advanced.delta)]):
             tape.append(row)

@@ -21,7 +21,7 @@ from typing import Any
 
 import msgspec
 
-from ..facts import Error, State, canonical_json
+from ..facts import Delta, Error, State, canonical_json
 from ..gate.budget import Budget
 from ..gate.policy import Policy
 from ..gate.run import replace
@@ -36,7 +36,7 @@ from .inputs import Feed, Inputs, Market, load_inputs, plain
 from .metrics import summarise
 from .page import page
 from .report import markdown
-from .session import Advanced, Session
+from .session import Advanced, Session, Step
 
 BATCH = 512
 INPUTS, BARS = "inputs.json", "bars.csv"
@@ -83,15 +83,11 @@ class Desk:
 
     def run(self, progress: Callable[[int], None] = lambda _: None) -> None:
         """Go on to the last bar; `progress` is told the clock after each batch."""
-        batch: list[Entry] = []
-        for advanced in session(self.inputs, self.bars, self.broker.state):
-            batch.append(entry(advanced))
+        steps = ((advanced.step, advanced.delta) for advanced in session(self.inputs, self.bars, self.broker.state))
+        while batch := list(islice(steps, BATCH)):
+            self.broker.commit([entry(*done) for done in batch])
             if len(batch) == BATCH:
-                self.broker.commit(batch)
-                progress(advanced.step.step)
-                batch = []
-        if batch:
-            self.broker.commit(batch)
+                progress(batch[-1][0].step)
 
     def report(self, progress: Callable[[int], None] = lambda _: None) -> dict[str, Any]:
         """Write the evidence of what was recorded; the headline numbers."""
@@ -142,7 +138,6 @@ def session(inputs: Inputs, bars: Bars, state: State | None = None) -> Iterator[
     return Session(begin, planner, strategy.universe.symbols, policy, budget).run(bars)
 
 
-def entry(advanced: Advanced) -> Entry:
+def entry(step: Step, delta: Delta) -> Entry:
     """What the broker records of a step."""
-    step = advanced.step
-    return Entry("refused" if step.verdict == "reject" else "committed", msgspec.to_builtins(step), advanced.delta)
+    return Entry("refused" if step.verdict == "reject" else "committed", msgspec.to_builtins(step), delta)

@@ -6,8 +6,8 @@ A session is a pure function of the market it begins in, the bars, the planner, 
 on the same, it yields the same entries. `desk` makes them durable, `replay` compares them with what was recorded.
 
 A bar is the market's own event and happens whatever anyone plans. Orders proposed after it are one plan, judged as a
-whole: all of them are placed, or none. A step is the bars, at most `SPAN`, up to one at which the planner says something,
-with what they filled.
+whole: all of them are placed, or none. A step is the bars, at most `SPAN`, up to one at which the planner says
+something, with what they filled.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Proposer(Protocol):
         """What to do now."""
 
 
-class Filled(msgspec.Struct, frozen=True, kw_only=True):
+class Filled(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A fill and its proof: placed and filled at clocks, at a price within the range of the bar."""
 
     account: str
@@ -75,7 +75,7 @@ class Filled(msgspec.Struct, frozen=True, kw_only=True):
     high: str
 
 
-class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What is recorded of one or more bars: what filled, and what was said and decided after the last of them.
 
     `step` is the clock then, `bars` how many they are. Signals and skipped ones are (rule, symbol, side, why).

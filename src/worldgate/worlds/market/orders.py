@@ -7,7 +7,7 @@ worth less than the commission of closing it is not closed on credit. Rules rais
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from ...facts import Draft
 from ..contract import Observation
@@ -34,6 +34,7 @@ from .units import MOST, show
 from .valuation import FLAT, due, mark, moved, worst_value
 
 FREE = Costs()
+_position: Final = tuple.__new__  # makes a Position of a tuple without a call of Python code
 _PLACE, _CANCEL, _TRANSFER = ((str, int, str, str, int, str, int, str), (int, str), (str, int, str, str))
 
 
@@ -147,10 +148,12 @@ def well_formed(action: Any, types: tuple[type, ...]) -> None:
 
 def _with(position: Position, order: Order, quantity: int, value: int, fee: int) -> Position:
     """The position when working orders on the order's side grow by that much."""
-    *held, buying, selling, buying_value, selling_value, owed = position
+    held, cost, realised, fees, buying, selling, buys, sells, owed = position
     if order.side == "buy":
-        return Position._make((*held, buying + quantity, selling, buying_value + value, selling_value, owed + fee))
-    return Position._make((*held, buying, selling + quantity, buying_value, selling_value + value, owed + fee))
+        parts = (held, cost, realised, fees, buying + quantity, selling, buys + value, sells, owed + fee)
+    else:
+        parts = (held, cost, realised, fees, buying, selling + quantity, buys, sells + value, owed + fee)
+    return _position(Position, parts)
 
 
 def instrument_of(draft: Draft, symbol: str) -> Instrument:

@@ -166,7 +166,7 @@ SCHEMA = Schema(
         Relation("time", (), TEXT),
         Relation("bar", (SYMBOL,), _record(Bar)),
         Relation("cash", (ACCOUNT, CURRENCY), AMOUNT, index=(0,)),
-        Relation("position", (ACCOUNT, SYMBOL), _record(Position), index=(1,)),
+        Relation("position", (ACCOUNT, SYMBOL), _record(Position)),
         Relation("book", (ACCOUNT, CURRENCY), _record(Book)),
         Relation("sequence", (ACCOUNT,), INT),
         Relation(

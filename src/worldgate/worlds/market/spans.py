@@ -25,7 +25,7 @@ _SHAPES = ("0000-00-00", "0000-00-00T00:00:00Z", "0000-00-00T00:00:00.000000Z")
 
 
 class Passed(NamedTuple):
-    """The state after so many bars, the edits that lead there, and the fills of the first: of the rest there are none."""
+    """The state after so many bars, the edits that lead there, and the fills of the first: the rest had none."""
 
     state: State
     delta: Delta
@@ -35,7 +35,7 @@ class Passed(NamedTuple):
 
 def sound(known: State | Draft, times: Sequence[str], columns: Mapping[str, Columns]) -> bool:
     """Whether `step` would take these bars, one after the other, were they the next."""
-    if not columns or not _ascend(known.get("time", ()), times):
+    if not columns or not times or not _ascend(known.get("time", ()), times):
         return False
     instruments = {symbol: known.get("instrument", (symbol,)) for symbol in columns}
     return all(one and _well_formed(columns[symbol], one.tick) for symbol, one in instruments.items())

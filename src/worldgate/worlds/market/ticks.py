@@ -82,7 +82,7 @@ def _problem(bar: Bar, time: str, tick: int) -> str:
 
 
 class Later(NamedTuple):
-    """Bars `start` to `end` of these columns, one of each symbol at each time: later ticks, which no order is to meet."""
+    """Bars `start` to `end` of these columns, one of each symbol at each time: later ticks, which meet no order."""
 
     times: Sequence[str]
     columns: Mapping[str, Columns]
@@ -297,8 +297,8 @@ def _best(path: Path) -> int:
     if len(moves) == 1:
         ((quantity, last, closes),) = moves
         return quantity * ((max if quantity > 0 else min)(closes) - last) // ONE
-    sums = zip(*([quantity * (close - last) // ONE for close in closes] for quantity, last, closes in moves), strict=True)
-    return max(map(sum, sums))
+    gains = ([quantity * (close - last) // ONE for close in closes] for quantity, last, closes in moves)
+    return max(map(sum, zip(*gains, strict=True)))
 
 
 def _selected(draft: Draft, relation: str) -> Iterable[Any]:

@@ -6,8 +6,8 @@ difference of two marks, whatever else is held.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from operator import add, sub
+from typing import Final
 
 from .fills import commission
 from .schema import Book, Costs, Order, Position
@@ -17,6 +17,7 @@ Mark = tuple[int, int, int, int, int, int, int, int, int]
 """long, short, buying, selling, opening, working, margin, reserve, due: as in `Book`, of one position."""
 
 FLAT = Position()
+_book: Final = tuple.__new__  # makes a Book of a tuple without a call of Python code
 NOTHING: Mark = (0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
@@ -38,9 +39,8 @@ def mark(position: Position, margin: int, close: int) -> Mark:
 
 def moved(book: Book, before: Mark, after: Mark, cash: int = 0) -> Book:
     """The book when a position's mark, and the cash, change."""
-    sums: Iterator[int] = map(sub, map(add, book[1:10], after), before)
-    equity = book.equity + cash + after[0] - before[0] - after[1] + before[1]
-    return Book._make((equity, *sums, *book[10:]))
+    equity = book[0] + cash + after[0] - before[0] - after[1] + before[1]
+    return _book(Book, (equity, *map(sub, map(add, book[1:10], after), before), *book[10:]))
 
 
 def worst_value(order: Order, close: int) -> int:
