@@ -21,6 +21,7 @@ from .ticks import Columns, Later, Moment, Numbered
 from .units import MOST
 
 _ZEROS = str.maketrans("123456789", "0" * 9)
+_MANY = 4096
 _SHAPES = ("0000-00-00", "0000-00-00T00:00:00Z", "0000-00-00T00:00:00.000000Z")
 
 
@@ -88,11 +89,14 @@ def _ascend(last: str | None, times: Sequence[str]) -> bool:
 
 
 def _alike(times: Sequence[str]) -> bool:
-    """Whether these are times of one canonical shape, looked at all at once; raises `Outside` for one that is none."""
-    shape = times[0].translate(_ZEROS) if times else ""
-    alike = shape in _SHAPES and set(map(len, times)) == {len(shape)}
-    if not alike or "".join(times).translate(_ZEROS) != shape * len(times):
+    """Whether these are times of one canonical shape, looked at many at once; raises `Outside` for one that is none."""
+    shape = times[0].translate(_ZEROS)
+    if shape not in _SHAPES or set(map(len, times)) != {len(shape)}:
         return False
+    for at in range(0, len(times), _MANY):
+        part = times[at : at + _MANY]
+        if "".join(part).translate(_ZEROS) != shape * len(part):
+            return False
     try:
         for _ in map(datetime.fromisoformat, times):
             pass
