@@ -40,7 +40,7 @@ from worldgate.facts import State
 from worldgate.gate.budget import Budget
 from worldgate.gate.policy import Policy
 from worldgate.planners.strategy import Strategy, StrategyPlanner, load_strategy, make_strategy
-from worldgate.trading.session import Session
+from worldgate.trading.session import Filled, Session
 from worldgate.worlds.market import (
     ONE,
     Bar,
@@ -57,7 +57,7 @@ from worldgate.worlds.market import (
 from worldgate.worlds.market.actions import MAIN, instant
 from worldgate.worlds.market.bars import Bars
 from worldgate.worlds.market.kernel import Account, Walk, differences, distance, peer, walk, watched
-from worldgate.worlds.market.schema import LIVE, SIDES, TIFS
+from worldgate.worlds.market.schema import LIVE, SIDES, TIFS, Fill
 
 SHIPPED = Path(__file__).parents[1] / "examples" / "strategies"
 PER_MILLE = ONE // 1000
@@ -403,6 +403,13 @@ def written_again(strategy: Strategy, tick: int, rate: float) -> type:
     return Again
 
 
+def taken(filled: Filled) -> Fill:
+    """A fill as it was recorded."""
+    names = ("quantity", "price", "commission", "low", "high", "realised")
+    amounts = {name: parse_amount(getattr(filled, name)) for name in names}
+    return Fill(filled.symbol, filled.side, placed=filled.placed, at=filled.at, **amounts)
+
+
 def compared(name: str, strategy: Strategy, rate: int) -> tuple[Account, int, dict[str, Account]]:
     """Our session and its orders; and the peer with the session's orders, and with the rules."""
     tick, cash, *_ = DATA[name]
@@ -413,7 +420,7 @@ def compared(name: str, strategy: Strategy, rate: int) -> tuple[Account, int, di
     ours, orders = Account.of(first), {}
     loop = Session(first, StrategyPlanner(strategy), (name,), Policy.default("market"), Budget.of({}))
     for advanced in loop.run(Bars.of([bar.time for bar in whole], columns)):
-        ours.look(advanced.state, [fill.order for fill in advanced.step.fills])
+        ours.look(advanced.state, map(taken, advanced.step.fills))
         clock, live = advanced.step.step, sorted(advanced.state.select("order").items())
         new = [
             Place(one.side, one.quantity, name, tif=one.tif, id=id_) for (_, id_), one in live if one.placed == clock

@@ -12,6 +12,7 @@ from worldgate.trading.evidence import Evidence, Row
 from worldgate.trading.inputs import Charges, Feed, Inputs, Listing, Market
 from worldgate.trading.metrics import summarise
 from worldgate.trading.summary import Summary
+from worldgate.worlds.market import MarketWorld
 from worldgate.worlds.market.bars import Bars
 from worldgate.worlds.market.units import parse_amount
 
@@ -50,7 +51,7 @@ def inputs_for(
     }
     costs = Charges(**{field: Decimal(text) for field, text in charges.items()})
     return Inputs(
-        version="1",
+        version=MarketWorld.version,
         strategy=strategy,
         policy={"version": 1, "world": "market", "mode": mode, "measures": dict(policy or {})},
         budget=dict(budget or {}),
@@ -63,7 +64,7 @@ def run(bars: Bars, rules: list[dict[str, Any]], **given: Any) -> Run:
     """The session of `inputs_for`, run."""
     inputs = inputs_for(bars, rules, **given)
     tape, executions, state = [], [], inputs.parts()[3]
-    evidence = Evidence(inputs.digest, state, "USD")
+    evidence = Evidence(inputs.digest, state, "USD", bars)
     for advanced in session(inputs, bars):
         for row, events in evidence.rows([(advanced.step, advanced.delta)]):
             tape.append(row)

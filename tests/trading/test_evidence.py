@@ -29,7 +29,7 @@ def done(request: pytest.FixtureRequest) -> Run:
     """A session of each kind, with its rows."""
     inputs = eventful(request.param, BARS)
     tape, executions, state = [], [], inputs.parts()[3]
-    evidence = Evidence(inputs.digest, state, "USD")
+    evidence = Evidence(inputs.digest, state, "USD", BARS)
     for advanced in session(inputs, BARS):
         for row, events in evidence.rows([(advanced.step, advanced.delta)]):
             tape.append(row)
@@ -105,26 +105,32 @@ def test_a_decision_says_why(done: Run) -> None:
 
 
 def test_executions_run_through_the_steps_book(done: Run) -> None:
-    rows = {row["step"]: row for row in done.tape}
-    by_step = defaultdict(list)
-    for event in done.executions:
-        by_step[event["step"]].append(event)
-    assert {step for step, row in rows.items() if row["fills"]} == by_step.keys()
-    for step, events in by_step.items():
-        row = rows[step]
-        assert len(events) == len(row["fills"])
+    seen = 0
+    for row in done.tape:
+        events = done.executions[seen : seen + len(row["fills"])]
+        seen += len(events)
+        assert all(row["step"] - row["bars"] < event["step"] <= row["step"] for event in events)
+        if not events:
+            continue
         assert events[0]["cash"]["before"] == row["delta"]["cash"]["before"]
         assert events[-1]["cash"]["after"] == row["cash"]
-        assert events[-1]["equity"]["after"] == row["equity"]
-        assert events[-1]["exposure"]["after"] == row["exposure"]["gross"]
         assert events[-1]["positions"]["after"] == row["positions"]
+        if events[-1]["step"] == row["step"]:
+            assert events[-1]["equity"]["after"] == row["equity"]
+            assert events[-1]["exposure"]["after"] == row["exposure"]["gross"]
         for before, after in pairwise(events):
-            for name in ("cash", "equity", "exposure"):
+            same_bar = before["step"] == after["step"]
+            for name in ("cash", "equity", "exposure") if same_bar else ("cash",):
                 assert before[name]["after"] == after[name]["before"]
             assert before["positions"]["after"] == after["positions"]["before"]
         for event in events:
+            closes = {s: Decimal(show(BARS.column(s, "close")[event["step"] - 1])) for s in BARS.symbols}
+            worth = [Decimal(quantity) * closes[symbol] for symbol, quantity in event["positions"]["after"].items()]
+            assert Decimal(event["equity"]["after"]) == Decimal(event["cash"]["after"]) + sum(worth)
+            assert Decimal(event["exposure"]["after"]) == sum(map(abs, worth))
             for name in ("cash", "equity", "exposure"):
                 assert_adds_up(event[name])
+    assert seen == len(done.executions)
 
 
 def test_a_fill_carries_its_proof(done: Run) -> None:
@@ -146,7 +152,9 @@ def test_the_journal_of_all_executions_is_the_states(done: Run) -> None:
             sums[entry["ledger"]] += Decimal(entry["amount"])
     sums["cash"] += 3000
     sums["capital"] -= 3000
-    found = {ledger: Decimal(show(amount)) for _, (_, ledger, _), amount in done.state.facts("journal")}
+    found = {
+        name: Decimal(show(amount)) for name, amount in done.state.get("journal", ("main", "USD"))._asdict().items()
+    }
     assert {name: amount for name, amount in sums.items() if amount} == {name: a for name, a in found.items() if a}
 
 
@@ -190,7 +198,7 @@ def test_the_three_files_say_the_same(done: Run, tmp_path: Path) -> None:
 def test_six_bars_by_hand() -> None:
     run = six()
     assert [(row["step"], row["bars"], row["decision"]) for row in run.tape] == [
-        (2, 2, "APPROVED"), (3, 1, "HOLD"), (4, 1, "APPROVED"), (5, 1, "HOLD"), (6, 1, "HOLD"),
+        (2, 2, "APPROVED"), (3, 1, "HOLD"), (4, 1, "APPROVED"), (6, 2, "HOLD"),
     ]  # fmt: skip
     buy, sell = run.executions
     assert (buy["symbol"], buy["side"], buy["quantity"], buy["price"], buy["commission"]) == (
@@ -208,7 +216,8 @@ def test_six_bars_by_hand() -> None:
     assert buy["journal"] == [
         {"ledger": "cash", "amount": "-91"}, {"ledger": "inventory", "amount": "90"}, {"ledger": "fees", "amount": "1"},
     ]  # fmt: skip
-    assert sell["realised"] == "40"
+    assert (sell["step"], sell["time"], sell["realised"]) == (5, run.bars.times[4], "40"), "of its bar, not of its row"
+    assert sell["equity"]["after"] == sell["cash"]["after"]
     assert sell["cash"] == {"before": "909", "after": "1038", "delta": "129"}
     assert sell["positions"] == {"before": {"ACME": "10"}, "after": {}}
     assert sell["journal"] == [
@@ -221,5 +230,5 @@ def test_rows_are_a_function_of_the_record(done: Run) -> None:
     """From the steps as they are recorded and read again, the same rows."""
     first: State = done.inputs.parts()[3]
     steps = [(advanced.step, advanced.delta) for advanced in session(done.inputs, BARS)]
-    rows = [row for row, _ in Evidence(done.inputs.digest, first, "USD").rows(steps)]
+    rows = [row for row, _ in Evidence(done.inputs.digest, first, "USD", done.bars).rows(steps)]
     assert rows == done.tape

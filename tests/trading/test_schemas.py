@@ -24,7 +24,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     bars = generate(["A", "B"], 120, 3)
     inputs = eventful("reversion", bars)
     steps = ((advanced.step, advanced.delta) for advanced in session(inputs, bars))
-    for _ in files.write(folder, inputs, files.rows(inputs, steps)):
+    for _ in files.write(folder, inputs, files.rows(inputs, bars, steps)):
         pass
     return folder
 

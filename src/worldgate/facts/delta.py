@@ -7,7 +7,7 @@ state, inverted, composed, and compared with a target that drifted. None means a
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from .schema import Key, Value
 
@@ -33,14 +33,10 @@ def invert(delta: Iterable[Edit]) -> Delta:
 
 def compose(*deltas: Iterable[Edit]) -> Delta:
     """One delta with the net effect of several in a row: each fact at most once, in canonical order."""
-    net: dict[tuple[str, Key], tuple[Value | None, Value | None]] = {}
+    net: dict[tuple[Any, ...], Edit] = {}
     for delta in deltas:
-        for relation, key, before, after in delta:
-            earlier = net.get((relation, key))
-            net[relation, key] = (before if earlier is None else earlier[0], after)
-    changed = []
-    for address in sorted(net):
-        before, after = net[address]
-        if before != after:
-            changed.append(_edit(Edit, (*address, before, after)))
-    return tuple(changed)
+        for edit in delta:
+            address = edit[:2]
+            earlier = net.get(address)
+            net[address] = edit if earlier is None else _edit(Edit, (*address, earlier[2], edit[3]))
+    return tuple([edit for address in sorted(net) if (edit := net[address])[2] != edit[3]])

@@ -188,7 +188,7 @@ class Relation:
 class Schema:
     """A world's relations, by name, in the order they were declared."""
 
-    __slots__ = ("digest", "indexed", "literal", "name", "plain", "relations", "version")
+    __slots__ = ("digest", "indexed", "literal", "local", "name", "plain", "relations", "version")
 
     def __init__(self, name: str, version: str, relations: Iterable[Relation]) -> None:
         found = tuple(relations)
@@ -200,6 +200,7 @@ class Schema:
         self.plain = {one.name: one.value.python for one in found if one.plain and not one.index and not one.inverse}
         self.indexed = frozenset(relation.name for relation in found if relation.index or relation.inverse)
         self.literal = frozenset(relation.name for relation in found if not relation.kinds & {"decimal", "bytes"})
+        self.local = frozenset(relation.name for relation in found if relation.local)
         self.digest = sha256(msgspec.json.encode([name, version, [_describe(r) for r in found]])).hexdigest()
 
     def relation(self, name: str) -> Relation:

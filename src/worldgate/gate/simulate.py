@@ -84,8 +84,8 @@ class Simulation:
 
 def shared_delta(state: State, *deltas: Delta) -> Delta:
     """The net of several deltas without the facts of local relations."""
-    relations = state.schema.relations
-    return tuple(edit for edit in compose(*deltas) if not relations[edit.relation].local)
+    net, local = compose(*deltas), state.schema.local
+    return tuple(edit for edit in net if edit.relation not in local) if local else net
 
 
 def simulate(world: World, state: State, plan: Plan, conditions: Conditions) -> Iterator[Did]:

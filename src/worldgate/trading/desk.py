@@ -21,7 +21,7 @@ from typing import Any
 
 import msgspec
 
-from ..facts import Error, State, canonical_json
+from ..facts import Delta, Error, State, canonical_json
 from ..gate.budget import Budget
 from ..gate.policy import Policy
 from ..gate.risk import Assess
@@ -37,7 +37,7 @@ from .inputs import Feed, Inputs, Market, load_inputs, plain
 from .metrics import summarise
 from .page import page
 from .report import markdown
-from .session import Advanced, Session
+from .session import Advanced, Session, Step
 
 BATCH = 512
 INPUTS, BARS = "inputs.json", "bars.csv"
@@ -84,20 +84,16 @@ class Desk:
 
     def run(self, progress: Callable[[int], None] = lambda _: None) -> None:
         """Go on to the last bar; `progress` is told the clock after each batch."""
-        batch: list[Entry] = []
-        for advanced in session(self.inputs, self.bars, self.broker.state):
-            batch.append(entry(advanced))
+        steps = ((advanced.step, advanced.delta) for advanced in session(self.inputs, self.bars, self.broker.state))
+        while batch := list(islice(steps, BATCH)):
+            self.broker.commit([entry(*done) for done in batch])
             if len(batch) == BATCH:
-                self.broker.commit(batch)
-                progress(advanced.step.step)
-                batch = []
-        if batch:
-            self.broker.commit(batch)
+                progress(batch[-1][0].step)
 
     def report(self, progress: Callable[[int], None] = lambda _: None) -> dict[str, Any]:
         """Write the evidence of what was recorded; the headline numbers."""
         records = files.recorded(self.broker.records())
-        for row, _ in files.write(self.folder, self.inputs, files.rows(self.inputs, records)):
+        for row, _ in files.write(self.folder, self.inputs, files.rows(self.inputs, self.bars, records)):
             progress(row["step"])
         tape, executions = (files.read(self.folder / name) for name in (files.TAPE, files.EXECUTIONS))
         summary = summarise(self.inputs, self.bars, tape, executions)
@@ -152,7 +148,6 @@ def _assessor(policy: Policy, bars: Bars) -> Assess | None:
     return assessor(bars)
 
 
-def entry(advanced: Advanced) -> Entry:
+def entry(step: Step, delta: Delta) -> Entry:
     """What the broker records of a step."""
-    step = advanced.step
-    return Entry("refused" if step.verdict == "reject" else "committed", msgspec.to_builtins(step), advanced.delta)
+    return Entry("refused" if step.verdict == "reject" else "committed", msgspec.to_builtins(step), delta)

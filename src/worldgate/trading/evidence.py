@@ -17,6 +17,7 @@ import msgspec
 from ..facts import Delta, State
 from ..worlds.market import accounting
 from ..worlds.market.actions import MAIN
+from ..worlds.market.bars import Bars
 from ..worlds.market.schema import Book, Position
 from ..worlds.market.units import notional, parse_amount, show
 from .schemas import TapeRow
@@ -28,10 +29,10 @@ DECISIONS = {"hold": "HOLD", "approve": "APPROVED", "reject": "REJECTED"}
 
 
 class Evidence:
-    """Rows of one session; feed it the steps in order."""
+    """Rows of one session over its bars; feed it the steps in order."""
 
-    def __init__(self, session: str, first: State, currency: str) -> None:
-        self.session, self.state, self.currency = session, first, currency
+    def __init__(self, session: str, first: State, currency: str, bars: Bars) -> None:
+        self.session, self.state, self.currency, self.bars = session, first, currency, bars
 
     def rows(self, steps: Iterable[tuple[Step, Delta]]) -> Iterator[tuple[Row, list[Row]]]:
         """For each step its row of the tape, and the rows of its fills."""
@@ -67,30 +68,37 @@ class Evidence:
         }
 
     def _executions(self, step: Step, before: State) -> Iterator[Row]:
-        """Fills in their order: the book runs from before the step through each of them, at the step's closes."""
+        """Fills in their order: the book runs from before the step through each of them, at the closes of its bar."""
         held = _held(before)
         cash = self._cash(before)
-        closes = {str(symbol): int(bar.close) for _, (symbol,), bar in self.state.facts("bar")}
         for fill in step.fills:
+            closes = self._closes(fill.at, step)
             old = held.get(fill.symbol, Position())
             quantity, price, fee = (parse_amount(text) for text in (fill.quantity, fill.price, fill.commission))
             postings = accounting.of_fill(old, fill.side, quantity, price, fee)
+            entries = zip(postings._fields, postings, strict=True)
             sign = 1 if fill.side == "buy" else -1
             after_cash = cash - sign * notional(price, quantity) - fee
-            cost = old.cost + dict(postings)["inventory"]
+            cost = old.cost + postings.inventory
             new = held | {fill.symbol: old._replace(quantity=old.quantity + sign * quantity, cost=cost)}
             yield {
-                "event": f"{self.session[:12]}:{step.step}:{fill.order}",
-                "step": step.step,
-                "time": step.time,
+                "event": f"{self.session[:12]}:{fill.at}:{fill.order}",
+                "step": fill.at,
+                "time": self.bars.times[fill.at - 1],
                 **fields(fill),
                 "cash": _moved(cash, after_cash),
                 "equity": _moved(cash + _value(held, closes), after_cash + _value(new, closes)),
                 "exposure": _moved(_gross(held, closes), _gross(new, closes)),
                 "positions": {"before": _shown(held), "after": _shown(new)},
-                "journal": [{"ledger": ledger, "amount": show(amount)} for ledger, amount in postings if amount],
+                "journal": [{"ledger": ledger, "amount": show(amount)} for ledger, amount in entries if amount],
             }
             held, cash = new, after_cash
+
+    def _closes(self, at: int, step: Step) -> dict[str, int]:
+        """The closes of the bar after which the clock is `at`; those of a step's last bar are in the state."""
+        if at == step.step:
+            return {str(symbol): int(bar.close) for _, (symbol,), bar in self.state.facts("bar")}
+        return {symbol: self.bars.column(symbol, "close")[at - 1] for symbol in self.bars.symbols}
 
     def _book(self, state: State) -> Book:
         found: Book = state.get("book", (MAIN, self.currency))

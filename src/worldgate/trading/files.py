@@ -17,6 +17,7 @@ import msgspec
 
 from ..facts import Delta, canonical_json, delta_from_json, json_decode
 from ..gate.chain import Record
+from ..worlds.market.bars import Bars
 from ..worlds.market.schema import SCHEMA
 from .evidence import COLUMNS, Evidence, Row
 from .inputs import SCHEMA_VERSION, Inputs, plain
@@ -40,10 +41,10 @@ def recorded(records: Iterable[Record]) -> Iterator[tuple[Step, Delta]]:
         yield msgspec.convert(body, Step), delta
 
 
-def rows(inputs: Inputs, steps: Iterable[tuple[Step, Delta]]) -> Iterator[tuple[Row, list[Row]]]:
+def rows(inputs: Inputs, bars: Bars, steps: Iterable[tuple[Step, Delta]]) -> Iterator[tuple[Row, list[Row]]]:
     """The rows of tape and executions, step by step."""
     first = inputs.parts()[3]
-    return Evidence(inputs.digest, first, inputs.market.currency).rows(steps)
+    return Evidence(inputs.digest, first, inputs.market.currency, bars).rows(steps)
 
 
 def write(folder: Path, inputs: Inputs, found: Iterable[tuple[Row, list[Row]]]) -> Iterator[tuple[Row, list[Row]]]:

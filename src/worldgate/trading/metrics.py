@@ -64,13 +64,13 @@ def summarise(inputs: Inputs, bars: Bars, tape: Iterable[Row], executions: Itera
 
 
 def _together(tape: Iterable[Row], executions: Iterable[Row]) -> Iterator[tuple[_Taped, list[Fill]]]:
-    """Each row of the tape with the fills of its step."""
+    """Each row of the tape with the fills of its bars."""
     left = (msgspec.convert(row, Fill) for row in executions)
     waiting = next(left, None)
     for row in tape:
         taped = msgspec.convert(row, _Taped)
         fills = []
-        while waiting is not None and waiting.step == taped.step:
+        while waiting is not None and waiting.step <= taped.step:
             fills.append(waiting)
             waiting = next(left, None)
         yield taped, fills
@@ -99,10 +99,11 @@ class _Tally:
     def add(self, row: _Taped, fills: list[Fill]) -> None:
         """A row of the tape, and its fills."""
         self.follows(row, fills)
-        for fill in fills:
-            self.fill(fill)
-        equity = gross = 0
+        equity = gross = taken = 0
         for index in range(self.done, row.step):
+            while taken < len(fills) and fills[taken].step == index + 1:
+                self.fill(fills[taken])
+                taken += 1
             equity, gross = self.account.mark(index)
             self.mark(index, equity, gross)
         self.done = row.step
@@ -115,8 +116,9 @@ class _Tally:
         self.decide(row)
 
     def follows(self, row: _Taped, fills: list[Fill]) -> None:
-        """A step is the next bar, or several without a fill."""
-        if row.bars < 1 or (fills and row.bars > 1) or row.step - row.bars != self.done or row.step > len(self.bars):
+        """A step is the next bars, and what they filled is in their order."""
+        order = [self.done + 1, *(fill.step for fill in fills), row.step]
+        if row.bars < 1 or row.step - row.bars != self.done or row.step > len(self.bars) or order != sorted(order):
             raise NotReconciled(
                 f"step {row.step} of {row.bars} bars after step {self.done}",
                 f"every bar once, up to {len(self.bars)}",

@@ -82,7 +82,7 @@ def _document(kind: str, inputs: Inputs, bars: Bars, progress: Callable[[int], N
     steps = ((advanced.step, advanced.delta) for advanced in session(inputs, bars))
     pending = files.head(kind, inputs)
     mark = "\n"
-    for row, events in files.rows(inputs, steps):
+    for row, events in files.rows(inputs, bars, steps):
         progress(row["step"])
         for text in files.ROWS[kind](row, events):
             yield pending + mark

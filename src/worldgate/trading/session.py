@@ -6,14 +6,13 @@ A session is a pure function of the market it begins in, the bars, the planner, 
 on the same, it yields the same entries. `desk` makes them durable, `replay` compares them with what was recorded.
 
 A bar is the market's own event and happens whatever anyone plans. Orders proposed after it are one plan, judged as a
-whole: all of them are placed, or none. A step is one bar while something is on order; else it is the bars, at most
-`SPAN`, up to one at which the planner says something.
+whole: all of them are placed, or none. A step is the bars, at most `SPAN`, up to one at which the planner says
+something, with what they filled.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
@@ -29,8 +28,8 @@ from ..planners.strategy import Proposal
 from ..worlds.market import MarketWorld
 from ..worlds.market.actions import Tick
 from ..worlds.market.bars import FIELDS, Bars
-from ..worlds.market.schema import LIVE, Bar
-from ..worlds.market.spans import Columns, passed, sound
+from ..worlds.market.schema import Bar, Fill
+from ..worlds.market.spans import Passed, passed, sound
 from ..worlds.market.units import show
 
 SPAN = 1024
@@ -60,7 +59,7 @@ class Proposer(Protocol):
         """What to do now."""
 
 
-class Filled(msgspec.Struct, frozen=True, kw_only=True):
+class Filled(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A fill and its proof: placed and filled at clocks, at a price within the range of the bar."""
 
     account: str
@@ -77,7 +76,7 @@ class Filled(msgspec.Struct, frozen=True, kw_only=True):
     high: str
 
 
-class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What is recorded of one or more bars: what filled, and what was said and decided after the last of them.
 
     `step` is the clock then, `bars` how many they are. Signals and skipped ones are (rule, symbol, side, why).
@@ -108,11 +107,8 @@ class _Feed:
     def __init__(self, bars: Bars, state: State, at: int) -> None:
         self.bars = bars
         self.columns = {symbol: [bars.column(symbol, name) for name in FIELDS] for symbol in bars.symbols}
-        self.sound = bars.whole and sound(state, bars.times[at:], self.part(at, len(bars)))
-
-    def part(self, start: int, end: int) -> dict[str, Columns]:
-        """The columns of some of the bars."""
-        return {symbol: [column[start:end] for column in each] for symbol, each in self.columns.items()}
+        left = {symbol: [column[at:] for column in each] for symbol, each in self.columns.items()}
+        self.sound = bars.whole and sound(state, bars.times[at:], left)
 
 
 class Session:
@@ -137,43 +133,45 @@ class Session:
         at, end = self.state.get("clock", ()) or 0, len(bars)
         feed = _Feed(bars, self.state, at)
         while at < end:
-            rest = bars.whole and self._at_rest()
-            upto = at + self._seen(feed, at, SPAN if rest else 1)
-            delta, fills = self._passed(feed, at, upto) if rest else self._tick(bars.at(at))
+            upto = at + self._seen(feed, at)
+            delta, fills = self._passed(feed, at, upto)
             yield self._step(bars.times[upto - 1], upto - at, delta, fills)
             at = upto
 
-    def _at_rest(self) -> bool:
-        """Nothing is on order."""
-        return not any(order.status in LIVE for order in self.state.select("order").values())
-
-    def _seen(self, feed: _Feed, at: int, most: int) -> int:
-        """Show the planner bars until it has something to say, at most so many; how many it has seen."""
+    def _seen(self, feed: _Feed, at: int) -> int:
+        """Show the planner bars until it has something to say, at most `SPAN`; how many it has seen."""
         if not feed.bars.whole:
             self.planner.observe(feed.bars.at(at).bars)
             self.spoken = True  # what it makes of a missing bar, it says itself
             return 1
-        closes = [feed.columns[symbol][CLOSE][at : at + most] for symbol in self.symbols]
+        closes = [feed.columns[symbol][CLOSE][at : at + SPAN] for symbol in self.symbols]
         taken, self.spoken = self.planner.skim(zip(*closes, strict=True))
         if self.spoken:
             self.planner.look(feed.bars.at(at + taken - 1).bars)
         return taken
 
-    def _passed(self, feed: _Feed, start: int, end: int) -> tuple[Delta, tuple[Filled, ...]]:
-        """Bars while nothing is on order, all at once; one by one where that cannot be, for the world to say why."""
-        moved = passed(self.state, feed.bars.times[start:end], feed.part(start, end), checked=feed.sound)
-        if moved is None:
-            return compose(*(self._tick(tick)[0] for tick in islice(feed.bars.ticks(start), end - start))), ()
-        self.state = moved.state
-        return moved.delta, ()
+    def _passed(self, feed: _Feed, at: int, end: int) -> tuple[Delta, tuple[Filled, ...]]:
+        """Bars, as many at once as no order is live in; one by one where that cannot be, for the world to say why."""
+        deltas, fills = list[Delta](), list[Filled]()
+        while at < end:
+            moved = None
+            if feed.sound:
+                moved = passed(self.state, feed.bars.times, feed.columns, at, end, checked=True)
+            if moved is None:
+                moved = self._tick(feed.bars.at(at))
+            self.state = moved.state
+            deltas.append(moved.delta)
+            fills += [_filled(numbered, fill) for numbered, fill in moved.fills.items()]
+            at += moved.bars
+        return deltas[0] if len(deltas) == 1 else compose(*deltas), tuple(fills)
 
-    def _tick(self, tick: Tick) -> tuple[Delta, tuple[Filled, ...]]:
+    def _tick(self, tick: Tick) -> Passed:
         moved = self.world.step(self.state, tick)
         if refused := moved.observation.get("refused"):
             found = f"{refused['message']} ({refused['number']})"
             raise BadFeed(found, "a bar that follows", "Mend the bars and run again.")
-        self.state = moved.state
-        return moved.delta, tuple(self._filled(moved.observation.get("fills", ())))
+        filled = [(seen["account"], seen["order"]) for seen in moved.observation.get("fills", ())]
+        return Passed(moved.state, moved.delta, 1, {numbered: moved.state.get("fill", numbered) for numbered in filled})
 
     def _step(self, time: str, count: int, delta: Delta, fills: tuple[Filled, ...]) -> Advanced:
         """What is decided after the last of `count` bars."""
@@ -195,11 +193,6 @@ class Session:
         )
         return Advanced(step, delta, self.state)
 
-    def _filled(self, fills: Iterable[dict[str, Any]]) -> Iterator[Filled]:
-        for seen in fills:
-            fill = self.state.get("fill", (seen["account"], seen["order"]))
-            yield Filled(**seen, placed=fill.placed, at=fill.at, low=show(fill.low), high=show(fill.high))
-
     def _judged(self, actions: Sequence[str]) -> tuple[dict[str, Any], Delta]:
         """Verify the plan of these actions; take its effect when it is approved."""
         plan = make_plan(actions, world=self.world.name)
@@ -210,3 +203,22 @@ class Session:
             return {"verdict": "reject", "breaches": verified.decision.breaches}, ()
         self.state = verified.simulation.after
         return {"verdict": "approve", "breaches": verified.warnings}, verified.simulation.delta
+
+
+def _filled(numbered: tuple[str, int], fill: Fill) -> Filled:
+    amounts = (fill.quantity, fill.price, fill.commission, fill.realised, fill.low, fill.high)
+    quantity, price, commission, realised, low, high = map(show, amounts)
+    return Filled(
+        account=numbered[0],
+        order=numbered[1],
+        symbol=fill.symbol,
+        side=fill.side,
+        quantity=quantity,
+        price=price,
+        commission=commission,
+        realised=realised,
+        placed=fill.placed,
+        at=fill.at,
+        low=low,
+        high=high,
+    )

@@ -204,7 +204,7 @@ def _costs(costs: Charges) -> str:
     words = {
         "rate": "commission {:f} of the value",
         "per_order": "{:f} an order",
-        "minimum": "at least {:f} a fill",
+        "minimum": "at least {:f} an order",
         "spread": "spread {:f} of the price",
         "slippage": "slippage {:f} of the price",
         "volume_share": "at most {:f} of a bar's volume",

@@ -39,7 +39,7 @@ def facts(portfolio: Portfolio, at: int) -> dict[Any, Any]:
     for owned, held in portfolio.held.items():
         lot, mark = portfolio.terms[owned[1]].lot, portfolio.mark(owned)
         parts = (held.quantity * lot, held.cost, held.realised, held.fees, mark.buying * lot, mark.selling * lot,
-                 mark.buying_value, mark.selling_value)  # fmt: skip
+                 mark.buying_value, mark.selling_value, mark.due)  # fmt: skip
         position = Position(*(int(part[at]) for part in parts))
         if position != Position():
             found["position", owned] = position
@@ -49,7 +49,7 @@ def facts(portfolio: Portfolio, at: int) -> dict[Any, Any]:
             found["order", (slot.account, int(slot.id[at]))] = Order(
                 slot.symbol, "buy" if slot.side > 0 else "sell", slot.kind, slot.quantity * terms.lot,
                 slot.price * terms.tick, slot.tif, slot.placed, int(slot.filled[at]) * terms.lot,
-                STATUSES[slot.status[at]], slot.day,
+                STATUSES[slot.status[at]], slot.day, int(slot.traded[at]),
             )  # fmt: skip
     return found
 

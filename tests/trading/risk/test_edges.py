@@ -104,7 +104,7 @@ def test_a_second_trade_in_a_bar_is_covered_from_the_price_of_the_first() -> Non
 def test_random_walks_on_the_edge_of_equity() -> None:
     """Two symbols on margin, long and short, bought with all there is: rejected here, filled there."""
     rejected = filled = 0
-    for seed in range(12):
+    for seed in range(14):
         random = Random(seed)
         state = ready("buy 15 A", flat(4, "100"), margin=ONE // 2, shorting=True, costs=Costs(rate=ONE // 1000))
         closes, opens = (
@@ -117,6 +117,23 @@ def test_random_walks_on_the_edge_of_equity() -> None:
         rejected, filled = rejected + seen["rejected"], filled + seen["filled"]
     assert rejected > 20
     assert filled > 20
+
+
+def test_random_walks_of_orders_that_cost_more_than_they_trade_for() -> None:
+    """A minimum of 150 on shares of some 100, in parts: bought with all there is, sold one by one, short and long."""
+    filled = 0
+    for seed in range(8):
+        random = Random(seed)
+        costs = Costs(rate=ONE // 100, per_order=ONE, minimum=150 * ONE, volume_share=ONE // 2)
+        state = ready("buy 5 A", flat(4, "100"), "sell 2 A limit 102", margin=ONE // 2, shorting=True, costs=costs)
+        closes, opens = (
+            {s: [[10000 + random.randint(-150, 150) for _ in range(4)] for _ in range(8)] for s in "AB"}
+            for _ in range(2)
+        )
+        text = "[sell 1 A, tick, buy 3 A limit 99.5, sell 1 A, tick, sell 9 A, sell 1 B, tick, buy 1 A, buy 1 B, tick]"
+        plan = load_risk_plan(text, 1)
+        filled += assert_same(state, plan, Futures.of(state, Fixed(closes, opens), 8, 4, 0))["filled"]
+    assert filled > 100
 
 
 def test_ruin_is_the_worst_of_ratios() -> None:

@@ -95,11 +95,24 @@ def test_volume_fills_whole_lots():
 
 def test_commission_by_hand():
     costs = Costs(rate=ONE // 1000, per_order=2 * ONE, minimum=3 * ONE)
-    assert commission(costs, 5000 * ONE, first=True) == 7 * ONE
-    assert commission(costs, 5000 * ONE, first=False) == 5 * ONE
-    assert commission(costs, 100 * ONE, first=True) == 3 * ONE
-    assert commission(Costs(rate=ONE // 2), 1, first=True) == 0  # half of the smallest amount: to even
-    assert commission(Costs(rate=ONE // 2), 3, first=True) == 2
+    assert commission(costs, 5000 * ONE) == 7 * ONE
+    assert commission(costs, 5000 * ONE, before=1000 * ONE) == 5 * ONE
+    assert commission(costs, 100 * ONE) == 3 * ONE
+    assert commission(costs, 900 * ONE, before=100 * ONE) == 0  # the minimum paid for it
+    assert commission(costs, 1900 * ONE, before=100 * ONE) == ONE
+    assert commission(Costs(rate=ONE // 2), 1) == 0  # half of the smallest amount: to even
+    assert commission(Costs(rate=ONE // 2), 3) == 2
+
+
+@settings(max_examples=50)
+@given(
+    st.lists(st.integers(1, 10**13), min_size=1, max_size=6),
+    st.builds(Costs, rate=st.integers(0, ONE), per_order=st.sampled_from((0, 1, ONE)), minimum=st.integers(0, 10**12)),
+)
+def test_an_order_costs_the_same_in_however_many_fills(values, costs):
+    parts = [commission(costs, value, before=sum(values[:number])) for number, value in enumerate(values)]
+    assert min(parts) >= 0
+    assert sum(parts) == commission(costs, sum(values))
 
 
 @pytest.mark.parametrize(

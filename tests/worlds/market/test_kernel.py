@@ -43,6 +43,7 @@ from worldgate.worlds.market.kernel import (
     walk,
 )
 from worldgate.worlds.market.measures import MEASURES
+from worldgate.worlds.market.schema import Journal
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "worlds" / "market.md").read_text(encoding="utf-8")
@@ -153,7 +154,7 @@ def test_units_are_paired_first_in_first_out() -> None:
 
 FAULTS: dict[str, Callable[[Any], Any]] = {
     "fill_price": lambda right: lambda *given: price + CENT if (price := right(*given)) else price,
-    "commission": lambda right: lambda *given, first: right(*given, first=first) + CENT,
+    "commission": lambda right: lambda *given: right(*given) + CENT,
     "traded": lambda right: lambda quantity, cost, change, price: (*right(quantity, cost, change, price)[:2], 0),
     "capacity": lambda right: lambda *given: ONE,
 }
@@ -292,7 +293,7 @@ def test_the_page_has_every_measure_and_every_refusal() -> None:
 
 
 def test_the_page_has_every_field_of_the_facts() -> None:
-    for kind in (Instrument, Costs, Bar, Position, Book, Order, Fill):
+    for kind in (Instrument, Costs, Bar, Position, Book, Order, Fill, Journal):
         row = next(row for row in PAGE.splitlines() if row.startswith("|") and f"`{kind.__name__}(" in row)
         assert f"`{kind.__name__}({', '.join(kind._fields)})`" in row
 

@@ -164,3 +164,21 @@ def test_an_order_put_back_after_its_bar_has_passed_is_no_state_of_the_market():
     order = placed.get("order", ("main", 1))
     put_back = later.set("order", ("main", 1), order).set("sequence", ("main",), 1)
     assert "met no bar until 2" in (holds(put_back) or "")
+
+
+def test_cash_and_equity_count_the_commissions_of_working_orders():
+    costs = Costs(rate=ONE // 100, minimum=2 * ONE)
+    state, _ = run(market(costs=costs), flat(1, "10"), "buy 50 A", flat(2, "10"), "buy 10 A limit 9", "sell 1 A")
+    assert value(state, "cash") == 495 - 100 - 4
+    assert value(state, "equity") == 995 - 4
+
+
+@pytest.mark.parametrize("limit", [{"cash": {"min": 5}}, {"equity": {"min": 55}}])
+def test_a_floor_under_money_stops_orders_that_cost_more_than_they_trade_for(limit):
+    state, _ = run(market(57, costs=Costs(minimum=2 * ONE)), flat(1, "1"), "buy 50 A", flat(2, "1"))
+    (number,) = (WORLD.measures[name].number for name in limit)
+    assert judged(state, "sell 1 A", **limit) == [number]
+    assert judged(state, "sell 50 A", **limit) == []
+    assert judged(state, "sell 2 A", **limit) == []
+    working, _ = run(state, "sell 1 A")
+    assert judged(working, "cancel 2", **limit) == []

@@ -109,9 +109,9 @@ def test_partial_fills_share_the_volume_in_the_order_they_were_placed():
     assert position(state).buying == 70 * ONE
     state, seen = run(state, "tick 2024-01-03 A 10 10 10 10 1000")
     assert [fill["quantity"] for fill in seen["fills"]] == ["50", "20"]
-    assert [fill["commission"] for fill in seen["fills"]] == ["0.01", "1"]  # what is paid per order is paid once
+    assert [fill["commission"] for fill in seen["fills"]] == ["0", "1"]  # what is paid per order is paid once
     assert order(state).status == order(state, 2).status == "filled"
-    assert position(state) == Position(170 * ONE, 1700 * ONE, 0, 2 * ONE + CENT)
+    assert position(state) == Position(170 * ONE, 1700 * ONE, 0, 2 * ONE)
 
 
 def test_who_placed_first_fills_first():
@@ -221,10 +221,10 @@ def test_other_symbols_keep_their_last_close():
 
 def test_reserves_are_worst_case():
     state, _ = run(started(shorting=True), "buy 10 A limit 12", "buy 5 A limit 8", "sell 4 A")
-    assert position(state)[4:] == (15 * ONE, 4 * ONE, 170 * ONE, 40 * ONE)
+    assert position(state)[4:] == (15 * ONE, 4 * ONE, 170 * ONE, 40 * ONE, 0)
     assert (book(state).working, book(state).reserve, book(state).opening) == (170 * ONE, 170 * ONE, 210 * ONE)
     state, _ = run(state, flat(2, "20"))  # the sale fills
-    assert position(state)[4:] == (15 * ONE, 0, 300 * ONE, 0)
+    assert position(state)[4:] == (15 * ONE, 0, 300 * ONE, 0, 0)
     assert book(state).short == 80 * ONE
     assert book(state).opening == 220 * ONE  # four of the fifteen only buy back
     assert book(state).working == 140 * ONE
@@ -248,7 +248,7 @@ def test_transfers_are_no_gain_and_no_loss():
     state, seen = run(state, "deposit 450 USD")
     assert seen["undo"] == "withdraw 450 USD"
     assert (book(state).equity, book(state).peak) == (900 * ONE, 1100 * ONE)
-    assert state.get("journal", ("main", "capital", "USD")) == -1000 * ONE
+    assert state.get("journal", ("main", "USD")).capital == -1000 * ONE
 
 
 # --- refusals ----------------------------------------------------------------------------------------
@@ -412,10 +412,75 @@ def test_a_market_begins_with_its_capital():
     state = open_market(
         {"A": GOOD}, cash={"main": {"USD": 5 * ONE, "EUR": 0}, "alice": {"USD": ONE}}, shorting=["alice"]
     )
-    assert state.get("journal", ("main", "capital", "USD")) == -5 * ONE
-    assert state.get("journal", ("main", "capital", "EUR")) is None
+    assert state.get("journal", ("main", "USD")).capital == -5 * ONE
+    assert state.get("journal", ("main", "EUR")) is None
     assert state.get("cash", ("main", "EUR")) == 0
     assert (book(state).equity, book(state).peak) == (5 * ONE, 5 * ONE)
     assert state.get("shorting", ("alice",))
     assert state.get("costs", ("A",)) == FREE
     assert state.get("clock", ()) == 0
+
+
+# --- the commissions of working orders -------------------------------------------------------------
+
+MINIMUM = Costs(rate=ONE // 100, minimum=2 * ONE)
+
+
+def test_what_working_orders_will_cost_is_in_the_books():
+    state, _ = run(started(costs=MINIMUM), "buy 10 A", "buy 30 A limit 9")
+    assert (position(state).due, book(state).due) == (5 * ONE, 5 * ONE)  # the minimum, and 1 % of 300
+    state, _ = run(state, "cancel 1")
+    assert (position(state).due, book(state).due) == (3 * ONE, 3 * ONE)
+    state, _ = run(state, flat(2, "20"))
+    assert book(state).due == 6 * ONE  # at the new close
+    state, _ = run(state, flat(3, "9"))
+    assert (book(state).due, position(state).fees) == (0, 2 * ONE + ONE * 7 // 10)
+
+
+def test_a_minimum_is_of_the_order_and_not_of_each_fill():
+    costs = Costs(rate=ONE // 100, per_order=ONE, minimum=3 * ONE, volume_share=ONE // 10)
+    state, seen = run(started(costs=costs), "buy 30 A", "tick 2024-01-02 A 10 10 10 10 100")
+    assert seen["fills"][0]["commission"] == "3"
+    assert (order(state).traded, book(state).due) == (100 * ONE, ONE)
+    state, seen = run(state, "tick 2024-01-03 A 10 10 10 10 100")
+    assert seen["fills"][0]["commission"] == "0"
+    state, seen = run(state, "tick 2024-01-04 A 10 10 10 10 100")
+    assert seen["fills"][0]["commission"] == "1"
+    assert position(state).fees == 4 * ONE  # 1 and 1 % of 300
+
+
+def test_what_opens_needs_the_commissions_of_all_that_works():
+    state, _ = run(started(100, costs=MINIMUM), "buy 4 A", "buy 4 A")
+    assert refused(state, "buy 2 A") == "WG240"  # 100 and three times 2
+    run(state, "buy 1 A")
+    assert refused(state, "withdraw 17 USD") == "WG245"
+    run(state, "withdraw 16 USD")
+
+
+def test_many_small_orders_that_only_reduce_cannot_take_more_than_there_is():
+    state, _ = run(market(52, costs=MINIMUM), flat(1, "1"), "buy 50 A", flat(2, "1"))
+    assert cash(state) == 0
+    assert refused(state, "sell 1 A") == "WG240"  # it would bring 1 and cost 2
+    for _ in range(10):
+        state, _ = run(state, "sell 5 A")
+    state, _ = run(state, flat(3, "1"))
+    assert position(state).quantity == 0
+    assert cash(state) == 30 * ONE
+    state, _ = run(market(54, costs=MINIMUM), flat(1, "1"), "buy 50 A", flat(2, "1"), "sell 1 A")
+    assert refused(state, "sell 1 A") == "WG240"  # the 2 that are left are spoken for
+
+
+def test_what_is_worth_less_than_closing_it_costs_is_not_closed_on_credit():
+    state, _ = run(market(102, costs=MINIMUM), flat(1, "1"), "buy 100 A", flat(2, "1"), flat(3, "0.01"))
+    assert refused(state, "sell 100 A") == "WG240"
+    run(state, "deposit 2 USD", "sell 100 A", flat(4, "0.01"))
+    run(state, flat(4, "0.02"), "sell 100 A", flat(5, "0.02"))
+
+
+def test_under_a_margin_call_what_reduces_is_taken_whatever_it_leaves():
+    state, _ = run(market(60, costs=MINIMUM, shorting=True, margin=ONE // 2), flat(1, "10"), "sell 10 A", flat(2, "10"))
+    state, _ = run(state, flat(3, "20"))
+    assert book(state).equity < 0
+    state, _ = run(state, "buy 4 A", "buy 6 A", flat(4, "20"))
+    assert position(state).quantity == 0
+    assert cash(state) == (60 + 100 - 200 - 6) * ONE

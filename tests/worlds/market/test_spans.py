@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from random import Random
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given, settings
@@ -55,44 +56,77 @@ def _columns(state: State, random: Random, symbol: str, count: int) -> Columns:
     return [list(column) for column in zip(*rows, strict=True)]
 
 
-def folded(state: State, times: Sequence[str], columns: dict[str, Columns]) -> tuple[State, Delta] | None:
+class Taken(NamedTuple):
+    """Bars taken one way or the other: the state after them, the net delta, and every fill with its order, in turn."""
+
+    state: State
+    delta: Delta
+    fills: list[Any]
+
+
+def folded(state: State, times: Sequence[str], columns: dict[str, Columns]) -> Taken | None:
     """`step` over the bars; None when one is refused."""
-    deltas = []
+    deltas, fills = [], []
     for at, time in enumerate(times):
         bars = tuple((symbol, Bar(time, *(column[at] for column in each))) for symbol, each in columns.items())
         moved = WORLD.step(state, Tick(time, bars))
         if not moved.observation["ok"]:
             return None
-        assert "fills" not in moved.observation
         state = moved.state
+        keys = [(seen["account"], seen["order"]) for seen in moved.observation.get("fills", ())]
+        fills += [(key, state.get("fill", key)) for key in keys]
         deltas.append(moved.delta)
-    return state, compose(*deltas)
+    return Taken(state, compose(*deltas), fills)
+
+
+def together(state: State, times: Sequence[str], columns: dict[str, Columns]) -> Taken | None:
+    """`passed`, until all of the bars are taken."""
+    deltas, fills, at = [], [], 0
+    while at < len(times):
+        moved = passed(state, times, columns, at)
+        if moved is None:
+            return None
+        assert moved.bars == len(times) - at or any(order.status in LIVE for _, _, order in moved.state.facts("order"))
+        holds(moved.state)
+        assert state.apply(moved.delta) == moved.state
+        state, at = moved.state, at + moved.bars
+        deltas.append(moved.delta)
+        fills += moved.fills.items()
+    return Taken(state, compose(*deltas), fills)
 
 
 def assert_as_stepped(state: State, times: Sequence[str], columns: dict[str, Columns]) -> bool:
-    """`passed` and the fold agree to the last fact; whether they took the bars."""
-    found, wanted = passed(state, times, columns), folded(state, times, columns)
+    """`passed` and the fold agree to the last fact and fill; whether they took the bars."""
+    found, wanted = together(state, times, columns), folded(state, times, columns)
     assert (found is None) == (wanted is None)
     if found is None or wanted is None:
         return False
-    assert dict(found.observation)["ok"]
-    assert found.state == wanted[0]
-    assert found.state.fingerprint == wanted[0].fingerprint
-    assert compose(found.delta) == wanted[1], "up to the order of edits"
-    assert state.apply(found.delta) == found.state
-    holds(found.state)
+    assert found == wanted
+    assert found.state.fingerprint == wanted.state.fingerprint
     return True
 
 
 @settings(max_examples=50, deadline=None)
-@given(DRIVERS, SEEDS, st.integers(1, 25))
-def test_it_is_step_folded(driver: str, seed: int, count: int) -> None:
-    state = walked(driver, seed, rest=True)
+@given(DRIVERS, SEEDS, st.integers(1, 25), st.booleans())
+def test_it_is_step_folded(driver: str, seed: int, count: int, rest: bool) -> None:
+    state = walked(driver, seed, rest=rest)
     times, columns = stretch(state, Random(seed), count)
     assert assert_as_stepped(state, times, columns)
-    rest = passed(state, times, columns).state
-    more, after = stretch(rest, Random(seed + 1), 3)
-    assert assert_as_stepped(rest, more, after), "and once more from there"
+    after = together(state, times, columns).state
+    more, further = stretch(after, Random(seed + 1), 3)
+    assert assert_as_stepped(after, more, further), "and once more from there"
+
+
+def test_a_fill_and_the_bars_after_it_are_passed_at_once() -> None:
+    """Bought at 10, the best at 90, sold at nothing: one delta without the order and its fill, which it tells of."""
+    state, _ = run(market(), flat(1, "10"), "buy 10 A")
+    prices = [ONE * price for price in (10, 90, 40)]
+    times, columns = ["2024-01-02", "2024-01-03", "2024-01-04"], {"A": [*[list(prices)] * 4, [0, 0, 0]]}
+    found = passed(state, times, columns)
+    assert (found.bars, len(found.fills)) == (3, 1)
+    assert {edit.relation for edit in found.delta} & {"order", "fill"} == {"order"}
+    assert found.state.get("book", ("main", "USD")).peak == 1800 * ONE
+    assert assert_as_stepped(state, times, columns)
 
 
 def test_the_walks_have_everything_that_matters() -> None:
@@ -210,11 +244,15 @@ def test_what_is_sound_as_a_whole_may_be_passed_in_parts(driver: str, seed: int,
         assert not sound(state, times, columns), name
 
 
-def test_working_orders_are_left_to_step() -> None:
-    state, _ = run(market(), flat(1, "100"), "buy 1 A limit 50")
-    assert passed(state, ["2024-01-02"], A) is None
+def test_while_an_order_is_live_bars_are_passed_one_by_one() -> None:
+    state, _ = run(market(), flat(1, "100"), "buy 1 A limit 99")
+    times, columns = ["2024-01-02", "2024-01-03", "2024-01-04"], {"A": [[100 * ONE] * 3] * 4 + [[0] * 3]}
+    found = passed(state, times, columns)
+    assert found.bars == 1
+    assert passed(found.state, times, columns, 1).bars == 1
     state, _ = run(state, "cancel 1")
-    assert assert_as_stepped(state, ["2024-01-02"], A)
+    assert passed(state, times, columns).bars == 3
+    assert assert_as_stepped(state, times, columns)
 
 
 def test_no_bars_are_not_passed() -> None:

@@ -52,11 +52,12 @@ class Desk:
     def _pay(self, symbol: str, instrument: Instrument, value: int) -> str:
         """Set cash aside for a purchase; why not, where there is too little."""
         costs = self._state.get("costs", (symbol,)) or Costs()
-        needed = value + commission(costs, value, first=True)
+        needed = value + commission(costs, value)
         left = self._cash.get(instrument.currency)
         if left is None:
             key = (self._account, instrument.currency)
-            left = (self._state.get("cash", key) or 0) - (self._state.get("book", key) or Book()).buying
+            book: Book = self._state.get("book", key) or Book()
+            left = (self._state.get("cash", key) or 0) - book.buying - book.due
         if needed > left:
             return f"cash left {show(left)} < {show(needed)} needed"
         self._cash[instrument.currency] = left - needed

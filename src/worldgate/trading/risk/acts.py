@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from ...worlds.market.actions import LARGEST_ID, Cancel, Place, Transfer
 from ...worlds.market.units import MOST
-from .arrays import RANGE, even_of, np
-from .portfolio import CANCELLED, REFUSED, WORKING, Portfolio, Slot, Terms, marked, worst_value
+from .arrays import RANGE, np
+from .portfolio import CANCELLED, REFUSED, WORKING, Portfolio, Slot, Terms, commission, marked, worst_value
 
 if TYPE_CHECKING:
     from .arrays import Ints, Mask
+
+
+COVERED = ("margin", "reserve", "due")
+"""What equity must cover."""
 
 
 def act(portfolio: Portfolio, action: Any) -> Mask:
@@ -35,7 +39,7 @@ def place(portfolio: Portfolio, action: Place) -> Mask:
     number = np.full(portfolio.n, action.id) if action.id else last + 1
     slot = Slot(
         account, symbol, side, action.kind, action.price // terms.tick, action.quantity // terms.lot, action.tif,
-        portfolio.clock, "", 0, number, portfolio.full(0), np.full(portfolio.n, WORKING, np.int8),
+        portfolio.clock, "", 0, number, portfolio.full(0), portfolio.full(0), np.full(portfolio.n, WORKING, np.int8),
     )  # fmt: skip
     refused = (number <= last) | (number > LARGEST_ID) | _uncovered(portfolio, slot, terms)
     if refused.all():
@@ -68,11 +72,11 @@ def _uncovered(portfolio: Portfolio, slot: Slot, terms: Terms) -> Mask:
     rests, values = [before.buying, before.selling], [before.buying_value, before.selling_value]
     value, at = worst_value(slot, close, terms), slot.side < 0
     rests[at], values[at] = rests[at] + slot.quantity, values[at] + value
-    after, book = marked(terms, quantity, close, rests, values), portfolio.book(purse)
-    needed = book.margin - before.margin + after.margin + book.reserve - before.reserve + after.reserve
-    fee = np.maximum(terms.minimum, terms.per_order + even_of(value, terms.rate))
-    # what opens needs more than 0 and no less than the margin: this takes in the world's margin call
-    refused: Mask = (after.opening > before.opening) & (book.equity < needed + fee)
+    fee = commission(terms, value, slot.traded)
+    after, book = marked(terms, quantity, close, rests, values, before.due + fee), portfolio.book(purse)
+    needed = sum((getattr(book, name) - getattr(before, name) + getattr(after, name) for name in COVERED), start=0)
+    # what must be covered needs more than 0 and no less than the margin: this takes in the world's margin call
+    refused: Mask = ((after.opening > before.opening) | (fee > value)) & (book.equity < needed)
     if slot.side < 0 and slot.account not in portfolio.shorting:
         refused |= after.selling > quantity
     return refused
@@ -97,7 +101,7 @@ def transfer(portfolio: Portfolio, action: Transfer) -> Mask:
     book, amount = portfolio.book(purse), action.amount
     refused = np.zeros(portfolio.n, bool)
     if action.verb == "withdraw":
-        refused = amount > np.minimum(portfolio.cash[purse], book.equity - book.margin - book.reserve)
+        refused = amount > np.minimum(portfolio.cash[purse], book.equity - book.margin - book.reserve - book.due)
         amount = -amount
     peak, before = book.peak.astype(object), book.equity.astype(object)
     positive = before > 0

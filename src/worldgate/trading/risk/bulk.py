@@ -14,8 +14,8 @@ from ...facts import State
 from ...worlds.market.actions import Place, Transfer
 from ...worlds.market.orders import FREE
 from ...worlds.market.properties import facts_of
-from .arrays import RANGE, ceil_of, even_of, even_share, floor_of, np
-from .portfolio import CANCELLED, EXPIRED, FILLED, PARTIAL, REJECTED, Filled, Owned, Portfolio, Slot, Terms
+from .arrays import RANGE, ceil_of, even_share, floor_of, np
+from .portfolio import CANCELLED, EXPIRED, FILLED, PARTIAL, REJECTED, Filled, Owned, Portfolio, Slot, Terms, commission
 
 if TYPE_CHECKING:
     from .arrays import Ints, Mask
@@ -66,8 +66,7 @@ class _Moment:
         if not wanted.any():
             return
         quantity = np.where(wanted, quantity, 0)
-        flat = np.where(slot.filled == 0, self.portfolio.full(terms.per_order), 0)
-        fee = np.maximum(terms.minimum, flat + even_of(price * quantity * terms.worth, terms.rate))
+        fee = commission(terms, price * quantity * terms.worth, slot.traded)
         taken = wanted & self._take(slot, quantity, price, fee, wanted, terms)
         slot.status[wanted & ~taken] = REJECTED
         if taken.any():
@@ -111,7 +110,7 @@ class _Moment:
         self.turned[purse] = self.turned.get(purse, self.portfolio.full(0)) + value
         if terms.share:
             self.room[slot.symbol] = self.room[slot.symbol] - quantity
-        slot.filled = slot.filled + quantity
+        slot.filled, slot.traded = slot.filled + quantity, slot.traded + value
         traded = quantity > 0
         slot.status[traded] = np.where(slot.filled == slot.quantity, FILLED, PARTIAL)[traded]
         self.portfolio.fills.append(Filled(slot, quantity, price, fee, realised))
@@ -154,13 +153,14 @@ def _against(price: Ints, bar: Ints, buys: bool, terms: Terms) -> Ints:
     return inside
 
 
-def fits(state: State, actions: Iterable[Any], highest: Mapping[str, int], volume: int, ticks: int) -> bool:
+def fits(state: State, actions: Iterable[Any], highest: Mapping[str, int], volume: int) -> bool:
     """Whether no amount can leave `RANGE`: all orders filled, at the highest price of their symbol (in ticks)."""
     names = ("instrument", "costs", "position", "order", "cash", "book")
     instruments, costs, positions, orders, cash, books = facts_of(state, *names)
     terms = {key[0]: Terms.of(one, costs.get(key, FREE)) for key, one in instruments.items()}
     wanted = [*orders.values(), *(one for one in actions if type(one) is Place and one.symbol in terms)]
     total = sum(map(abs, cash.values())) + sum(book.traded + abs(book.peak) for book in books.values())
+    total += sum(one.traded for one in orders.values())
     total += sum(one.amount for one in actions if type(one) is Transfer)
     total += sum(sum(map(abs, one[1:4])) for one in positions.values())
     lots = dict.fromkeys(terms, 0)
@@ -170,6 +170,6 @@ def fits(state: State, actions: Iterable[Any], highest: Mapping[str, int], volum
     for one in wanted:
         lots[one.symbol] += one.quantity // terms[one.symbol].lot + 1
         price[one.symbol] = max(price[one.symbol], one.price // terms[one.symbol].tick)
-        total += terms[one.symbol].per_order + terms[one.symbol].minimum * (ticks + 1)
+        total += 2 * (terms[one.symbol].per_order + terms[one.symbol].minimum)
     total += sum(8 * lots[symbol] * price[symbol] * of.worth for symbol, of in terms.items())
     return total < RANGE and volume < RANGE and max(lots.values()) < 2**30 and max(price.values()) < RANGE // 4

@@ -74,8 +74,8 @@ def _of_order(amount: Callable[[Portfolio, Slot], Ints], *, priced: bool = False
 
 
 VALUES: Mapping[str, Values] = {
-    "cash": _of_book(lambda portfolio, purse, book: portfolio.cash[purse] - book.buying),
-    "equity": _of_book(lambda _p, _k, book: book.equity),
+    "cash": _of_book(lambda portfolio, purse, book: portfolio.cash[purse] - book.buying - book.due),
+    "equity": _of_book(lambda _p, _k, book: book.equity - book.due),
     "leverage": _of_book(lambda _p, _k, book: book.long + book.short + book.working, "equity"),
     "gross_exposure": _of_book(lambda _p, _k, book: book.long + book.short + book.working),
     "net_long": _of_book(lambda _p, _k, book: book.long - book.short + book.buying),

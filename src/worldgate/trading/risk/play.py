@@ -134,7 +134,7 @@ def begin(state: State, plan: RiskPlan, futures: Futures) -> tuple[Portfolio, di
     for (symbol,), bar in now.items():
         highest[symbol] = max(highest.get(symbol, 0), bar.close // state.get("instrument", (symbol,)).tick)
     volume = max((int(bars[VOLUME].max()) for bars in futures.bars.values()), default=0)
-    dtype = np.int64 if fits(state, plan.actions, highest, volume, plan.steps) else object
+    dtype = np.int64 if fits(state, plan.actions, highest, volume) else object
     scaled = {}
     for symbol, bars in futures.bars.items():
         scaled[symbol] = bars.astype(dtype)

@@ -16,7 +16,7 @@ from ...worlds.market.orders import FREE
 from ...worlds.market.properties import facts_of
 from ...worlds.market.schema import STATUSES, Costs, Instrument
 from ...worlds.market.units import ONE
-from .arrays import Ratio, ceil_of, np, ratio
+from .arrays import Ratio, ceil_of, even_of, np, ratio
 
 if TYPE_CHECKING:
     from .arrays import Ints, Mask
@@ -59,7 +59,7 @@ class Terms(NamedTuple):
 @dataclass
 class Slot:
     """An order of the plan or of the first state, in each future. `number` is its id in the first state (0: of the
-    plan), `id` the id it got, `status` its code."""
+    plan), `id` the id it got, `traded` the value of what is filled, `status` its code."""
 
     account: str
     symbol: str
@@ -73,6 +73,7 @@ class Slot:
     number: int
     id: Ints
     filled: Ints
+    traded: Ints
     status: Ints
 
     @property
@@ -104,6 +105,7 @@ class Mark(NamedTuple):
     working: Ints
     margin: Ints
     reserve: Ints
+    due: Ints
     buying: Ints
     selling: Ints
 
@@ -120,6 +122,7 @@ class Books(NamedTuple):
     working: Ints
     margin: Ints
     reserve: Ints
+    due: Ints
     traded: Ints
     peak: Ints
 
@@ -172,7 +175,8 @@ class Portfolio:
             side = 1 if one.side == "buy" else -1
             return Slot(
                 account, one.symbol, side, one.kind, one.price // of.tick, one.quantity // of.lot, one.tif, one.placed,
-                one.day, number, np.full(n, number, np.int64), full(one.filled // of.lot), status,
+                one.day, number, np.full(n, number, np.int64), full(one.filled // of.lot), full(one.traded),
+                status,
             )  # fmt: skip
 
         listed = [slot(account, number, one) for (account, number), one in orders.items() if one.status in STATUSES[:2]]
@@ -229,21 +233,23 @@ class Portfolio:
     def _mark(self, owned: Owned) -> Mark:
         terms, close = self.terms[owned[1]], self.close[owned[1]]
         quantity = self.held[owned].quantity
-        rests, values = [self.full(0), self.full(0)], [self.full(0), self.full(0)]
+        rests, values, owed = [self.full(0), self.full(0)], [self.full(0), self.full(0)], self.full(0)
         for slot in self.slots:
             if (slot.account, slot.symbol) == owned and slot.live.any():
                 side = slot.side < 0
                 rests[side] = rests[side] + slot.rest
-                values[side] = values[side] + worst_value(slot, close, terms)
-        return marked(terms, quantity, close, rests, values)
+                value = worst_value(slot, close, terms)
+                values[side] = values[side] + value
+                owed = owed + np.where(slot.live, commission(terms, value, slot.traded), 0)
+        return marked(terms, quantity, close, rests, values, owed)
 
     def book(self, purse: Owned) -> Books:
         """The account in a currency at the latest closes."""
         found = self._books.get(purse)
         if found is None:
             nothing = self.full(0)
-            marks = [self.mark(owned)[:8] for owned in self.of_purse(purse)]
-            sums = [sum(parts, nothing) for parts in zip(*marks, strict=True)] or [nothing] * 8
+            marks = [self.mark(owned)[:9] for owned in self.of_purse(purse)]
+            sums = [sum(parts, nothing) for parts in zip(*marks, strict=True)] or [nothing] * 9
             equity = self.cash[purse] + sums[0] - sums[1]
             found = self._books[purse] = Books._make((equity, *sums, self.traded[purse], self.peak[purse]))
         return found
@@ -258,7 +264,16 @@ def worst_value(slot: Slot, close: Ints, terms: Terms) -> Ints:
     return slot.rest * np.maximum(close, slot.price) * terms.worth
 
 
-def marked(terms: Terms, quantity: Ints, close: Ints, rests: list[Ints], values: list[Ints]) -> Mark:
+def commission(terms: Terms, value: Ints, before: Ints) -> Ints:
+    """What a fill of that value costs an order which had traded `before`; as `worlds.market.fills.commission`."""
+    whole, paid = (
+        np.maximum(terms.minimum, terms.per_order + even_of(traded, terms.rate)) for traded in (before + value, before)
+    )
+    added: Ints = whole - np.where(before > 0, paid, 0)
+    return added
+
+
+def marked(terms: Terms, quantity: Ints, close: Ints, rests: list[Ints], values: list[Ints], due: Ints) -> Mark:
     """As `worlds.market.valuation.mark`; `rests` and `values` are those of working buys and sales."""
     held = quantity * close * terms.worth
     long, short, gross = np.maximum(held, 0), np.maximum(-held, 0), np.abs(held)
@@ -267,4 +282,4 @@ def marked(terms: Terms, quantity: Ints, close: Ints, rests: list[Ints], values:
     sells = np.where(rests[1] > np.maximum(quantity, 0), values[1] - long, 0)
     worst = np.maximum(gross, np.maximum(long + buys, short + sells))
     reserve = ceil_of(worst, terms.margin) - security
-    return Mark._make((long, short, *values, buys + sells, worst - gross, security, reserve, *rests))
+    return Mark._make((long, short, *values, buys + sells, worst - gross, security, reserve, due, *rests))

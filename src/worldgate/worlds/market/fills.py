@@ -38,9 +38,13 @@ def capacity(bar: Bar, costs: Costs, lot: int) -> int | None:
     return bar.volume * costs.volume_share // ONE // lot * lot if costs.volume_share else None
 
 
-def commission(costs: Costs, value: int, *, first: bool) -> int:
-    """What a fill of that value costs: `per_order` is paid with the first fill of an order, `minimum` with each."""
-    return max(costs.minimum, (costs.per_order if first else 0) + fraction_of(value, costs.rate))
+def commission(costs: Costs, value: int, before: int = 0) -> int:
+    """What a fill of that value costs an order which had traded `before`.
+
+    An order costs `max(minimum, per_order + rate * traded)` in all, in however many fills; each pays what it adds.
+    """
+    whole = max(costs.minimum, costs.per_order + fraction_of(before + value, costs.rate))
+    return whole - commission(costs, before) if before else whole
 
 
 def traded(quantity: int, cost: int, change: int, price: int) -> tuple[int, int, int]:

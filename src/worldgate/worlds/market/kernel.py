@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from itertools import zip_longest
@@ -26,7 +26,7 @@ from .errors import BuyingPower, MarginCall
 from .orders import FREE
 from .properties import facts_of
 from .rules import step
-from .schema import LIVE, Bar, Costs, Instrument, Position
+from .schema import LIVE, Bar, Costs, Fill, Instrument, Position
 from .units import ONE
 
 HALF_CENT = ONE // 200
@@ -96,15 +96,14 @@ class Account:
     def trades(self) -> list[Trade]:
         return [*self.closed, *self.open]
 
-    def look(self, state: State, filled: Sequence[int]) -> None:
-        """Take a state of our world after a bar, and the orders that the bar filled, in the order in which it did.
+    def look(self, state: State, fills: Iterable[Fill]) -> None:
+        """Take a state of our world after a bar, and what was filled since the state before, in its order.
 
-        Bars without fills may be left out.
+        Bars may be left out.
         """
         clock = state.get("clock", ())
-        for id_ in filled:
-            fill = state.get("fill", (MAIN, id_))
-            self._pair(clock - 1, _signed(fill.side, fill.quantity), fill.price)
+        for fill in fills:
+            self._pair(fill.at - 1, _signed(fill.side, fill.quantity), fill.price)
         held: Position = state.get("position", (MAIN, self.symbol)) or Position()
         orders = state.select("order")
         self.standings[clock - 1] = Standing(
@@ -192,7 +191,7 @@ def walk(
             raise Incomparable(f"bar {number}: {seen['refused']['message']}", "bars that the market takes")
         if state.get("book", (MAIN, account.currency)).equity <= 0:
             break
-        filled = [fill["order"] for fill in seen.get("fills", ())]
+        fills: list[Fill] = [state.get("fill", (MAIN, fill["order"])) for fill in seen.get("fills", ())]
         for end in seen.get("ended", ()):
             ended[end["status"]] = ended.get(end["status"], 0) + 1
         while number and (action := decide(state)) is not None:
@@ -203,7 +202,7 @@ def walk(
             refused += [refusal] if refusal else []
             if uncovered or not refusal:
                 orders.setdefault(number, []).append(action._replace(id=seen.get("order", 0)))
-        account.look(state, filled)
+        account.look(state, fills)
     return Walk(account, orders, refused, ended)
 
 

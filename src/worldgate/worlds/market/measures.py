@@ -43,7 +43,7 @@ def _drawdown(book: Book) -> Fraction:
 
 def _cash(state: State, key: Key) -> Value:
     book: Book | None = state.get("book", key)
-    return None if book is None else (state.get("cash", key) or 0) - book.buying
+    return None if book is None else (state.get("cash", key) or 0) - book.buying - book.due
 
 
 def _mark(state: State, key: Key) -> Mark | None:
@@ -84,6 +84,15 @@ def _opens_no_more(before: State, after: State, key: Key) -> bool:
     return new is None or new.opening <= (old.opening if old else 0)
 
 
+def _pays_for_itself(before: State, after: State, key: Key) -> bool:
+    """Whether nothing more is opened, at commissions that are no more than what is traded for them."""
+    old, new = before.get("book", key), after.get("book", key)
+    if old is None or new is None:
+        return new is None
+    trades = new.buying + new.selling - old.buying - old.selling
+    return bool(new.opening <= old.opening and new.due - old.due <= max(trades, 0))
+
+
 def _opens_no_more_of_it(before: State, after: State, key: Key) -> bool:
     old, new = _mark(before, key), _mark(after, key)
     return new is None or new[4] <= (old[4] if old else 0)
@@ -94,9 +103,21 @@ def _measure(number: str, relation: str, unit: str, about: str, value: Any, ease
 
 
 MEASURES: Mapping[str, Measure] = {
-    "cash": _measure("WG450", "book", "money", "cash left if every working buy fills", _cash, _opens_no_more),
+    "cash": _measure(
+        "WG450",
+        "book",
+        "money",
+        "cash left if every working buy fills and all commissions are paid",
+        _cash,
+        _pays_for_itself,
+    ),
     "equity": _measure(
-        "WG451", "book", "money", "cash and holdings at the latest closes", _of_book(lambda b: b.equity), _opens_no_more
+        "WG451",
+        "book",
+        "money",
+        "cash and holdings at the latest closes, less the commissions of working orders",
+        _of_book(lambda b: b.equity - b.due),
+        _pays_for_itself,
     ),
     "leverage": _measure(
         "WG452",

@@ -1,12 +1,13 @@
 """Placing and cancelling orders, and moving money. O(1) in what the account holds.
 
-A new order needs equity for the margin of everything held and working at worst-case prices, and for
-its own commission, unless it only reduces a position. Rules raise `Refused` before they write.
+A new order needs equity for the margin of everything held and working at worst-case prices, and for the commissions
+of all that works. One that only reduces a position needs none, if it trades for at least what it costs: what is
+worth less than the commission of closing it is not closed on credit. Rules raise `Refused` before they write.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from ...facts import Draft
 from ..contract import Observation
@@ -30,9 +31,10 @@ from .errors import (
 from .fills import commission
 from .schema import KINDS, LIVE, SIDES, TIFS, Book, Costs, Instrument, Order, Position
 from .units import MOST, show
-from .valuation import FLAT, mark, moved, worst_value
+from .valuation import FLAT, due, mark, moved, worst_value
 
 FREE = Costs()
+_position: Final = tuple.__new__  # makes a Position of a tuple without a call of Python code
 _PLACE, _CANCEL, _TRANSFER = ((str, int, str, str, int, str, int, str), (int, str), (str, int, str, str))
 
 
@@ -55,7 +57,8 @@ def place(draft: Draft, action: Place) -> Observation:
     before: Position = draft.get("position", address) or FLAT
     order = Order(symbol, side, kind, quantity, price, tif, draft.get("clock", ()))
     value = worst_value(order, close)
-    after = _with(before, order, quantity, value)
+    fee = commission(draft.get("costs", (symbol,)) or FREE, value)
+    after = _with(before, order, quantity, value, fee)
     if side == "sell" and after.selling > before.quantity and not draft.get("shorting", (account,)):
         free = max(before.quantity - before.selling, 0)
         raise NotHeld(
@@ -63,9 +66,8 @@ def place(draft: Draft, action: Place) -> Observation:
         )
     old, new = mark(before, instrument.margin, close), mark(after, instrument.margin, close)
     changed = moved(book, old, new)
-    if new[4] > old[4]:  # it opens something
-        costs = draft.get("costs", (symbol,)) or FREE
-        _covered(book, changed, commission(costs, value, first=True))
+    if new[4] > old[4] or fee > value:  # it opens something, or costs more than it trades for
+        _covered(book, changed)
     draft.write(
         (
             ("order", (account, id_), order),
@@ -77,12 +79,12 @@ def place(draft: Draft, action: Place) -> Observation:
     return {"ok": True, "order": id_, "undo": str(Cancel(id_, account))}
 
 
-def _covered(before: Book, after: Book, fee: int) -> None:
-    needed = after.margin + after.reserve + fee
+def _covered(before: Book, after: Book) -> None:
+    needed = after.margin + after.reserve + after.due
     if before.equity < before.margin or before.equity <= 0:
         raise MarginCall(f"an equity of {show(before.equity)}", f"{show(before.margin)}, or an order that reduces")
     if before.equity < needed:
-        raise BuyingPower(f"an equity of {show(before.equity)}", f"at least {show(needed)} as margin and commission")
+        raise BuyingPower(f"an equity of {show(before.equity)}", f"at least {show(needed)} as margin and commissions")
 
 
 def cancel(draft: Draft, action: Cancel) -> Observation:
@@ -96,7 +98,8 @@ def cancel(draft: Draft, action: Cancel) -> Observation:
     instrument, close = instrument_of(draft, order.symbol), close_of(draft, order.symbol)
     rest = order.quantity - order.filled
     before: Position = draft.get("position", (account, order.symbol)) or FLAT
-    after = _with(before, order, -rest, -worst_value(order, close))
+    costs = draft.get("costs", (order.symbol,)) or FREE
+    after = _with(before, order, -rest, -worst_value(order, close), -due(order, costs, close))
     old, new = mark(before, instrument.margin, close), mark(after, instrument.margin, close)
     book = book_of(draft, account, instrument.currency)
     draft.write(
@@ -120,7 +123,7 @@ def transfer(draft: Draft, action: Transfer) -> Observation:
     book, address = book_of(draft, account, currency), (account, currency)
     cash = draft.get("cash", address) or 0
     if verb == "withdraw":
-        free = min(cash, book.equity - book.margin - book.reserve)
+        free = min(cash, book.equity - book.margin - book.reserve - book.due)
         if amount > free:
             raise NotFree(f"{show(amount)} {currency}", f"at most {show(max(free, 0))}")
         amount = -amount
@@ -132,9 +135,7 @@ def transfer(draft: Draft, action: Transfer) -> Observation:
     else:  # nothing is left to keep the proportion of
         peak = book.peak if book.peak > book.equity else 0
     draft.write((("cash", address, cash + amount), ("book", address, book._replace(equity=equity, peak=peak))))
-    for ledger, posted in accounting.of_transfer(amount):
-        entry = (account, ledger, currency)
-        draft.set("journal", entry, (draft.get("journal", entry) or 0) + posted)
+    draft.set("journal", address, accounting.posted(draft.get("journal", address), accounting.of_transfer(amount)))
     back = "withdraw" if amount > 0 else "deposit"
     return {"ok": True, "cash": show(cash + amount), "undo": str(Transfer(back, abs(amount), currency, account))}
 
@@ -145,12 +146,14 @@ def well_formed(action: Any, types: tuple[type, ...]) -> None:
         raise NotAnAction(f"{type(action).__name__}{tuple(action)!r:.80}", ", ".join(kind.__name__ for kind in types))
 
 
-def _with(position: Position, order: Order, quantity: int, value: int) -> Position:
+def _with(position: Position, order: Order, quantity: int, value: int, fee: int) -> Position:
     """The position when working orders on the order's side grow by that much."""
-    held, cost, realised, fees, buying, selling, buying_value, selling_value = position
+    held, cost, realised, fees, buying, selling, buys, sells, owed = position
     if order.side == "buy":
-        return Position(held, cost, realised, fees, buying + quantity, selling, buying_value + value, selling_value)
-    return Position(held, cost, realised, fees, buying, selling + quantity, buying_value, selling_value + value)
+        parts = (held, cost, realised, fees, buying + quantity, selling, buys + value, sells, owed + fee)
+    else:
+        parts = (held, cost, realised, fees, buying, selling + quantity, buys, sells + value, owed + fee)
+    return _position(Position, parts)
 
 
 def instrument_of(draft: Draft, symbol: str) -> Instrument:

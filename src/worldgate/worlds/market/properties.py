@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Any
 
 from ...facts import State
 from ..contract import Property
-from .schema import LIVE, Order, Position
+from .schema import LIVE, Costs, Journal, Order, Position
 from .units import ONE
 
 
@@ -28,41 +29,39 @@ def facts_of(state: State, *relations: str) -> list[dict[Any, Any]]:
 def conservation(state: State) -> str | None:
     """Each account's journal sums to zero, and says what cash and positions say."""
     journal, cash, positions, instruments = facts_of(state, "journal", "cash", "position", "instrument")
-    said: defaultdict[tuple[str, str], dict[str, int]] = defaultdict(dict)
-    for (account, ledger, currency), amount in journal.items():
-        said[account, currency][ledger] = amount
-    sums = {key: {"cash": amount, "inventory": 0, "realised": 0, "fees": 0} for key, amount in cash.items()}
+    nothing = dict.fromkeys(("cash", "inventory", "realised", "fees"), 0)
+    sums = {key: nothing | {"cash": amount} for key, amount in cash.items()}
     for (account, symbol), position in positions.items():
-        of = sums.setdefault(
-            (account, instruments[symbol,].currency), {"cash": 0, "inventory": 0, "realised": 0, "fees": 0}
-        )
+        of = sums.setdefault((account, instruments[symbol,].currency), dict(nothing))
         of["inventory"] += position.cost
         of["realised"] -= position.realised
         of["fees"] += position.fees
-    for key in sorted(sums.keys() | said.keys()):
-        ledgers = said[key]
-        if sum(ledgers.values()):
-            return f"the journal of {key} sums to {sum(ledgers.values())}"
-        for ledger, amount in sums.get(key, {}).items():
-            if ledgers.get(ledger, 0) != amount:
-                return f"{ledger} of {key}: {ledgers.get(ledger, 0)} in the journal, {amount} held"
+    for key in sorted(sums.keys() | journal.keys()):
+        ledgers = journal.get(key) or Journal()
+        if sum(ledgers):
+            return f"the journal of {key} sums to {sum(ledgers)}"
+        for ledger, amount in sums.get(key, nothing).items():
+            if getattr(ledgers, ledger) != amount:
+                return f"{ledger} of {key}: {getattr(ledgers, ledger)} in the journal, {amount} held"
     return None
 
 
 def books(state: State) -> str | None:
     """Each book is what cash, positions, orders and the latest closes make of it."""
-    stored, cash, positions, orders, instruments, bars = facts_of(
-        state, "book", "cash", "position", "order", "instrument", "bar"
+    stored, cash, positions, orders, instruments, bars, costs = facts_of(
+        state, "book", "cash", "position", "order", "instrument", "bar", "costs"
     )
-    names = ("equity", "long", "short", "buying", "selling", "opening", "working", "margin", "reserve")
+    names = ("equity", "long", "short", "buying", "selling", "opening", "working", "margin", "reserve", "due")
     sums = {key: dict.fromkeys(names, 0) | {"equity": amount} for key, amount in cash.items()}
     for (account, symbol), position in positions.items():
         instrument = instruments[symbol,]
         if (symbol,) not in bars:
             return f"{account} has {symbol}, which has no price"
         live = [o for (owner, _), o in orders.items() if owner == account and o.symbol == symbol and o.status in LIVE]
-        for name, amount in _worth(position, live, bars[symbol,].close, instrument.margin).items():
-            sums[account, instrument.currency][name] += amount
+        of, close = sums[account, instrument.currency], bars[symbol,].close
+        for name, amount in _worth(position, live, close, instrument.margin).items():
+            of[name] += amount
+        of["due"] += sum(_due(order, costs.get((symbol,), Costs()), close) for order in live)
     if stored.keys() != sums.keys():
         return f"books {sorted(stored)} with cash {sorted(sums)}"
     for key, book in stored.items():
@@ -99,15 +98,25 @@ def _worth(position: Position, live: list[Order], close: int, margin: int) -> di
     }
 
 
+def _due(order: Order, costs: Costs, close: int) -> int:
+    """What an order costs once it is filled at its worth, less what it has cost: `round` is half to even."""
+    rest = (order.quantity - order.filled) * max(order.price, close) // ONE
+    traded = [order.traded, order.traded + rest]
+    before, after = (max(costs.minimum, costs.per_order + round(Fraction(costs.rate * one, ONE))) for one in traded)
+    return after - (before if order.filled else 0)
+
+
 def working(state: State) -> str | None:
-    """What positions say is in working orders is the sum of those orders."""
-    positions, orders, bars = facts_of(state, "position", "order", "bar")
-    sums: defaultdict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+    """What positions say is in working orders, and will be paid for them, is the sum of those orders."""
+    positions, orders, bars, costs = facts_of(state, "position", "order", "bar", "costs")
+    sums: defaultdict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0, 0, 0, 0])
     for (account, _), order in orders.items():
         if order.status in LIVE:
             left, side = order.quantity - order.filled, order.side == "sell"
             sums[account, order.symbol][side] += left
-            sums[account, order.symbol][2 + side] += left * max(order.price, bars[order.symbol,].close) // ONE
+            close = bars[order.symbol,].close
+            sums[account, order.symbol][2 + side] += left * max(order.price, close) // ONE
+            sums[account, order.symbol][4] += _due(order, costs.get((order.symbol,), Costs()), close)
     for key in sorted(sums.keys() | positions.keys()):
         found = list(positions[key][4:]) if key in positions else None
         if found != sums[key]:
@@ -125,7 +134,8 @@ def orders(state: State) -> str | None:
         fits = whole.get(order.status, order.filled == 0 or part)
         lot, tick = instruments[order.symbol,].lot, instruments[order.symbol,].tick
         exact = order.quantity % lot == order.filled % lot == order.price % tick == 0
-        if not fits or not exact or (order.kind == "market") != (order.price == 0):
+        valued = (order.filled == 0) == (order.traded == 0) and order.traded >= 0
+        if not fits or not exact or not valued or (order.kind == "market") != (order.price == 0):
             return f"order {id_} of {account} is {order}"
         if not 0 < id_ <= sequences.get((account,), 0) or not 0 <= order.placed <= clock:
             return f"order {id_} of {account}, placed at {order.placed} of {clock}"

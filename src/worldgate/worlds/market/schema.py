@@ -15,7 +15,6 @@ KINDS = ("market", "limit", "stop")
 TIFS = ("gtc", "day", "ioc")
 LIVE = ("working", "partial")
 STATUSES = (*LIVE, "filled", "cancelled", "expired", "rejected")
-LEDGERS = ("cash", "inventory", "realised", "fees", "capital")
 
 
 class Instrument(NamedTuple):
@@ -29,8 +28,9 @@ class Instrument(NamedTuple):
 
 
 class Costs(NamedTuple):
-    """What trading costs. `rate`, `spread` (the whole of it; a trade pays half), `slippage` and `volume_share`
-    are fractions; `per_order` and `minimum` are money; at most `volume_share` of a bar's volume fills (0: no limit)."""
+    """What trading costs. `rate`, `spread` (the whole of it; a trade pays half), `slippage` and `volume_share` are
+    fractions; `per_order` and `minimum` (of an order's commissions) are money; at most `volume_share` of a bar's volume
+    fills (0: no limit)."""
 
     rate: int = 0
     per_order: int = 0
@@ -57,7 +57,7 @@ class Position(NamedTuple):
     `quantity` is signed, and `cost` the signed cost of exactly what is held; `realised` (before
     commissions) and `fees` are sums so far. `buying` and `selling` are the quantities in working
     orders; `buying_value` and `selling_value` what they are worth at the latest close, or at their own
-    price where that is higher.
+    price where that is higher; `due` the commissions that they cost at that value.
     """
 
     quantity: int = 0
@@ -68,6 +68,7 @@ class Position(NamedTuple):
     selling: int = 0
     buying_value: int = 0
     selling_value: int = 0
+    due: int = 0
 
 
 class Book(NamedTuple):
@@ -76,8 +77,9 @@ class Book(NamedTuple):
     `equity` is cash + `long` - `short`, the market values (not negative) of what is held. `buying` and
     `selling` are the worst-case values of all working orders; `opening` of the part of them that would
     open or extend something; `working` is how much the gross exposure grows if they fill in the worst
-    way. `margin` is the security that the holdings ask for, `reserve` what `working` adds to it.
-    `traded` is the notional filled on `day`, `peak` the highest equity at any tick.
+    way. `margin` is the security that the holdings ask for, `reserve` what `working` adds to it; `due`
+    are the commissions of all working orders at those values. `traded` is the notional filled on `day`,
+    `peak` the highest equity at any tick.
     """
 
     equity: int = 0
@@ -89,14 +91,15 @@ class Book(NamedTuple):
     working: int = 0
     margin: int = 0
     reserve: int = 0
+    due: int = 0
     traded: int = 0
     peak: int = 0
     day: str = ""
 
 
 class Order(NamedTuple):
-    """An order: `price` is 0 for a market order; `placed` the clock then, `filled` the quantity so far;
-    `day` the date of the first bar that it met ("" before), at whose end a day order expires."""
+    """An order: `price` is 0 for a market order; `placed` the clock then, `filled` the quantity so far and `traded`
+    its value; `day` the date of the first bar that it met ("" before), at whose end a day order expires."""
 
     symbol: str
     side: str
@@ -108,6 +111,7 @@ class Order(NamedTuple):
     filled: int = 0
     status: str = "working"
     day: str = ""
+    traded: int = 0
 
 
 class Fill(NamedTuple):
@@ -125,6 +129,20 @@ class Fill(NamedTuple):
     realised: int
 
 
+class Journal(NamedTuple):
+    """The ledgers of an account in a currency, as balances or as what is posted to them; debits are positive.
+
+    Cash and inventory are what the account has (`inventory` at cost, negative for what is owed from short sales),
+    `fees` what trading cost; `capital` (paid in) and `realised` (earned) are credits, negative when money came in.
+    """
+
+    cash: int = 0
+    inventory: int = 0
+    realised: int = 0
+    fees: int = 0
+    capital: int = 0
+
+
 AMOUNT = Type("int", places=8)
 _COUNTED = frozenset({"placed", "at"})
 """Clocks; every other int of a record is an amount."""
@@ -139,7 +157,7 @@ ACCOUNT, SYMBOL, CURRENCY = (("account", ref("account")), ("symbol", ref("symbol
 
 SCHEMA = Schema(
     "market",
-    "1",
+    "2",
     [
         Relation("instrument", (SYMBOL,), _record(Instrument, currency=ref("currency"))),
         Relation("costs", (SYMBOL,), _record(Costs)),
@@ -148,7 +166,7 @@ SCHEMA = Schema(
         Relation("time", (), TEXT),
         Relation("bar", (SYMBOL,), _record(Bar)),
         Relation("cash", (ACCOUNT, CURRENCY), AMOUNT, index=(0,)),
-        Relation("position", (ACCOUNT, SYMBOL), _record(Position), index=(1,)),
+        Relation("position", (ACCOUNT, SYMBOL), _record(Position)),
         Relation("book", (ACCOUNT, CURRENCY), _record(Book)),
         Relation("sequence", (ACCOUNT,), INT),
         Relation(
@@ -165,6 +183,6 @@ SCHEMA = Schema(
             index=(0,),
         ),
         Relation("fill", (ACCOUNT, ("order", INT)), _record(Fill, symbol=ref("symbol"), side=enum(*SIDES)), index=(0,)),
-        Relation("journal", (ACCOUNT, ("ledger", enum(*LEDGERS)), CURRENCY), AMOUNT),
+        Relation("journal", (ACCOUNT, CURRENCY), _record(Journal)),
     ],
 )

@@ -1,86 +1,82 @@
-"""Many bars at once, while nothing is on order: what stepping through them one by one leads to.
+"""Many bars at once: what stepping through them one by one leads to.
 
-`passed` is `step` folded over a stretch of ticks, for a state without live orders. Positions then stay as they are,
-and only marks, peaks and the clock move: a stretch costs a few passes over its columns and one delta. What it cannot
-take (an order, a bar that `step` would refuse) it leaves to `step`.
+`passed` is `step` folded over bars up to the first after which no order is live, and from there over all the rest, of
+which each moves only prices, marks and peaks: a stretch costs a pass over the closes of what is held, and one delta.
+What it cannot take (a bar that `step` would refuse) it leaves to `step`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import repeat
-from operator import le, mod
-from typing import Any
+from datetime import datetime
+from itertools import islice, repeat
+from operator import le, lt, mod
+from typing import NamedTuple
 
-from ...facts import Draft, State
-from ..contract import Outside, Transition, transition
+from ...facts import Delta, Draft, State
+from ..contract import Outside
 from .actions import instant
-from .schema import LIVE, Bar, Book, Instrument, Position
-from .units import MOST, ONE
-from .valuation import mark, moved
+from .schema import Bar, Fill
+from .ticks import Columns, Later, Moment, Numbered
+from .units import MOST
 
-Columns = Sequence[Sequence[int]]
-"""Open, high, low, close and volume of one symbol, an int for each time."""
+_ZEROS = str.maketrans("123456789", "0" * 9)
+_MANY = 4096
+_SHAPES = ("0000-00-00", "0000-00-00T00:00:00Z", "0000-00-00T00:00:00.000000Z")
+
+
+class Passed(NamedTuple):
+    """The state after so many bars, the edits that lead there, and the fills of the first: the rest had none."""
+
+    state: State
+    delta: Delta
+    bars: int
+    fills: Mapping[Numbered, Fill]
 
 
 def sound(known: State | Draft, times: Sequence[str], columns: Mapping[str, Columns]) -> bool:
     """Whether `step` would take these bars, one after the other, were they the next."""
-    if not columns or not _ascend(known.get("time", ()), times):
+    if not columns or not times or not _ascend(known.get("time", ()), times):
         return False
     instruments = {symbol: known.get("instrument", (symbol,)) for symbol in columns}
     return all(one and _well_formed(columns[symbol], one.tick) for symbol, one in instruments.items())
 
 
 def passed(
-    state: State, times: Sequence[str], columns: Mapping[str, Columns], *, checked: bool = False
-) -> Transition | None:
-    """The transition over these bars, one of each symbol at each time; None where only `step` can say.
+    state: State,
+    times: Sequence[str],
+    columns: Mapping[str, Columns],
+    start: int = 0,
+    end: int | None = None,
+    *,
+    checked: bool = False,
+) -> Passed | None:
+    """Over the bars from `start` to `end`, one of each symbol at each time: over all of them, or over the first where
+    orders are live after it. None where only `step` can say.
 
     With `checked` they are known to be `sound`, as a part of a longer stretch that is.
     """
-    draft = Draft(state)
-    orders = draft.select("order")
-    if any(order.status in LIVE for order in orders.values()) or not (checked or sound(draft, times, columns)):
+    end = len(times) if end is None else end
+    if not checked and not sound(state, times[start:end], _part(columns, start, end)):
         return None
-    time, day = times[-1], times[-1][:10]
-    one_day = times[0][:10] == day and all(one[:10] == day for one in times)
-    writes: list[tuple[str, Any, Any]] = []
-    for account, currency in sorted(draft.select("cash")):
-        purse = (account, currency)
-        before: Book = draft.get("book", purse) or Book()
-        after, gain = _marked(draft, account, currency, before, columns)
-        traded = before.traded if before.day == day and one_day else 0
-        writes.append(("book", purse, Book._make((*after[:9], traded, max(before.peak, before.equity + gain), day))))
-    writes += [("order", key, None) for key in sorted(orders)]
-    writes += [("fill", key, None) for key in sorted(draft.select("fill"))]
-    writes += [("clock", (), (draft.get("clock", ()) or 0) + len(times)), ("time", (), time)]
-    writes += [("bar", (symbol,), Bar(time, *[column[-1] for column in each])) for symbol, each in columns.items()]
-    draft.write(writes)
-    return transition(draft, {"ok": True, "time": time, "bars": len(times)})
+    draft, time = Draft(state), times[start]
+    bars = {symbol: Bar(time, *[column[start] for column in each]) for symbol, each in columns.items()}
+    moment = Moment(draft, time, bars)
+    last = moment.meet() or end == start + 1
+    draft.write(moment.settled(None if last else Later(times, columns, start + 1, end)))
+    after, delta, _ = draft.finish()
+    return Passed(after, delta, 1 if last else end - start, moment.fills)
 
 
-def _marked(draft: Draft, account: Any, currency: Any, book: Book, columns: Mapping[str, Columns]) -> tuple[Book, int]:
-    """The book at the last closes, and how much more than now its equity was at the best of all."""
-    changes: list[tuple[int, int, Sequence[int]]] = []
-    for symbol, each in columns.items():
-        instrument: Instrument = draft.get("instrument", (symbol,))
-        if instrument.currency != currency:
-            continue
-        held: Position | None = draft.get("position", (account, symbol))
-        if held and held.quantity:
-            last, closes = draft.get("bar", (symbol,)).close, each[3]
-            book = moved(book, mark(held, instrument.margin, last), mark(held, instrument.margin, closes[-1]))
-            changes.append((held.quantity, last, closes))
-    if len(changes) == 1:
-        ((quantity, last, closes),) = changes
-        return book, quantity * ((max if quantity > 0 else min)(closes) - last) // ONE
-    paths = [[quantity * (close - last) // ONE for close in closes] for quantity, last, closes in changes]
-    return book, max(map(sum, zip(*paths, strict=True)), default=0)
+def _part(columns: Mapping[str, Columns], start: int, end: int) -> dict[str, Columns]:
+    return {symbol: [column[start:end] for column in each] for symbol, each in columns.items()}
 
 
 def _ascend(last: str | None, times: Sequence[str]) -> bool:
     """Whether these are times, each after the one before."""
     try:
+        if _alike(times):  # so that their texts sort as the moments do
+            return (last is None or instant(last) < instant(times[0])) and all(map(lt, times, islice(times, 1, None)))
         before = None if last is None else instant(last)
         for time in times:
             now = instant(time)
@@ -92,12 +88,34 @@ def _ascend(last: str | None, times: Sequence[str]) -> bool:
     return True
 
 
+def _alike(times: Sequence[str]) -> bool:
+    """Whether these are times of one canonical shape, looked at many at once; raises `Outside` for one that is none."""
+    shape = times[0].translate(_ZEROS)
+    if shape not in _SHAPES or set(map(len, times)) != {len(shape)}:
+        return False
+    for at in range(0, len(times), _MANY):
+        part = times[at : at + _MANY]
+        if "".join(part).translate(_ZEROS) != shape * len(part):
+            return False
+    try:
+        for _ in map(datetime.fromisoformat, times):
+            pass
+    except ValueError as error:
+        raise Outside(f"{error!s:.80}", "a date, or a date and time as RFC 3339 writes it") from error
+    return True
+
+
+def _of_ints(column: Sequence[int]) -> bool:
+    packed = type(column) is memoryview and column.format == "q"
+    return packed or set(map(type, column)) == {int}
+
+
 def _well_formed(columns: Columns, tick: int) -> bool:
     """Whether a tick with each of these bars would be taken; a few C loops instead of a check a bar."""
     opens, highs, lows, closes, volumes = columns
     in_order = (map(le, lows, opens), map(le, opens, highs), map(le, lows, closes), map(le, closes, highs))
     return (
-        all(set(map(type, column)) == {int} for column in columns)
+        all(map(_of_ints, columns))
         and min(lows) > 0
         and max(highs) <= MOST
         and min(volumes) >= 0

@@ -4,14 +4,14 @@ In order: the bars are checked; live orders, in the order they were placed (then
 fill or stay; positions are marked; peaks and days move. A fill that opens something needs, after it,
 equity for the margin of what is held, with the tick's symbols at their opens and the traded one at its
 price; an order whose fill is not covered is rejected whole. Nothing is ever liquidated. Costs
-O(symbols of the tick * accounts + live orders + books).
+O(symbols of the tick * accounts + live orders + books), and, for later ticks that meet no order, one pass over the
+closes of what is held.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from ...facts import Draft
 from ..contract import Observation, Outside
@@ -21,28 +21,30 @@ from .errors import BadBar, NotAfter, NotAnAction
 from .fills import capacity, commission, fill_price, traded
 from .orders import FREE, close_of, instrument_of, well_formed
 from .power import Power
-from .schema import LIVE, Bar, Book, Fill, Order, Position
-from .units import MOST, notional, show
-from .valuation import FLAT, NOTHING, mark, moved, worst_value
+from .schema import LIVE, Bar, Book, Costs, Fill, Journal, Order, Position
+from .units import MOST, ONE, notional, show
+from .valuation import FLAT, NOTHING, due, mark, moved, worst_value
 
 Owned = tuple[str, str]
 """(account, symbol) of a position, or (account, currency) of a book."""
 Numbered = tuple[str, int]
 """(account, id) of an order."""
 Write = tuple[str, tuple[Any, ...], Any]
+Columns = Sequence[Sequence[int]]
+"""Open, high, low, close and volume of one symbol, an int for each time."""
+Path = list[tuple[int, int, Sequence[int]]]
+"""What is held of symbols: the quantity, the close from which it is followed, and the later closes."""
+CLOSE = 3
 
 _TICK, _BAR = (str, tuple), (str, int, int, int, int, int)
 
 
 def tick(draft: Draft, action: Tick) -> Observation:
     """What the bars of one moment do."""
-    bars = _checked(draft, action)
-    session = _Session(draft, action.time[:10], bars)
-    for numbered, order in session.live:
-        session.orders[numbered] = session.met(numbered, order)
-    writes = [*session.settled(), ("clock", (), session.now), ("time", (), action.time)]
-    draft.write(writes + [("bar", (symbol,), bar) for symbol, bar in bars.items()])
-    return {"ok": True, "time": action.time, **session.said()}
+    moment = Moment(draft, action.time, _checked(draft, action))
+    moment.meet()
+    draft.write(moment.settled())
+    return {"ok": True, "time": action.time, **moment.said()}
 
 
 def _checked(draft: Draft, action: Tick) -> dict[str, Bar]:
@@ -79,26 +81,52 @@ def _problem(bar: Bar, time: str, tick: int) -> str:
     return f"prices on the tick of {show(tick)}" if opened % tick or high % tick or low % tick or close % tick else ""
 
 
-class _Session:
-    """The working copy of one tick: what it touches, read once and written once."""
+class Later(NamedTuple):
+    """Bars `start` to `end` of these columns, one of each symbol at each time: later ticks, which meet no order."""
 
-    def __init__(self, draft: Draft, day: str, bars: dict[str, Bar]) -> None:
-        self.draft, self.day, self.bars = draft, day, bars
+    times: Sequence[str]
+    columns: Mapping[str, Columns]
+    start: int
+    end: int
+
+    def bars(self) -> dict[str, Bar]:
+        """The last of them."""
+        time, last = self.times[self.end - 1], self.end - 1
+        return {symbol: Bar(time, *[column[last] for column in each]) for symbol, each in self.columns.items()}
+
+    def within(self, day: str) -> bool:
+        """Whether all of them are of that day."""
+        return all(time[:10] == day for time in self.times[self.start : self.end])
+
+
+class Moment:
+    """The working copy of one tick, and of later ones that only move prices: read once and written once."""
+
+    def __init__(self, draft: Draft, time: str, bars: dict[str, Bar]) -> None:
+        self.draft, self.time, self.day, self.bars = draft, time, time[:10], bars
         self.now: int = (draft.get("clock", ()) or 0) + 1
         self.cash: dict[Owned, int] = dict(sorted(_selected(draft, "cash")))
         self.books: dict[Owned, Book] = {purse: draft.get("book", purse) or Book() for purse in self.cash}
-        self.old_fills: list[tuple[Numbered, Fill]] = sorted(_selected(draft, "fill"))
-        orders = sorted(_selected(draft, "order"), key=lambda row: (row[1].placed, row[0]))
+        self.old_fills: list[Any] = sorted(draft.select("fill"))
+        orders = sorted(_selected(draft, "order"), key=_placed)
         self.live: list[tuple[Numbered, Order]] = [row for row in orders if row[1].status in LIVE]
         self.over: list[Numbered] = [key for key, order in orders if order.status not in LIVE]
         self.orders: dict[Numbered, Order] = {}
         self.fills: dict[Numbered, Fill] = {}
         self.positions: dict[Owned, Position] = {}  # those that traded
-        self.paid: defaultdict[Owned, int] = defaultdict(int)
-        self.traded: defaultdict[Owned, int] = defaultdict(int)
-        self.posted: defaultdict[tuple[str, str, str], int] = defaultdict(int)
+        self.paid: dict[Owned, int] = {}
+        self.traded: dict[Owned, int] = {}
+        self.posted: dict[Owned, list[Journal]] = {}
         self.room: dict[str, int | None] = {}  # what may still fill of a symbol's volume
         self.powers: dict[Owned, Power] = {}
+
+    def meet(self) -> bool:
+        """Let the live orders meet the bars; whether any is live after that."""
+        left = False
+        for numbered, order in self.live:
+            order = self.orders[numbered] = self.met(numbered, order)
+            left = left or order.status in LIVE
+        return left
 
     # --- one order ---------------------------------------------------------------------------------
 
@@ -126,7 +154,7 @@ class _Session:
         if price is None or not quantity:
             return order
         value = notional(price, quantity)
-        fee = commission(costs, value, first=not order.filled)
+        fee = commission(costs, value, order.traded)
         before = self._position((account, symbol))
         change = quantity if order.side == "buy" else -quantity
         held, cost, realised = traded(before.quantity, before.cost, change, price)
@@ -136,16 +164,16 @@ class _Session:
         self.positions[account, symbol] = before._replace(
             quantity=held, cost=cost, realised=before.realised + realised, fees=before.fees + fee
         )
-        self.paid[purse] -= fee + (value if order.side == "buy" else -value)
-        self.traded[purse] += value
+        self.paid[purse] = self.paid.get(purse, 0) - fee - (value if order.side == "buy" else -value)
+        self.traded[purse] = self.traded.get(purse, 0) + value
         if room is not None:
             self.room[symbol] = room - quantity
-        for ledger, amount in accounting.of_fill(before, order.side, quantity, price, fee):
-            self.posted[account, ledger, instrument.currency] += amount
+        self.posted.setdefault(purse, []).append(accounting.of_fill(before, order.side, quantity, price, fee))
         self.fills[numbered] = Fill(
             symbol, order.side, quantity, price, fee, order.placed, self.now, bar.low, bar.high, realised
         )
-        return order._replace(filled=order.filled + quantity, status="filled" if quantity == rest else "partial")
+        status = "filled" if quantity == rest else "partial"
+        return order._replace(filled=order.filled + quantity, traded=order.traded + value, status=status)
 
     def _position(self, owned: Owned) -> Position:
         """The position as it is now in this tick."""
@@ -165,30 +193,42 @@ class _Session:
 
     # --- the whole ---------------------------------------------------------------------------------
 
-    def settled(self) -> Iterator[Write]:
-        """Everything the tick changes but the bars: positions and books at the new closes, money, orders, fills."""
-        draft, books = self.draft, dict(self.books)
-        working: defaultdict[Owned, list[Order]] = defaultdict(list)
+    def settled(self, later: Later | None = None) -> Iterator[Write]:
+        """Everything the tick changes, and the later ones, too: positions and books at the last closes, money, orders,
+        fills, bars."""
+        draft, books, bars = self.draft, dict(self.books), later.bars() if later else self.bars
+        paths: dict[Owned, Path] = {}
+        working: dict[Owned, list[Order]] = {}
         for (account, _), order in self.orders.items():
-            working[account, order.symbol] += [order] if order.status in LIVE else []
+            of = working.setdefault((account, order.symbol), [])
+            if order.status in LIVE:
+                of.append(order)
         for owned, currency in self._touched(working):
             account, symbol = owned
             stored = draft.get("position", owned)
             position = self._position(owned)
             if stored is None and position is FLAT:
                 continue
-            margin, bar = instrument_of(draft, symbol).margin, self.bars.get(symbol)
+            margin, bar, purse = instrument_of(draft, symbol).margin, bars.get(symbol), (account, currency)
             last = close_of(draft, symbol)
             close = bar.close if bar else last
             if owned in working:
-                position = _with_orders(position, working[owned], close)
+                costs = draft.get("costs", (symbol,)) or FREE
+                position = _with_orders(position, working[owned], costs, close)
+            if later and bar and position.quantity:
+                closes = later.columns[symbol][CLOSE][later.start : later.end]
+                paths.setdefault(purse, []).append((position.quantity, self.bars[symbol].close, closes))
             old = mark(stored, margin, last) if stored else NOTHING
-            books[account, currency] = moved(books[account, currency], old, mark(position, margin, close))
+            books[purse] = moved(books[purse], old, mark(position, margin, close))
             yield "position", owned, position if position != FLAT else None
         for purse, book in books.items():
-            yield "book", purse, self._book(purse, book)
+            yield "book", purse, self._book(purse, book, later, paths.get(purse))
         if self.live or self.over or self.old_fills:
-            yield from self._orders()
+            yield from self._orders(later is not None)
+        yield "clock", (), self.now + (later.end - later.start if later else 0)
+        yield "time", (), later.times[later.end - 1] if later else self.time
+        for symbol, bar in bars.items():
+            yield "bar", (symbol,), bar
 
     def _touched(self, working: Iterable[Owned]) -> dict[tuple[Owned, str], None]:
         """(position, currency) where this tick may change something: in its symbols, and where orders were live."""
@@ -197,26 +237,32 @@ class _Session:
         found += [(owned, instrument_of(self.draft, owned[1]).currency) for owned in working]
         return dict.fromkeys(found)
 
-    def _book(self, purse: Owned, book: Book) -> Book:
-        equity = book.equity + self.paid.get(purse, 0)
-        earlier = book.traded if book.day == self.day else 0
-        peak = book.peak if book.peak > equity else equity
-        return Book._make((equity, *book[1:9], earlier + self.traded.get(purse, 0), peak, self.day))
+    def _book(self, purse: Owned, book: Book, later: Later | None, path: Path | None) -> Book:
+        """The book at the last closes, after what was paid."""
+        equity, day = book.equity + self.paid.get(purse, 0), self.day
+        traded = (book.traded if book.day == day else 0) + self.traded.get(purse, 0)
+        best = equity + _best(path) if path else equity
+        if later:
+            day = later.times[later.end - 1][:10]
+            traded = traded if traded and day == self.day and later.within(day) else 0
+        return Book._make((equity, *book[1:10], traded, book.peak if book.peak > best else best, day))
 
-    def _orders(self) -> Iterator[Write]:
+    def _orders(self, over: bool) -> Iterator[Write]:
+        """What became of money, orders and fills; with `over` these are gone again at the end."""
         for purse, amount in self.paid.items():
             yield "cash", purse, self.cash[purse] + amount
-        for address, amount in self.posted.items():
-            yield "journal", address, (self.draft.get("journal", address) or 0) + amount
+        for purse, entries in self.posted.items():
+            yield "journal", purse, accounting.posted(self.draft.get("journal", purse), *entries)
         for numbered in self.over:
             yield "order", numbered, None
-        for numbered, _ in self.old_fills:
-            if numbered not in self.fills:
+        for numbered in self.old_fills:
+            if over or numbered not in self.fills:
                 yield "fill", numbered, None
         for numbered, order in self.orders.items():
-            yield "order", numbered, order
-        for numbered, fill in self.fills.items():
-            yield "fill", numbered, fill
+            yield "order", numbered, None if over else order
+        if not over:
+            for numbered, fill in self.fills.items():
+                yield "fill", numbered, fill
 
     def said(self) -> dict[str, Any]:
         """Fills, and orders that came to an end without being filled."""
@@ -241,16 +287,31 @@ class _Session:
         return ({"fills": fills} if fills else {}) | ({"ended": ended} if ended else {})
 
 
+def _placed(row: tuple[Numbered, Order]) -> tuple[int, Numbered]:
+    return row[1].placed, row[0]
+
+
+def _best(path: Path) -> int:
+    """How much more than at the end of these moves the equity was at the best of them, their beginning included."""
+    moves = [(quantity, closes[-1], [first, *closes]) for quantity, first, closes in path]
+    if len(moves) == 1:
+        ((quantity, last, closes),) = moves
+        return quantity * ((max if quantity > 0 else min)(closes) - last) // ONE
+    gains = ([quantity * (close - last) // ONE for close in closes] for quantity, last, closes in moves)
+    return max(map(sum, zip(*gains, strict=True)))
+
+
 def _selected(draft: Draft, relation: str) -> Iterable[Any]:
     """All facts of a relation, as (key, value)."""
     return draft.select(relation).items()
 
 
-def _with_orders(position: Position, orders: list[Order], close: int) -> Position:
+def _with_orders(position: Position, orders: list[Order], costs: Costs, close: int) -> Position:
     """The position with what is left in its working orders, at their worst."""
-    sums = [0, 0, 0, 0]
+    sums = [0, 0, 0, 0, 0]
     for order in orders:
         side = order.side == "sell"
         sums[side] += order.quantity - order.filled
         sums[2 + side] += worst_value(order, close)
+        sums[4] += due(order, costs, close)
     return Position._make((*position[:4], *sums))

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from random import Random
 from typing import Any
 
-from ...facts import State
+from ...facts import Key, State
 from ..contract import Driver, Measure, Property, Transition
 from . import rules
 from .actions import GRAMMAR, Action, parse
 from .drivers import DRIVERS
 from .measures import MEASURES
 from .properties import PROPERTIES
-from .schema import SCHEMA, Costs, Instrument
+from .schema import SCHEMA, Costs, Instrument, Journal
 from .start import open_market
 from .units import ONE
 
@@ -70,5 +70,9 @@ class MarketWorld:
         """Whether the step was none of an actor's: a tick of the market, or money that came from outside or left."""
         if before.get("clock", ()) != after.get("clock", ()):
             return True
-        purses = [(account, "capital", currency) for account, currency in after.select("cash")]
-        return any(before.get("journal", purse) != after.get("journal", purse) for purse in purses)
+        return any(_paid_in(before, purse) != _paid_in(after, purse) for purse in after.select("cash"))
+
+
+def _paid_in(state: State, purse: Key) -> int:
+    journal: Journal | None = state.get("journal", purse)
+    return journal.capital if journal else 0
