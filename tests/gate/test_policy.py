@@ -217,7 +217,7 @@ def test_explain_speaks_of_every_rule():
     )
     for part in ("shadow", "writable: out/", "protected: nothing", "at most 7 bytes created", "at most 20 %"):
         assert part in text
-    assert "at most 3 edits of mode" in text
+    assert "at most 3 edits of inode" in text
     assert "calm: count_deleted() == 0" in text
     assert "network" not in text
 

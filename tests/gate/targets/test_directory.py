@@ -435,7 +435,7 @@ EMPTY_FILE = {"content": MemoryBlobs().put(b""), "size": 0}
         ([Edit("inode", ("a",), HERE, HERE._replace(mode=0o10644))], "range"),
         ([Edit("inode", ("a",), HERE, HERE._replace(uid=-1))], "range"),
         ([Edit("size", ("a",), 3, 4)], "tree"),
-        ([Edit("inode", (".",), Inode("dir", 0o755, os.getuid(), os.getgid()), None)], "tree"),
+        ([Edit("inode", (".",), Inode("dir", 0o700, os.getuid(), os.getgid()), None)], "tree"),
     ],
 )
 def test_what_cannot_be_made_exactly_is_refused(tmp_path: Path, delta: list[Edit], reason: str) -> None:
