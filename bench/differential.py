@@ -35,7 +35,7 @@ from worldgate.worlds import Outside
 from worldgate.worlds.filesystem import FilesystemWorld
 from worldgate.worlds.filesystem.blobs import MemoryBlobs
 from worldgate.worlds.filesystem.rules import TOOLS
-from worldgate.worlds.filesystem.schema import ROOT, SCHEMA
+from worldgate.worlds.filesystem.schema import ROOT, SCHEMA, Inode, inode_in
 
 TOOLBOX = ".t"  # where the real programs are inside the world; a step that would change it is not run
 PROC = "proc"  # a link to the toolbox's procfs, which the C library needs to change modes
@@ -228,7 +228,7 @@ def materialise(state: State, root: bytes, blobs: Any) -> None:
 
     def make(inode: str, path: bytes) -> None:
         made[inode] = path
-        kind = state.get("kind", (inode,))
+        kind = inode_in(state, inode).kind
         if kind == "dir":
             os.mkdir(path, 0o700)
             fill(inode, path)
@@ -239,9 +239,10 @@ def materialise(state: State, root: bytes, blobs: Any) -> None:
         settle(inode, path)
 
     def settle(inode: str, path: bytes) -> None:
+        kind, mode, uid, gid = inode_in(state, inode)
         if wide:
-            os.chown(path, state.get("uid", (inode,)), state.get("gid", (inode,)), follow_symlinks=False)
-        if (mode := state.get("mode", (inode,))) is not None:
+            os.chown(path, uid, gid, follow_symlinks=False)
+        if kind != "symlink":
             os.chmod(path, mode)
 
     made: dict[str, bytes] = {}
@@ -316,20 +317,20 @@ def model_tree(state: State) -> Facts:
             if not prefix and name in HIDDEN:
                 continue
             rows.append((prefix + name, inode))
-            if state.get("kind", (inode,)) == "dir":
+            if inode_in(state, inode).kind == "dir":
                 visit(inode, f"{prefix}{name}/")
 
     visit(ROOT, "")
     least: dict[str, str] = {}
     for path, inode in [*sorted(rows), (".", ROOT)]:
         key = (inode,)
-        kind = state.get("kind", key)
+        kind, mode, uid, gid = inode_in(state, inode)
         content: Any = None
         if kind == "file":
             content = (state.get("size", key), state.get("content", key))
         elif kind == "symlink":
             content = state.get("target", key)
-        shown = (kind, state.get("mode", key), state.get("uid", key), state.get("gid", key), content)
+        shown = (kind, None if kind == "symlink" else mode, uid, gid, content)
         found[path] = (*shown, least.setdefault(inode, path))
     return found
 
@@ -383,14 +384,14 @@ def starting_state(world: FilesystemWorld, seed: int, box: Facts, only_uid: int 
     """The world's own start, with the toolbox in it (as files whose content nobody asks for)."""
     facts = list(world.initial(seed).facts())
     if only_uid is not None:
-        facts = [(r, k, only_uid if r in ("uid", "gid") or k in (("uid",), ("gid",)) else v) for r, k, v in facts]
-    facts += [("entry", (ROOT, PROC), PROC), ("kind", (PROC,), "symlink"), ("target", (PROC,), f"{TOOLBOX}/proc")]
-    facts += [("uid", (PROC,), 0), ("gid", (PROC,), 0)]
+        mine = {"uid": only_uid, "gid": only_uid}
+        facts = [(r, k, v._replace(**mine) if r in ("inode", "user") else v) for r, k, v in facts]
+    facts += [("entry", (ROOT, PROC), PROC), ("inode", (PROC,), Inode("symlink", 0, 0, 0))]
+    facts += [("target", (PROC,), f"{TOOLBOX}/proc")]
     for path, (kind, mode, uid, gid, content, _) in box.items():
         inode = f"{TOOLBOX}/{path}" if path != "." else TOOLBOX
         above, _, name = inode.rpartition("/")
-        facts += [("entry", (above or ROOT, name), inode), ("kind", (inode,), kind), ("uid", (inode,), uid)]
-        facts += [("gid", (inode,), gid), ("mode", (inode,), mode)]
+        facts += [("entry", (above or ROOT, name), inode), ("inode", (inode,), Inode(kind, mode or 0, uid, gid))]
         if kind == "file":
             facts += [("size", (inode,), content[0]), ("content", (inode,), content[1])]
     return State.of(SCHEMA, facts)
@@ -400,7 +401,7 @@ def touches_toolbox(made: Any) -> bool:
     """Whether a step changes the toolbox, or looks into its procfs (copying the rest is fine)."""
     if any(address[1] and str(address[1][0]).startswith(f"{TOOLBOX}/proc") for address in made.reads):
         return True
-    if made.state.get("user", ("uid",)) and not made.state.get("mode", (ROOT,)) & 0o001:
+    if made.state.get("user", ()).uid and not inode_in(made.state, ROOT).mode & 0o001:
         return True  # the shell would no longer reach its programs
     for edit in made.delta:
         if edit.relation == "cwd":
@@ -439,7 +440,7 @@ class Runner:
         """One program; the report of its first difference, or nothing."""
         world, root = FilesystemWorld(MemoryBlobs(self.blobs)), bytes(self.root)
         state = starting_state(world, seed, self.box, self.only_uid)
-        user = [state.get("user", (name,)) for name in ("uid", "gid", "umask")]
+        user = state.get("user", ())
         wipe(root)
         self.hashes.clear()
         materialise(state, root, world.blobs)
@@ -470,7 +471,7 @@ class Runner:
                 if found and only_order(made.observation, real, found):
                     self.counts["order"] += 1
                 elif found:
-                    return [f"seed {seed}, {driver}, uid {user[0]}, umask {user[2]:o}", *map(repr, history), *found]
+                    return [f"seed {seed}, {driver}, uid {user.uid}, umask {user.umask:o}", *map(repr, history), *found]
                 if real["variables"] is None:
                     self.counts["shell ended"] += 1
                     break

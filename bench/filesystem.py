@@ -24,13 +24,13 @@ from random import Random
 from immutables import Map
 
 from worldgate import COMPILED
-from worldgate.facts import State
+from worldgate.facts import Fact, State
 from worldgate.worlds import Outside
 from worldgate.worlds.filesystem import FilesystemWorld
 from worldgate.worlds.filesystem.actions import Action
 from worldgate.worlds.filesystem.blobs import EMPTY
 from worldgate.worlds.filesystem.rules import parse_action
-from worldgate.worlds.filesystem.schema import ROOT, SCHEMA
+from worldgate.worlds.filesystem.schema import ROOT, SCHEMA, Inode, Result, User
 
 SMALL, LARGE = 100, 100_000
 BUILT = Path(__file__).resolve().parent.parent / "build" / "compiled"  # by `make compiled`
@@ -38,13 +38,12 @@ BUILT = Path(__file__).resolve().parent.parent / "build" / "compiled"  # by `mak
 
 def tree(entries: int) -> State:
     """A user's tree of 100 entries, with the rest of `entries` in an archive beside it, a thousand a directory."""
-    facts: list[tuple[str, tuple[str, ...], str | int]] = []
+    facts: list[Fact] = []
 
     def add(path: str, kind: str) -> None:
         above, _, name = path.rpartition("/")
         key = (path,)
-        facts.extend([("kind", key, kind), ("uid", key, 1000), ("gid", key, 1000)])
-        facts.append(("mode", key, 0o755 if kind == "dir" else 0o644))
+        facts.append(("inode", key, Inode(kind, 0o755 if kind == "dir" else 0o644, 1000, 1000)))
         if kind == "file":
             facts.extend([("content", key, EMPTY), ("size", key, 0)])
         if path != ROOT:
@@ -61,8 +60,7 @@ def tree(entries: int) -> State:
         add(f"archive/{number}", "dir")
         for file in range(999):
             add(f"archive/{number}/{file}", "file")
-    facts += [("user", ("uid",), 1000), ("user", ("gid",), 1000), ("user", ("umask",), 0o022)]
-    facts += [("cwd", (), ROOT), ("status", (), 0), ("stdout", (), ""), ("stderr", (), "")]
+    facts += [("user", (), User(1000, 1000, 0o022)), ("cwd", (), ROOT), ("result", (), Result(0, "", ""))]
     return State.of(SCHEMA, facts)
 
 

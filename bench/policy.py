@@ -21,7 +21,7 @@ from measure import cpu, table
 from worldgate.facts import INT, Delta, Relation, Schema, State, diff, ref
 from worldgate.gate.policy import Judged, Policy, make_policy
 from worldgate.worlds.filesystem.effects import effects
-from worldgate.worlds.filesystem.schema import SCHEMA
+from worldgate.worlds.filesystem.schema import SCHEMA, Inode
 
 COUNTS = (1, 10, 100)
 QUIET = {
@@ -34,11 +34,14 @@ QUIET = {
 }
 
 
+DIR = Inode("dir", 0o755, 1000, 1000)
+
+
 def workspace() -> tuple[State, Delta, State]:
     """A directory of 200 files, of which a run writes seven, makes two and deletes one."""
-    facts: list[Any] = [("kind", (".",), "dir"), ("mode", (".",), 0o755)]
+    facts: list[Any] = [("inode", (".",), DIR)]
     for top in range(10):
-        facts += [("entry", (".", f"d{top}"), f"d{top}"), ("kind", (f"d{top}",), "dir"), ("mode", (f"d{top}",), 0o755)]
+        facts += [("entry", (".", f"d{top}"), f"d{top}"), ("inode", (f"d{top}",), DIR)]
         for number in range(20):
             path = f"d{top}/f{number}.py"
             facts += [("entry", (f"d{top}", f"f{number}.py"), path), *_file(path, "0")]
@@ -56,7 +59,7 @@ def workspace() -> tuple[State, Delta, State]:
 
 
 def _file(path: str, content: str) -> list[Any]:
-    values = {"kind": "file", "mode": 0o644, "uid": 1000, "gid": 1000, "content": content, "size": 1}
+    values = {"inode": Inode("file", 0o644, 1000, 1000), "content": content, "size": 1}
     return [(relation, (path,), value) for relation, value in values.items()]
 
 

@@ -176,10 +176,10 @@ def test_a_mutated_world_is_a_difference_and_not_a_crash(
     furnished: tuple[House, dict[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     house, runs = furnished
-    monkeypatch.setattr(FilesystemWorld, "version", "2")
+    monkeypatch.setattr(FilesystemWorld, "version", "3")
     report = house.audit()
     assert report.executed == len(runs)
-    assert any(f"run {runs['plan'][:12]} was made by filesystem 1; executed by 2" in note for note in report.notes)
+    assert any(f"run {runs['plan'][:12]} was made by filesystem 2; executed by 3" in note for note in report.notes)
 
     def other(self: object, state: object, action: object) -> object:
         raise ValueError("rules of another time")

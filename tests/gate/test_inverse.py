@@ -11,7 +11,7 @@ from tests.gate.houses import House, assert_whole
 from worldgate.facts import State
 from worldgate.gate.inverse import inverse, places
 from worldgate.worlds import get
-from worldgate.worlds.filesystem.schema import SCHEMA
+from worldgate.worlds.filesystem.schema import SCHEMA, Inode
 
 NAMES = ("a", "b", "d", "d/x", "d/y", "n", "d/n", "n/a", "0")
 
@@ -48,11 +48,14 @@ def test_random_changes_lead_back_and_forth(tmp_path: Path, seed: int) -> None:
     assert_whole(house)
 
 
+FILE = Inode("file", 0o644, 0, 0)
+
+
 def tree(*paths: str) -> State:
     """A state of files at these paths, each known by its own path."""
-    facts = [("kind", (".",), "dir"), ("mode", (".",), 0o755)]
+    facts = [("inode", (".",), Inode("dir", 0o755, 0, 0))]
     for path in paths:
-        facts += [("entry", (".", path), path), ("kind", (path,), "file")]  # type: ignore[list-item]
+        facts += [("entry", (".", path), path), ("inode", (path,), FILE)]  # type: ignore[list-item]
     return State.of(SCHEMA, facts)  # type: ignore[arg-type]
 
 
@@ -69,7 +72,7 @@ def test_only_inodes_of_the_delta_have_places() -> None:
     before = tree("None", "b")
     for path, other in (("None", "y"), ("b", "z")):
         before = before.set("entry", (".", path), None).set("entry", (".", other), path)
-    after = before.set("entry", (".", "b"), "b//2").set("kind", ("b//2",), "file")
+    after = before.set("entry", (".", "b"), "b//2").set("inode", ("b//2",), FILE)
     assert places(after, _difference(before, after)) == {"b//2": "b"}
 
 
@@ -81,21 +84,21 @@ def _difference(before: State, after: State):  # type: ignore[no-untyped-def]
 
 def test_what_comes_back_takes_its_old_id_or_the_next_free_one() -> None:
     before = tree("a", "b", "c")
-    gone = before.set("entry", (".", "a"), None).set("kind", ("a",), None)
+    gone = before.set("entry", (".", "a"), None).set("inode", ("a",), None)
     delta = _difference(before, gone)
-    names = {edit.key[0] for edit in inverse(gone, delta, {}) if edit.relation == "kind"}
+    names = {edit.key[0] for edit in inverse(gone, delta, {}) if edit.relation == "inode"}
     assert names == {"a"}
-    taken = gone.set("kind", ("a",), "file").set("kind", ("a//2",), "file")
-    (edit,) = [edit for edit in inverse(taken, delta, {}) if edit.relation == "kind"]
+    taken = gone.set("inode", ("a",), FILE).set("inode", ("a//2",), FILE)
+    (edit,) = [edit for edit in inverse(taken, delta, {}) if edit.relation == "inode"]
     assert edit.key == ("a//3",)
     assert [edit.after for edit in inverse(taken, delta, {}) if edit.relation == "entry"] == ["a//3"]
 
 
 def test_two_that_come_back_do_not_take_one_id() -> None:
-    before = tree("a").set("entry", (".", "b"), "a//2").set("kind", ("a//2",), "file")
+    before = tree("a").set("entry", (".", "b"), "a//2").set("inode", ("a//2",), FILE)
     gone = tree()
     back = inverse(gone, _difference(before, gone), {})
-    assert {edit.key[0] for edit in back if edit.relation == "kind"} == {"a", "a//2"}
+    assert {edit.key[0] for edit in back if edit.relation == "inode"} == {"a", "a//2"}
     assert {edit.after for edit in back if edit.relation == "entry"} == {"a", "a//2"}
 
 

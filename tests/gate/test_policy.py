@@ -210,14 +210,14 @@ def test_explain_speaks_of_every_rule():
     text = explain(
         make_policy(
             {"version": 1, "mode": "shadow", "writable": ["out/"], "protect": [], "allow_network": True}
-            | {"limits": {"bytes_created": 7}, "max_deleted_percent": 20, "edits": {"mode": 3}}
+            | {"limits": {"bytes_created": 7}, "max_deleted_percent": 20, "edits": {"inode": 3}}
             | {"invariants": {"calm": "count_deleted() == 0"}},
             "mine",
         )
     )
     for part in ("shadow", "writable: out/", "protected: nothing", "at most 7 bytes created", "at most 20 %"):
         assert part in text
-    assert "at most 3 edits of mode" in text
+    assert "at most 3 edits of inode" in text
     assert "calm: count_deleted() == 0" in text
     assert "network" not in text
 
@@ -724,12 +724,12 @@ def test_a_share_is_of_deleted_files():
 def test_edits_of_a_relation():
     before = Tree(BASE)
     after = before.copy().chmod("src/a.py", 0o600).chmod("src/b.py", 0o600)
-    assert judge(policy(edits={"mode": 2, "uid": 0}), before, after) == []
-    (breach,) = judge(policy(edits={"mode": 1}), before, after)
-    assert (breach.number, breach.rule, breach.found, breach.allowed) == ("WG438", "edits.mode", 2, 1)
-    assert breach.fact == 'mode("src/a.py"): 420 -> 384'
-    (breach,) = judge(policy(edits={"mode": 1}), before, after.make("a new file"))
-    assert breach.fact.startswith("mode(")
+    assert judge(policy(edits={"inode": 2, "outside": 0}), before, after) == []
+    (breach,) = judge(policy(edits={"inode": 1}), before, after)
+    assert (breach.number, breach.rule, breach.found, breach.allowed) == ("WG438", "edits.inode", 2, 1)
+    assert breach.fact == 'inode("src/a.py"): mode 420 -> 384'
+    (breach,) = judge(policy(edits={"inode": 1}), before, after.make("a new file"))
+    assert breach.fact.startswith("inode(")
 
 
 # --- invariants ------------------------------------------------------------------------------------
@@ -756,7 +756,7 @@ def test_edits_of_a_relation():
         ("glob('a/b.py', '*.py') && !glob('a/b.py', '/*.py')", True),
         ("deleted().all(path, glob(path, 'build/**'))", False),
         ("deleted().exists(path, path == 'a')", True),
-        ("edits('mode') > 1", True),
+        ("edits('inode') > 1", True),
         ("network()", False),
     ],
 )

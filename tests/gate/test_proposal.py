@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ def test_its_documents_say_what_was_simulated(house: House) -> None:
 def test_what_it_rests_on_covers_what_a_later_step_takes_back(house: House) -> None:
     run = house.plan("chmod 600 a", "chmod 644 a", "touch c").docs["run"]
     assert isinstance(run, RunDoc)
-    assert ["mode", ["a"], 0o644] in run.base
+    assert ["inode", ["a"], ["file", 0o644, os.getuid(), os.getgid()]] in run.base
 
 
 def test_a_refused_plan_has_no_undo_and_an_undo_none_either(house: House) -> None:

@@ -1,7 +1,7 @@
 """Facts, edits and states as JSON and as lines of text; both round-trip exactly.
 
     entry("src", "a.py") = "src/a.py"              a fact
-    mode("src/a.py"): 420 -> 493                   an edit
+    size("src/a.py"): 420 -> 493                   an edit
     entry("src", "old"): "src/old" -> absent
     bar("ACME") = {open: 104, close: 101}          a record
 

@@ -17,7 +17,7 @@ from ..worlds import World, get
 from ..worlds.declared import world_from_file
 from ..worlds.filesystem import FilesystemWorld
 from ..worlds.filesystem.blobs import Blobs, FileBlobs, digest
-from ..worlds.filesystem.schema import ROOT
+from ..worlds.filesystem.schema import ROOT, User
 from .base import Base
 from .targets.directory import DirectoryTarget
 from .targets.store import StoreTarget
@@ -110,9 +110,7 @@ class GuardedDirectory:
         os.umask(umask)
         return [
             ("cwd", (), ROOT),
-            ("user", ("uid",), os.geteuid()),
-            ("user", ("gid",), os.getegid()),
-            ("user", ("umask",), umask),
+            ("user", (), User(os.geteuid(), os.getegid(), umask)),
             ("confined", (), True),
         ]
 

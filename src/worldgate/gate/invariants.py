@@ -18,6 +18,7 @@ from typing import Any
 from ..facts import Relation, Schema, State
 from ..worlds import Question
 from ..worlds.expressions import Environment, Expression, ExpressionFailed, Function
+from ..worlds.filesystem.effects import look
 from ..worlds.filesystem.names import find
 from ..worlds.filesystem.schema import SCHEMA as FILESYSTEM
 from .decision import Breach
@@ -140,13 +141,13 @@ def _stands(when: str, path: str) -> bool:
     return find(_state(when), path) is not None
 
 
-def _attribute(when: str, relation: str, path: str) -> Any:
+def _attribute(when: str, name: str, path: str) -> Any:
     inode = find(_state(when), path)
     if inode is None:
         raise LookupError(f"no path {path!r}")
-    value = _state(when).get(relation, (inode,))
+    value = getattr(look(_state(when), inode), name)
     if value is None:
-        raise LookupError(f"{path!r} has no {relation}")
+        raise LookupError(f"{path!r} has no {name}")
     return value
 
 
@@ -175,7 +176,7 @@ _FILESYSTEM: dict[str, Function] = {
     "under": (_under, "bool", ("string", "string")),
     "glob": (lambda path, pattern: glob(pattern).match(path), "bool", ("string", "string")),
 }
-for _name, _relation, _kind in (
+for _name, _attributed, _kind in (
     ("kind", "kind", "string"),
     ("mode", "mode", "int"),
     ("uid", "uid", "int"),
@@ -183,5 +184,5 @@ for _name, _relation, _kind in (
     ("size_of", "size", "int"),
     ("target", "target", "string"),
 ):
-    _FILESYSTEM[_name] = (partial(_attribute, "after", _relation), _kind, ("string",))
-    _FILESYSTEM[f"before_{_name}"] = (partial(_attribute, "before", _relation), _kind, ("string",))
+    _FILESYSTEM[_name] = (partial(_attribute, "after", _attributed), _kind, ("string",))
+    _FILESYSTEM[f"before_{_name}"] = (partial(_attribute, "before", _attributed), _kind, ("string",))

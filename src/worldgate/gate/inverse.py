@@ -35,9 +35,9 @@ def inverse(state: State, delta: Delta, moved: Mapping[str, str]) -> Delta:
     names = dict(moved)
     taken: set[str] = set()
     for edit in back:
-        if edit.relation == "kind" and edit.before is None:
+        if edit.relation == "inode" and edit.before is None:
             inode = str(edit.key[0])
-            names[inode] = _free(inode, lambda name: name in taken or state.get("kind", (name,)) is not None)
+            names[inode] = _free(inode, lambda name: name in taken or state.get("inode", (name,)) is not None)
             taken.add(names[inode])
     return tuple(_renamed(state.schema, edit, names) for edit in back)
 

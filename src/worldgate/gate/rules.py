@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
-from ..facts import Delta, State, format_edit
+from ..facts import Delta, State, tell_edit
 from ..worlds.filesystem.effects import ATTRIBUTES, Change, Totals, effects, totals, touches
 from ..worlds.filesystem.names import Paths, beneath, find, join, resolve, show
+from ..worlds.filesystem.schema import inode_in
 from .decision import Breach
 from .globs import Globs, escape, literal_path, literal_prefix
 
@@ -245,7 +246,8 @@ def no_outside(subject: Subject) -> Iterator[Breach]:
         inode, edit = min(found.items())
         path = next(iter(Paths(subject.before).of(inode)), inode)
         message = f"{show(path)} has links outside the workspace, which change with it"
-        yield subject.breach("WG423", "allow_outside_links", message, len(found), 0, format_edit(edit))
+        fact = tell_edit(subject.before.schema, edit)
+        yield subject.breach("WG423", "allow_outside_links", message, len(found), 0, fact)
 
 
 # --- modes -----------------------------------------------------------------------------------------
@@ -275,7 +277,7 @@ def no_set_id(subject: Subject) -> Iterator[Breach]:
 
 def _rights(state: State, inode: str) -> set[int | str]:
     """The set-id bits of an inode, and its capabilities."""
-    mode = state.get("mode", (inode,)) or 0
+    mode = inode_in(state, inode).mode
     held: set[int | str] = {bit for bit in (SET_USER, SET_GROUP) if mode & bit}
     capabilities = state.get("xattr", (inode, "security.capability"))
     return held if capabilities is None else held | {capabilities}
@@ -287,7 +289,7 @@ def no_world_writable(subject: Subject) -> Iterator[Breach]:
     for change in subject.changes:
         if change.after is None or not _open_to_all(change.kind, change.after.mode):
             continue
-        was = change.before.mode if change.before else subject.before.get("mode", (change.inode,))
+        was = change.before.mode if change.before else inode_in(subject.before, change.inode).mode
         if not _open_to_all(change.kind, was):
             found.setdefault(change.inode, change)
     yield from _modes(subject, "WG425", "allow_world_writable", "is writable for everyone", found)
@@ -354,7 +356,7 @@ def _count(state: State, top: str, most: int) -> int:
     else:
         rows = beneath(state, inode, top)
     for _, child in rows:
-        count += state.get("kind", (child,)) != "dir"
+        count += inode_in(state, child).kind != "dir"
         if count > most:
             break
     return count
@@ -366,7 +368,8 @@ def edit_limits(most: dict[str, int]) -> Rule:
     def check(subject: Subject) -> Iterator[Breach]:
         for relation, found in subject.edits.items():
             if found > most.get(relation, found):
-                fact = format_edit(next(edit for edit in subject.delta if edit.relation == relation))
+                edit = next(edit for edit in subject.delta if edit.relation == relation)
+                fact = tell_edit(subject.before.schema, edit)
                 message = f"{found} facts of {relation} edited, {found - most[relation]} more than {most[relation]}"
                 yield subject.breach("WG438", f"edits.{relation}", message, found, most[relation], fact)
 

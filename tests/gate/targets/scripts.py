@@ -66,20 +66,20 @@ class Script:
             self.forget(inode)
 
     def forget(self, inode: str) -> None:
-        for relation in ("kind", "mode", "uid", "gid", "content", "size", "target", "outside"):
+        for relation in ("inode", "content", "size", "target", "outside"):
             self.draft.set(relation, (inode,), None)
         for (name,) in list(self.draft.select("xattr", (inode,))):
             self.draft.set("xattr", (inode, str(name)), None)
 
-    def new(self, path: str, kind: str, mode: int | None, **facts: Any) -> None:
+    def new(self, path: str, kind: str, mode: int, **facts: Any) -> None:
         inode, count = path, 1
-        while inode in self.taken or self.draft.get("kind", (inode,)) is not None:
+        while inode in self.taken or self.draft.get("inode", (inode,)) is not None:
             count += 1
             inode = f"{path}//{count}"
         self.taken.add(inode)
         self.draft.set("entry", self.slot(path), inode)
-        user = {name: self.draft.get(name, (ROOT,)) for name in ("uid", "gid")}
-        for relation, value in {"kind": kind, "mode": mode, **user, **facts}.items():
+        made = self.draft.get("inode", (ROOT,))._replace(kind=kind, mode=mode)
+        for relation, value in {"inode": made, **facts}.items():
             self.draft.set(relation, (inode,), value)
 
     def put(self, path: str, data: bytes, mode: int = 0o644) -> None:
@@ -89,7 +89,7 @@ class Script:
         self.new(path, "dir", mode)
 
     def symlink(self, path: str, target: str) -> None:
-        self.new(path, "symlink", None, target=target)
+        self.new(path, "symlink", 0, target=target)
 
     def write(self, path: str, data: bytes) -> None:
         inode = self.at(path)
@@ -97,7 +97,11 @@ class Script:
         self.draft.set("size", (inode,), len(data))
 
     def chmod(self, path: str, mode: int) -> None:
-        self.draft.set("mode", (self.at(path),), mode)
+        self.alter(path, mode=mode)
+
+    def alter(self, path: str, **fields: int) -> None:
+        inode = self.at(path)
+        self.draft.set("inode", (inode,), self.draft.get("inode", (inode,))._replace(**fields))
 
     def xattr(self, path: str, name: str, value: bytes | None) -> None:
         """Nothing where attributes are not covered."""
@@ -105,8 +109,7 @@ class Script:
             self.draft.set("xattr", (self.at(path), name), None if value is None else value.hex())
 
     def chown(self, path: str, uid: int, gid: int) -> None:
-        self.draft.set("uid", (self.at(path),), uid)
-        self.draft.set("gid", (self.at(path),), gid)
+        self.alter(path, uid=uid, gid=gid)
 
 
 def renamed(state: State) -> State:
@@ -123,5 +126,5 @@ def _paths(state: State, inode: str, path: str) -> Iterator[tuple[str, str]]:
     for (name,), child in state.select("entry", (inode,)).items():
         place = f"{path}/{name}" if path else str(name)
         yield place, child
-        if state.get("kind", (child,)) == "dir":
+        if state.get("inode", (child,)).kind == "dir":
             yield from _paths(state, child, place)

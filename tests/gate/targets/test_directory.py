@@ -40,7 +40,7 @@ from worldgate.gate.targets.refusals import BadWorkplace, CommitFailed, OutcomeU
 from worldgate.gate.targets.stale import Stale
 from worldgate.gate.targets.writes import Writes
 from worldgate.worlds.filesystem.blobs import MemoryBlobs, MissingBlob
-from worldgate.worlds.filesystem.schema import SCHEMA
+from worldgate.worlds.filesystem.schema import SCHEMA, Inode, Result
 
 pytestmark = pytest.mark.usefixtures("platform")
 quick = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
@@ -160,7 +160,7 @@ class Walk:
         return sorted(found)
 
     def kind(self, path: str) -> str:
-        return str(self.script.draft.get("kind", (self.script.at(path),)))
+        return str(self.script.draft.get("inode", (self.script.at(path),)).kind)
 
     def do(self, verb: str, *arguments: object) -> None:
         paths = self.paths()
@@ -286,7 +286,8 @@ def test_a_very_deep_tree_is_made_and_removed(tmp_path: Path) -> None:
 def test_local_facts_are_not_committed(tmp_path: Path) -> None:
     build(tmp_path, TREE)
     before = photograph(tmp_path)
-    DirectoryTarget(tmp_path).commit("run", (Edit("status", (), None, 1), Edit("cwd", (), ".", "d")), (), MemoryBlobs())
+    local = (Edit("result", (), None, Result(1, "", "")), Edit("cwd", (), ".", "d"))
+    DirectoryTarget(tmp_path).commit("run", local, (), MemoryBlobs())
     assert_same_photo(photograph(tmp_path), before)
 
 
@@ -405,10 +406,11 @@ def _refused(root: Path, delta: list[Edit], reason: str, blobs: MemoryBlobs | No
 
 
 def _facts(inode: str, kind: str, **values: object) -> list[Edit]:
-    rows = {"kind": kind, "mode": 0o644, "uid": os.getuid(), "gid": os.getgid(), **values}
+    rows = {"inode": Inode(kind, 0o644, os.getuid(), os.getgid()), **values}
     return [Edit(relation, (inode,), None, value) for relation, value in rows.items()]  # type: ignore[arg-type]
 
 
+HERE = Inode("file", 0o644, os.getuid(), os.getgid())
 EMPTY_FILE = {"content": MemoryBlobs().put(b""), "size": 0}
 
 
@@ -430,10 +432,10 @@ EMPTY_FILE = {"content": MemoryBlobs().put(b""), "size": 0}
         ([Edit("entry", (".", "d"), "d", None), Edit("entry", ("d/e", "d"), None, "d")], "tree"),
         ([Edit("entry", (".", "d"), "d", None)], "tree"),
         ([Edit("entry", (".", "a"), "a", None)], "tree"),
-        ([Edit("mode", ("a",), 0o644, 0o10644)], "range"),
-        ([Edit("uid", ("a",), os.getuid(), -1)], "range"),
+        ([Edit("inode", ("a",), HERE, HERE._replace(mode=0o10644))], "range"),
+        ([Edit("inode", ("a",), HERE, HERE._replace(uid=-1))], "range"),
         ([Edit("size", ("a",), 3, 4)], "tree"),
-        ([Edit("kind", (".",), "dir", None)], "tree"),
+        ([Edit("inode", (".",), Inode("dir", 0o700, os.getuid(), os.getgid()), None)], "tree"),
     ],
 )
 def test_what_cannot_be_made_exactly_is_refused(tmp_path: Path, delta: list[Edit], reason: str) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from worldgate.facts import State, compose
 from worldgate.gate.targets.layout import Layout, layout
 from worldgate.worlds.filesystem.blobs import MemoryBlobs
-from worldgate.worlds.filesystem.schema import SCHEMA
+from worldgate.worlds.filesystem.schema import SCHEMA, Inode
 
 from .scripts import Script, renamed
 
-ROOT = [("kind", (".",), "dir"), ("mode", (".",), 0o755), ("uid", (".",), 0), ("gid", (".",), 0)]
+ROOT = [("inode", (".",), Inode("dir", 0o755, 0, 0))]
 
 
 def start() -> State:

@@ -15,7 +15,7 @@ import pytest
 from worldgate.facts import State
 from worldgate.worlds.filesystem.blobs import FileBlobs, MissingBlob, digest
 from worldgate.worlds.filesystem.directory import ChangedMeanwhile, DirectorySource, Unreadable, join, split
-from worldgate.worlds.filesystem.schema import SCHEMA
+from worldgate.worlds.filesystem.schema import SCHEMA, Inode
 from worldgate.worlds.filesystem.tree import mounts_beneath
 
 from .tree_asserts import ODD, assert_same_facts, furnish, photograph
@@ -28,21 +28,20 @@ def root(tmp_path: Path) -> Path:
 
 def test_every_kind_of_fact(root: Path) -> None:
     source = DirectorySource(root)
-    assert source.get("kind", (".",)) == "dir"
-    assert source.get("mode", (".",)) == 0o755
+    assert source.get("inode", (".",)) == Inode("dir", 0o755, os.geteuid(), os.getegid())
     assert source.get("entry", (".", "a")) == "a"
     assert source.get("content", ("a",)) == sha256(b"alpha\n").hexdigest()
     assert source.get("size", ("a",)) == 6
-    assert source.get("uid", ("a",)) == os.geteuid()
+    assert source.get("inode", ("a",)) == Inode("file", 0o644, os.geteuid(), os.getegid())
     assert source.get("xattr", ("a", "user.note")) == "00ff"
     assert source.get("target", ("to-dir",)) == "dir"
-    assert source.get("mode", ("to-dir",)) is None
-    assert source.get("kind", ("fifo",)) == "fifo"
+    assert source.get("inode", ("to-dir",)) == Inode("symlink", 0, os.geteuid(), os.getegid())
+    assert source.get("inode", ("fifo",)).kind == "fifo"
     assert source.get("content", (ODD,)) == sha256(b"odd\n").hexdigest()
     assert source.get("size", ("dir",)) is None
     assert source.select("entry", ("hollow",)) == {}
     assert source.select("xattr", ("b",)) == {}
-    assert source.get("status", ()) is None
+    assert source.get("result", ()) is None
     assert source.select("env", ()) == {}
 
 
@@ -68,7 +67,7 @@ def test_hard_links_are_one_inode(root: Path) -> None:
     source = DirectorySource(root)
     assert source.get("entry", ("links", "two")) == "dir/three"
     assert source.owners("entry", "dir/three") == {("dir", "three"), ("links", "one"), ("links", "two")}
-    assert source.get("kind", ("links/two",)) is None
+    assert source.get("inode", ("links/two",)) is None
     assert source.owners("entry", "links/two") == frozenset()
     assert source.get("outside", ("dir/three",)) is None
     os.link(root / "b", root.parent / "elsewhere")
@@ -80,7 +79,7 @@ def test_hard_links_are_one_inode(root: Path) -> None:
 )
 def test_a_path_that_is_no_id_has_no_facts(root: Path, path: str) -> None:
     source = DirectorySource(root)
-    assert source.get("kind", (path,)) is None
+    assert source.get("inode", (path,)) is None
     assert source.select("entry", (path,)) == {}
     assert source.owners("entry", path) == frozenset()
 
@@ -97,9 +96,9 @@ def test_the_workplace_of_the_gate_is_not_part_of_the_world(root: Path) -> None:
     source = DirectorySource(root)
     assert (set(source.facts()), source.seen()) == before
     assert source.get("entry", (".", ".worldgate")) is None
-    assert source.get("kind", (".worldgate/x",)) is None
+    assert source.get("inode", (".worldgate/x",)) is None
     (root / "dir" / ".worldgate").mkdir()
-    assert DirectorySource(root).get("kind", ("dir/.worldgate",)) == "dir"
+    assert DirectorySource(root).get("inode", ("dir/.worldgate",)).kind == "dir"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
@@ -107,7 +106,7 @@ def test_mount_points_are_not_part_of_the_world(root: Path) -> None:
     program = (
         "import sys; from worldgate.worlds.filesystem.directory import DirectorySource as D;"
         "s = D(sys.argv[1]); print(sorted(v for r, k, v in s.facts() if r == 'entry' and k[0] == 'dir'),"
-        "s.get('entry', ('.', 'a')), s.get('kind', ('dir/sub/g',)), s.get('kind', ('hollow',)))"
+        "s.get('entry', ('.', 'a')), s.get('inode', ('dir/sub/g',)), s.get('inode', ('hollow',)))"
     )
     script = 'mount --bind links dir/sub && mount --bind b a && mount -t tmpfs none hollow && exec "$@"'
     command = ["unshare", "-m", "sh", "-c", script, "sh", sys.executable, "-c", program, str(root)]
@@ -125,13 +124,13 @@ def test_names_of_mount_points_are_unescaped(tmp_path: Path) -> None:
 
 def test_answers_stay_as_they_were_given(root: Path) -> None:
     source = DirectorySource(root)
-    given = source.get("content", ("a",)), source.get("mode", ("a",)), source.select("entry", ("dir",))
+    given = source.get("content", ("a",)), source.get("inode", ("a",)), source.select("entry", ("dir",))
     missing = source.get("entry", ("hollow", "x"))
     (root / "a").write_text("other")
     (root / "a").chmod(0o600)
     (root / "dir" / "new").touch()
     (root / "hollow" / "x").touch()
-    assert (source.get("content", ("a",)), source.get("mode", ("a",)), source.select("entry", ("dir",))) == given
+    assert (source.get("content", ("a",)), source.get("inode", ("a",)), source.select("entry", ("dir",))) == given
     assert missing is source.get("entry", ("hollow", "x")) is None
 
 
@@ -163,12 +162,12 @@ CHANGES: dict[str, tuple[Look, Change, Look]] = {
         lambda source: source.select("entry", (".",)),
     ),
     "target after status": (
-        lambda source: source.get("kind", ("to-a",)),
+        lambda source: source.get("inode", ("to-a",)),
         lambda root: ((root / "to-a").unlink(), (root / "to-a").symlink_to("b")),
         lambda source: source.get("target", ("to-a",)),
     ),
     "attribute after status": (
-        lambda source: source.get("kind", ("a",)),
+        lambda source: source.get("inode", ("a",)),
         lambda root: os.setxattr(root / "a", "user.note", b"2"),
         lambda source: source.get("xattr", ("a", "user.note")),
     ),

@@ -16,10 +16,12 @@ from worldgate.gate.globs import Globs
 from worldgate.worlds import registry
 from worldgate.worlds.filesystem.effects import Change, effects, irreversible, totals, touches
 from worldgate.worlds.filesystem.names import NotATree, Paths, beneath, find, resolve
-from worldgate.worlds.filesystem.schema import SCHEMA
+from worldgate.worlds.filesystem.schema import SCHEMA, Inode
 
 from .strategies import steps
 from .trees import Tree, path_map
+
+DIR = Inode("dir", 0o755, 1000, 1000)
 
 
 def lines(before: Tree, after: Tree) -> list[str]:
@@ -133,7 +135,7 @@ def test_a_directory_with_two_parents_is_refused():
 
 def test_a_removed_directory_in_use_has_no_path():
     state = Tree({"d/": None}).state.set("entry", (".", "d"), None)
-    delta = (Edit("mode", ("d",), 0o755, 0o700),)
+    delta = (Edit("inode", ("d",), DIR, DIR._replace(mode=0o700)),)
     assert effects(state, delta, state.apply(delta)) == ()
 
 
@@ -142,7 +144,7 @@ def test_very_deep_directories():
     state = Tree().state
     inode = "."
     for depth in range(1500):
-        state = state.set("entry", (inode, "d"), f"i{depth}").set("kind", (f"i{depth}",), "dir")
+        state = state.set("entry", (inode, "d"), f"i{depth}").set("inode", (f"i{depth}",), DIR)
         inode = f"i{depth}"
     assert Paths(state).directory(inode) == path
     assert find(state, path) == inode
@@ -351,5 +353,5 @@ def test_a_thousand_changes_take_little_time():
 
 
 def test_the_empty_delta_has_no_effects():
-    state = State.of(SCHEMA, [("kind", (".",), "dir")])
+    state = State.of(SCHEMA, [("inode", (".",), DIR)])
     assert effects(state, (), state) == ()

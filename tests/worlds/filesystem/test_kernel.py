@@ -17,6 +17,7 @@ from worldgate.facts import Edit
 from worldgate.worlds.filesystem.blobs import FileBlobs, MissingBlob, digest
 from worldgate.worlds.filesystem.directory import DirectorySource
 from worldgate.worlds.filesystem.kernel import ChangedMeanwhile, Limits, NoIsolation, run
+from worldgate.worlds.filesystem.schema import Inode
 from worldgate.worlds.filesystem.scratch import Scratch
 
 from .tree_asserts import ODD, assert_as_without_sandbox, assert_delta_is_exact, furnish, photograph
@@ -94,9 +95,10 @@ def test_owners_are_facts(root: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root may give files away")
     result = assert_delta_is_exact(root, "chown 12:34 a && chown -h 56 to-a && chown -R 7:8 dir")
-    assert Edit("uid", ("a",), 0, 12) in result.delta
-    assert Edit("uid", ("to-a",), 0, 56) in result.delta
-    assert Edit("gid", ("dir/sub/g",), 0, 8) in result.delta
+    after = {edit.key: edit.after for edit in result.delta if edit.relation == "inode"}
+    assert after["a",] == Inode("file", 0o644, 12, 34)
+    assert after["to-a",] == Inode("symlink", 0, 56, 0)
+    assert after["dir/sub/g",][2:] == (7, 8)
 
 
 def test_moving_a_tree_is_two_edits(root: Path) -> None:
@@ -153,8 +155,9 @@ def test_contents_outlive_the_sandbox(root: Path, tmp_path: Path) -> None:
 
 def test_what_a_command_leaves_unreadable_is_read(root: Path) -> None:
     result = run(root, "mkdir shut && echo x > shut/x && ln shut/x shut/a && chmod 000 shut/x shut")
-    assert Edit("mode", ("shut",), None, 0) in result.delta
-    assert Edit("mode", ("shut/a",), None, 0) in result.delta
+    mine = (os.geteuid(), os.getegid())
+    assert Edit("inode", ("shut",), None, Inode("dir", 0, *mine)) in result.delta
+    assert Edit("inode", ("shut/a",), None, Inode("file", 0, *mine)) in result.delta
     assert Edit("entry", ("shut", "x"), None, "shut/a") in result.delta
     assert Edit("content", ("shut/a",), None, digest(b"x\n")) in result.delta
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from worldgate.facts import State, invert
 from worldgate.worlds.filesystem import FilesystemWorld, world
 from worldgate.worlds.filesystem.blobs import EMPTY
-from worldgate.worlds.filesystem.schema import ROOT
+from worldgate.worlds.filesystem.schema import ROOT, Inode
 
 WORLD = world()
 
@@ -50,20 +50,24 @@ BROKEN = {
         [("entry", (".", "d"), None)],
         [("entry", ("d", "up"), "d")],
         [("entry", ("d/f", "x"), "l")],
-        [("kind", (".",), "file")],
+        [("inode", (".",), Inode("file", 0o755, 0, 0))],
     ],
     "names are names": [[("entry", ("d", name), "d/f")] for name in ("a/b", "a\0b", "", ".", "..", "x" * 256)],
     "facts are complete": [
-        [("mode", ("d/f",), None)],
+        [("inode", ("d/f",), None)],
         [("target", ("d/f",), "x")],
-        [("mode", ("nobody",), 0o644)],
+        [("size", ("nobody",), 1)],
         [("xattr", ("nobody", "user.x"), "00")],
     ],
     "sizes and contents agree": [
         [("size", ("d/f",), 0)],
         [("content", ("d/f",), EMPTY)],
     ],
-    "modes are permission bits": [[("mode", ("d/f",), 0o10644)], [("mode", ("d",), -1)]],
+    "modes are permission bits": [
+        [("inode", ("d/f",), Inode("file", 0o10644, 0, 0))],
+        [("inode", ("d",), Inode("dir", -1, 0, 0))],
+        [("inode", ("l",), Inode("symlink", 0o777, 0, 0))],
+    ],
     "shell stands in a directory": [
         [("cwd", (), "d/f")],
         [("cwd", (), "nowhere")],
@@ -97,4 +101,4 @@ def test_a_removed_working_directory_is_kept_until_the_shell_leaves() -> None:
     assert session.state.get("detached", ("a",)) == ROOT
     session.run("cd /")
     assert not list(session.state.facts("detached"))
-    assert session.state.get("kind", ("a/b",)) is None
+    assert session.state.get("inode", ("a/b",)) is None

@@ -50,7 +50,7 @@ def test_what_is_asked_for_one_by_one_is_what_the_walk_says(root: Path) -> None:
             assert key in asked.owners("entry", value)
             assert asked.select("entry", key[:1])[key[1:]] == value
     for path in ("", "..", "a/", "./a", "dir//f", "/etc/passwd", "a/x", "to-dir/f", "missing/x"):
-        assert asked.get("kind", (path,)) is None
+        assert asked.get("inode", (path,)) is None
         assert asked.select("entry", (path,)) == {}
 
 
@@ -190,7 +190,7 @@ def test_a_name_in_another_spelling_than_its_directory_lists_is_an_error(root: P
     assert folding(root).get("entry", (".", "missing")) is None
     for path in ("A", "DIR", "DIR/f", "dir/F", "Dir/sub/g", ".WORLDGATE"):
         for ask in (
-            lambda source, path=path: source.get("kind", (path,)),
+            lambda source, path=path: source.get("inode", (path,)),
             lambda source, path=path: source.get("entry", os.path.split(path) if "/" in path else (".", path)),
         ):
             with pytest.raises(Unreadable, match="spelling"):
@@ -200,9 +200,9 @@ def test_a_name_in_another_spelling_than_its_directory_lists_is_an_error(root: P
         with pytest.raises(Unreadable):
             source.select("entry", ("DIR",))
         with pytest.raises(Unreadable):
-            source.get("kind", ("DIR/f",))
+            source.get("inode", ("DIR/f",))
         with pytest.raises(Unreadable):
-            source.get("kind", ("DIR/missing",))
+            source.get("inode", ("DIR/missing",))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
@@ -212,7 +212,7 @@ def test_mount_points_are_found_by_their_device(root: Path) -> None:
         "from worldgate.worlds.filesystem.system import LINUX, POSIX\n"
         "for system in LINUX, POSIX:\n"
         "    s = D(sys.argv[1], system=system)\n"
-        "    print(sorted(s.mounts(['dir'])), s.get('kind', ('dir/sub',)), s.get('entry', ('dir', 'sub')))"
+        "    print(sorted(s.mounts(['dir'])), s.get('inode', ('dir/sub',)), s.get('entry', ('dir', 'sub')))"
     )
     script = 'mount -t tmpfs none dir/sub && exec "$@"'
     command = ["unshare", "-m", "sh", "-c", script, "sh", sys.executable, "-c", program, str(root)]

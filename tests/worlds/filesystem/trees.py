@@ -11,15 +11,14 @@ from typing import Any
 
 from worldgate.facts import Delta, State, diff
 from worldgate.worlds.filesystem.names import find
-from worldgate.worlds.filesystem.schema import ROOT, SCHEMA
+from worldgate.worlds.filesystem.schema import ROOT, SCHEMA, Inode
 
 
 class Tree:
     """A state that changes: `Tree({"a/b": "text", "d/": None})`, then `write`, `move`, `remove`, ..."""
 
     def __init__(self, files: dict[str, str | None] | None = None) -> None:
-        self.state = State.of(SCHEMA, [("kind", (ROOT,), "dir"), ("mode", (ROOT,), 0o755)])
-        self.set(ROOT, uid=1000, gid=1000)
+        self.state = State.of(SCHEMA, [("inode", (ROOT,), Inode("dir", 0o755, 1000, 1000))])
         for path, content in (files or {}).items():
             self.make(path, content)
 
@@ -35,7 +34,7 @@ class Tree:
 
     def kind(self, path: str) -> str | None:
         inode = self.id(path)
-        return None if inode is None else self.state.get("kind", (inode,))
+        return None if inode is None else self.state.get("inode", (inode,)).kind
 
     def place(self, path: str) -> tuple[str, str] | None:
         """(directory's inode, name), when the directory is there."""
@@ -44,13 +43,17 @@ class Tree:
 
     # --- changing
 
-    def set(self, inode: str, **values: Any) -> None:
+    def set(self, inode: str, /, **values: Any) -> None:
+        """Facts of an inode, and fields of what it is."""
+        fields = {name: values.pop(name) for name in Inode._fields if name in values}
+        if fields:
+            values["inode"] = self.state.get("inode", (inode,))._replace(**fields)
         for relation, value in values.items():
             self.state = self.state.set(relation, (inode,), value)
 
     def fresh(self, path: str) -> str:
         name, number = path, 1
-        while self.state.get("kind", (name,)) is not None:
+        while self.state.get("inode", (name,)) is not None:
             number += 1
             name = f"{path}//{number}"
         return name
@@ -67,11 +70,10 @@ class Tree:
             return self
         inode, kind = self.fresh(path), kind or ("dir" if is_dir else "symlink" if target else "file")
         self.state = self.state.set("entry", place, inode)
-        self.set(inode, kind=kind, uid=1000, gid=1000)
+        mode = 0 if kind == "symlink" else mode or (0o755 if is_dir else 0o644)
+        self.set(inode, inode=Inode(kind, mode, 1000, 1000))
         if kind == "symlink":
             self.set(inode, target=target)
-        else:
-            self.set(inode, mode=mode or (0o755 if is_dir else 0o644))
         if kind == "file":
             self.write(path, content or "")
         return self
@@ -113,7 +115,7 @@ class Tree:
                 self.remove(f"{path}/{name}")
         self.state = self.state.set("entry", place, None)
         if not self.state.owners("entry", inode):
-            for relation in ("kind", "mode", "uid", "gid", "content", "size", "target", "outside"):
+            for relation in ("inode", "content", "size", "target", "outside"):
                 self.state = self.state.set(relation, (inode,), None)
             for (name,) in list(self.state.select("xattr", (inode,))):
                 self.state = self.state.set("xattr", (inode, name), None)
@@ -142,8 +144,9 @@ def path_map(state: State) -> dict[str, tuple[Any, ...]]:
     found: dict[str, tuple[Any, ...]] = {}
 
     def visit(path: str, inode: str) -> None:
-        names = ("kind", "mode", "uid", "gid", "content", "size", "target")
-        attributes = tuple(state.get(name, (inode,)) for name in names)
+        kind, mode, *owner = state.get("inode", (inode,))
+        contents = (state.get(name, (inode,)) for name in ("content", "size", "target"))
+        attributes = (kind, None if kind == "symlink" else mode, *owner, *contents)
         found[path] = (inode, *attributes, tuple(sorted(state.select("xattr", (inode,)).items())))
         for (name,), child in state.select("entry", (inode,)).items():
             visit(name if path == "." else f"{path}/{name}", child)

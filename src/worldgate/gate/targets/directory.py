@@ -397,7 +397,7 @@ def _expected(view: View, net: Delta, plan: Layout) -> Iterator[tuple[str, str, 
             yield edit.relation, str(edit.key[0]), edit.key[1:], edit.after
     for body in plan.bodies:
         if body.made is not None:
-            for relation in ("kind", "mode", "uid", "gid", "size", "target"):
+            for relation in ("inode", "size", "target"):
                 yield relation, body.id, (), view.get(relation, body.id)
             for name, value in body.made.xattrs:
                 yield "xattr", body.id, (name,), value

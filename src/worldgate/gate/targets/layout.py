@@ -18,16 +18,16 @@ from typing import Any, Final
 
 from ...facts import Delta, Edit, Key, State
 from ...worlds.filesystem.directory import WORKPLACE, join, split
-from ...worlds.filesystem.schema import ROOT
+from ...worlds.filesystem.schema import NOTHING, ROOT, Inode, inode_in
 from .refusals import require
 
 ROOT_BODY: Final = 0
 _MAKEABLE: Final = ("file", "dir", "symlink")
 _NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
-    "file": ("mode", "uid", "gid", "content", "size"),
-    "symlink": ("uid", "gid", "target"),
+    "file": ("content", "size"),
+    "symlink": ("target",),
 }
-_SINGLE: Final = ("mode", "uid", "gid", "content", "size", "target", "outside")
+_SINGLE: Final = ("content", "size", "target", "outside")
 _LIMITS: Final = {"mode": 0o7777, "uid": 2**32 - 2, "gid": 2**32 - 2, "size": 2**63 - 1}
 
 
@@ -112,6 +112,11 @@ class View:
         edit = self.edits.get((relation, key))
         return self.before.get(relation, key) if edit is None else edit.after
 
+    def kind(self, inode: str) -> str:
+        """The kind of an inode; "" where there is none."""
+        found: Inode = self.get("inode", inode) or NOTHING
+        return found.kind
+
     def owners(self, inode: str) -> set[Key]:
         return set(self.before.owners("entry", inode)) - self._left[inode] | self._joined[inode]
 
@@ -157,19 +162,22 @@ def _check_edits(net: Delta) -> None:
             good = name not in ("", ".", "..") and not set(name) & {"/", "\0"} and len(_bytes(name)) <= 255
             require(good, "name", repr(name), "a file name of at most 255 bytes")
             require((directory, name) != (ROOT, WORKPLACE), "gate", f"an entry {WORKPLACE!r}", "the gate's own name")
-        limit = _LIMITS.get(edit.relation)
-        if limit is not None and isinstance(edit.after, int):
-            require(0 <= edit.after <= limit, "range", f"{edit.relation} {edit.after}", f"0 to {limit}")
+        if isinstance(edit.after, Inode):
+            for name, value in zip(Inode._fields[1:], edit.after[1:], strict=True):
+                limit = 0 if name == "mode" and edit.after.kind == "symlink" else _LIMITS[name]
+                require(0 <= value <= limit, "range", f"{name} {value}", f"0 to {limit}")
+        elif edit.relation == "size" and isinstance(edit.after, int):
+            require(0 <= edit.after <= _LIMITS["size"], "range", f"size {edit.after}", f"0 to {_LIMITS['size']}")
 
 
 def _check_tree(view: View, touched: list[str]) -> None:
     rooted = {ROOT}
     for inode in touched:
-        kind = view.get("kind", inode)
-        if kind is None:
+        kind = view.kind(inode)
+        if not kind:
             _check_gone(view, inode)
             continue
-        missing = [name for name in _NEEDS.get(kind, ("mode", "uid", "gid")) if _lacks(view, name, inode)]
+        missing = [name for name in _NEEDS.get(kind, ()) if _lacks(view, name, inode)]
         require(not missing, "tree", f"{inode!r} without {', '.join(missing)}", f"a complete {kind}")
         owners = view.owners(inode)
         if inode != ROOT:
@@ -210,7 +218,7 @@ def _check_gone(view: View, inode: str) -> None:
 def _check_rooted(view: View, directory: str, inode: str, rooted: set[str]) -> None:
     path: list[str] = []
     while directory not in rooted:
-        require(view.get("kind", directory) == "dir", "tree", f"{inode!r} in {directory!r}", "a directory there")
+        require(view.kind(directory) == "dir", "tree", f"{inode!r} in {directory!r}", "a directory there")
         owners = view.owners(directory)
         good = len(owners) == 1 and directory not in path
         require(good, "tree", f"{inode!r} in {directory!r}, which does not lead to the root", "a tree")
@@ -232,16 +240,16 @@ class _Builder:
         self.new: dict[str, int] = {}
         self.slots: dict[tuple[int, str], list[int | None]] = {}
         before = view.before
-        self.was = {inode: before.get("kind", (inode,)) for inode in touched}
-        self.fresh = {inode for inode in touched if view.get("kind", inode) is not None and self._is_new(inode)}
+        self.was = {inode: inode_in(before, inode).kind for inode in touched}
+        self.fresh = {inode for inode in touched if view.kind(inode) and self._is_new(inode)}
         self.dying = {inode for inode in touched if self.was[inode] and (inode in self.fresh or self._gone(inode))}
 
     def _gone(self, inode: str) -> bool:
-        return self.view.get("kind", inode) is None
+        return not self.view.kind(inode)
 
     def _is_new(self, inode: str) -> bool:
         was, edits = self.was[inode], self.view.edits
-        if was is None or was != self.view.get("kind", inode):
+        if not was or was != self.view.kind(inode):
             return True
         changed = any((relation, (inode,)) in edits for relation in ("content", "target"))
         require(changed or ("size", (inode,)) not in edits, "tree", f"a new size of {inode!r}", "its content as well")
@@ -295,7 +303,7 @@ class _Builder:
         for path in reversed(waiting):
             directory, name = split(path)
             index = self.kept[path] = len(self.bodies)
-            self.bodies.append(Body(path, self.view.before.get("kind", (path,))))
+            self.bodies.append(Body(path, inode_in(self.view.before, path).kind))
             self.slots.setdefault((self.kept[directory], name), [index, index])
         return self.kept[waiting[0] if waiting else inode]
 
@@ -307,18 +315,19 @@ class _Builder:
             inode = str(min(self.view.owners(inode))[0])
         for fresh in reversed(waiting):
             self.new[fresh] = len(self.bodies)
-            self.bodies.append(Body(fresh, self.view.get("kind", fresh), self._made(fresh)))
+            self.bodies.append(Body(fresh, self.view.kind(fresh), self._made(fresh)))
         first = waiting[0] if waiting else inode
         return self.new[first] if first in self.fresh else self.old(first)
 
     def _made(self, inode: str) -> Made:
-        get, kind = self.view.get, self.view.get("kind", inode)
+        get = self.view.get
+        kind, mode, uid, gid = get("inode", inode)
         require(kind in _MAKEABLE, "kind", f"a new {kind} {inode!r}", f"a new {', '.join(_MAKEABLE)}")
         outside = get("outside", inode)
         require(not outside, "outside", f"new bytes for {inode!r}, which has {outside} links outside", "no such links")
         owners = sorted(self.view.owners(inode))
         made = Made(
-            get("mode", inode), get("uid", inode), get("gid", inode), None, None, None,
+            None if kind == "symlink" else mode, uid, gid, None, None, None,
             tuple(self.view.xattrs(inode).items()), len(owners),
         )  # fmt: skip
         if kind == "file":
@@ -340,8 +349,9 @@ class _Builder:
             body = self.old(inode)
             self.slots.setdefault((self.old(str(kept[0][0])), str(kept[0][1])), [body, body])
         require(("outside", (inode,)) not in edits, "outside", f"links of {inode!r} outside", "links in this world")
-        found: list[Any] = [edits.get((name, (inode,))) for name in ("mode", "uid", "gid")]
-        mode, uid, gid = (None if edit is None else edit.after for edit in found)
+        edit = edits.get(("inode", (inode,)))
+        rows: Any = [(None, None)] * 4 if edit is None else zip(edit.before, edit.after, strict=True)  # type: ignore[arg-type]
+        _, mode, uid, gid = (None if now == was else now for was, now in rows)
         xattrs = self.view.xattr_edits(inode)
         if (mode, uid, gid, xattrs) != (None, None, None, ()):
             body = self.old(inode)

@@ -45,9 +45,7 @@ def step(model: Model, state: State, action: Action) -> Transition:
     try:
         return transition(draft, _done(model, rules, draft, action.values))
     except Refused as refusal:
-        unchanged = Draft(state)
-        unchanged.reads = draft.reads
-        return transition(unchanged, {"ok": False, "refused": refusal.to_json()})
+        return transition(draft.undone(state), {"ok": False, "refused": refusal.to_json()})
 
 
 def _done(model: Model, rules: Rules, draft: Draft, values: dict[str, Any]) -> Observation:

@@ -218,7 +218,7 @@ def _unary(session: Session, operator: str, operand: str) -> bool:
     if operator in _ACCESS:
         return tree.may(inode, _ACCESS[operator])
     if operator in _KINDS:
-        return tree.kind(inode) == _KINDS[operator]
+        return tree.inode(inode).kind == _KINDS[operator]
     if operator == "-s":
         return tree.is_dir(inode) or bool(tree.get("size", (inode,)))
     return operator == "-e" or tree.is_link(inode)

@@ -21,7 +21,7 @@ from .errno import (
     Failure,
 )
 from .paths import MAX_PATH, READ, SEARCH, WRITE, Place, Tree, octets
-from .schema import ROOT
+from .schema import ROOT, inode_of
 
 SETUID, SETGID, STICKY = 0o4000, 0o2000, 0o1000
 
@@ -42,45 +42,39 @@ def _check_delete(tree: Tree, directory: str, inode: str) -> None:
         return
     if not tree.may(directory, WRITE | SEARCH):
         raise Failure(EACCES)
-    if tree.mode(directory) & STICKY and not tree.owns(inode) and not tree.owns(directory):
+    if tree.inode(directory).mode & STICKY and not tree.owns(inode) and not tree.owns(directory):
         raise Failure(EPERM)
 
 
-def _new_inode(tree: Tree, directory: str, name: str, kind: str, mode: int | None) -> str:
+def _new_inode(tree: Tree, directory: str, name: str, kind: str, mode: int) -> str:
     """A new inode of the user's, entered as `name`; a set-group-id directory passes its group on."""
     above = tree.path(directory)
     path = f"{above}/{name}" if above else name
     inode, number = path, 1
-    while tree.get("kind", (inode,)) is not None:
+    while tree.inode(inode).kind:
         number += 1
         inode = f"{path}//{number}"
-    group = tree.gid
-    if tree.mode(directory) & SETGID:
-        group = tree.get("gid", (directory,))
-        if kind == "dir" and mode is not None:
+    group, parent = tree.gid, tree.inode(directory)
+    if parent.mode & SETGID:
+        group = parent.gid
+        if kind == "dir":
             mode |= SETGID
     tree.enter(directory, name, inode, new=True)
-    key = (inode,)
-    tree.write((("kind", key, kind), ("uid", key, tree.uid), ("gid", key, group)))
-    if mode is not None:
-        tree.write((("mode", key, mode),))
+    tree.put(inode, inode_of((kind, mode, tree.uid, group)))
     return inode
 
 
-_ALWAYS = ("kind", "uid", "gid")
-_RELATIONS = {
-    "dir": ("mode", *_ALWAYS),
-    "symlink": ("target", *_ALWAYS, "outside"),
-    "file": ("mode", "content", "size", *_ALWAYS, "outside"),
-}
-_OTHER = ("mode", *_ALWAYS, "outside")
+_RELATIONS = {"dir": (), "symlink": ("target", "outside"), "file": ("content", "size", "outside")}
 
 
 def _forget(tree: Tree, inode: str) -> None:
     """Remove every fact of an inode that no entry names any more."""
     key = (inode,)
-    tree.write([(relation, key, None) for relation in _RELATIONS.get(tree.kind(inode), _OTHER)])
-    tree.write([("xattr", (inode, name), None) for name in tree.attributes(inode)])
+    for relation in _RELATIONS.get(tree.inode(inode).kind, ("outside",)):
+        tree.set(relation, key, None)
+    tree.put(inode, None)
+    for name in tree.attributes(inode):
+        tree.set("xattr", (inode, name), None)
 
 
 def _drop_entry(tree: Tree, directory: str, name: str, inode: str) -> None:
@@ -99,14 +93,14 @@ def _drop_dir(tree: Tree, directory: str, name: str, inode: str) -> None:
     if held is None:
         _forget(tree, inode)
     else:
-        tree.write((("detached", (inode,), directory),))
+        tree.set("detached", (inode,), directory)
 
 
 def release(tree: Tree, directory: str) -> None:
     """The shell leaves `directory`: removed directories that only it held are gone now."""
     held: str | None = directory
     while held is not None and (above := tree.get("detached", (held,))) is not None:
-        tree.write((("detached", (held,), None),))
+        tree.set("detached", (held,), None)
         _forget(tree, held)
         held = above
 
@@ -167,8 +161,8 @@ def symlink(tree: Tree, target: str, path: str) -> str:
         raise Failure(ENAMETOOLONG)
     place = _to_create(tree, path)
     _check_create(tree, place.dir)
-    inode = _new_inode(tree, place.dir, place.name, "symlink", None)
-    tree.write((("target", (inode,), target),))
+    inode = _new_inode(tree, place.dir, place.name, "symlink", 0)
+    tree.set("target", (inode,), target)
     return inode
 
 
@@ -195,9 +189,9 @@ def link(tree: Tree, source: str, path: str) -> None:
 
 
 def _safe_to_link(tree: Tree, inode: str) -> bool:
-    if tree.kind(inode) != "file":
+    kind, mode, _, _ = tree.inode(inode)
+    if kind != "file":
         return False
-    mode = tree.mode(inode)
     if mode & SETUID or mode & (SETGID | 0o010) == SETGID | 0o010:
         return False
     return tree.may(inode, READ | WRITE)
@@ -272,7 +266,7 @@ def open_write(tree: Tree, path: str, mode: int = 0o666, exclusive: bool = False
 
 def check_write(tree: Tree, inode: str) -> None:
     """Whether an existing inode can be opened for writing."""
-    kind = tree.kind(inode)
+    kind = tree.inode(inode).kind
     if kind == "dir":
         raise Failure(EISDIR)
     if kind == "symlink":
@@ -283,35 +277,34 @@ def check_write(tree: Tree, inode: str) -> None:
 
 def store(tree: Tree, inode: str, content: str, size: int) -> None:
     """Give a file its content."""
-    tree.write((("content", (inode,), content), ("size", (inode,), size)), seen=True)
+    tree.set("content", (inode,), content, True)
+    tree.set("size", (inode,), size, True)
 
 
 def drop_privileges(tree: Tree, inode: str) -> None:
     """What writing or truncating does to the mode: the set-id bits go, for a namespace's root as for others."""
-    mode = tree.mode(inode)
+    found = tree.inode(inode)
+    mode = found.mode
     if mode & (SETUID | SETGID):
-        tree.assign("mode", (inode,), mode & ~SETUID & (~SETGID if mode & 0o010 else 0o7777))
+        mode &= ~SETUID & (~SETGID if mode & 0o010 else 0o7777)
+        tree.put(inode, found._replace(mode=mode))
 
 
 def chmod(tree: Tree, inode: str, mode: int) -> None:
     if not tree.owns(inode):
         raise Failure(EPERM)
-    if tree.uid and mode & SETGID and tree.get("gid", (inode,)) != tree.gid:
+    found = tree.inode(inode)
+    if tree.uid and mode & SETGID and found.gid != tree.gid:
         mode &= ~SETGID
-    tree.assign("mode", (inode,), mode)
+    tree.put(inode, found._replace(mode=mode))
 
 
 def chown(tree: Tree, inode: str, uid: int | None, gid: int | None) -> None:
     """lchown(2): root may all; others may give a file of theirs to the group they are in."""
-    owner = tree.get("uid", (inode,))
-    if tree.uid:
-        if owner != tree.uid or uid not in (None, owner):
-            raise Failure(EPERM)
-        if gid not in (None, tree.gid, tree.get("gid", (inode,))):
-            raise Failure(EPERM)
-    if uid is not None:
-        tree.assign("uid", (inode,), uid)
-    if gid is not None:
-        tree.assign("gid", (inode,), gid)
-    if tree.kind(inode) == "file":
+    found = tree.inode(inode)
+    uid, gid = found.uid if uid is None else uid, found.gid if gid is None else gid
+    if tree.uid and (found.uid != tree.uid or uid != found.uid or gid not in (tree.gid, found.gid)):
+        raise Failure(EPERM)
+    tree.put(inode, found._replace(uid=uid, gid=gid))
+    if found.kind == "file":
         drop_privileges(tree, inode)

@@ -74,7 +74,7 @@ class _Copy:
                 self.complain(f"warning: source file {quoted(source)} specified more than once")
                 return 0
             self.sources.add(entry)
-        regular = tree.kind(inode) == "file"
+        regular = tree.inode(inode).kind == "file"
         try:
             there: str | None = tree.find(path, follow=regular or not self.recursive)
         except Failure as failure:
@@ -137,14 +137,15 @@ class _Copy:
             return self.again(source, path, *self.copied[inode])
         if top:
             self.copied[inode] = (path, True)
-        mode = tree.mode(inode)
+        mode = tree.inode(inode).mode
         if there is None:
             try:
                 made = calls.mkdir(tree, path, mode & (0o7700 if self.preserve else 0o7755))
             except Failure as failure:
                 return self.complain(f"cannot create directory {quoted(path)}", failure)
-            final = tree.mode(made) | (0 if self.preserve else mode & 0o022 & ~tree.umask)
-            calls.chmod(tree, made, tree.mode(made) | 0o700)
+            begun = tree.inode(made).mode
+            final = begun | (0 if self.preserve else mode & 0o022 & ~tree.umask)
+            calls.chmod(tree, made, begun | 0o700)
             self.copied[made] = (path, top)
         else:
             made, final = there, None
@@ -191,7 +192,7 @@ class _Copy:
 
     def file(self, source: str, inode: str, path: str, there: str | None, top: bool) -> int:
         tree = self.session.tree
-        kind = tree.kind(inode)
+        kind = tree.inode(inode).kind
         if kind == "symlink":
             try:
                 made = calls.symlink(tree, tree.get("target", (inode,)), path)
@@ -199,7 +200,7 @@ class _Copy:
                 return self.complain(f"cannot create symbolic link {quoted(path)}", failure)
             new = True
         else:
-            if kind != "file" or (there is not None and tree.kind(there) != "file"):
+            if kind != "file" or (there is not None and tree.inode(there).kind != "file"):
                 raise Unmodelled(f"copying a {kind}", "a regular file")
             opened = self.regular(source, inode, path, there)
             if opened is None:
@@ -215,7 +216,7 @@ class _Copy:
         if not tree.may(inode, READ):
             self.complain(f"cannot open {quoted(source)} for reading", Failure(EACCES))
             return None
-        mode = tree.mode(inode) & (0o700 if self.preserve else 0o777)
+        mode = tree.inode(inode).mode & (0o700 if self.preserve else 0o777)
         try:
             if there is not None:
                 calls.check_write(tree, there)
@@ -237,11 +238,11 @@ class _Copy:
     def attributes(self, inode: str, path: str, made: str, new: bool) -> int:
         """What -p keeps: owner and group as far as allowed, and the mode (without set-id bits if not)."""
         tree = self.session.tree
-        uid, gid = tree.get("uid", (inode,)), tree.get("gid", (inode,))
+        _, mode, uid, gid = tree.inode(inode)
         if not tree.owns(made):
             return self.complain(f"preserving times for {quoted(path)}", Failure(EPERM))
         allowed = 0o7777
-        if new or (uid, gid) != (tree.get("uid", (made,)), tree.get("gid", (made,))):
+        if new or (uid, gid) != tree.inode(made)[2:]:
             try:
                 calls.chown(tree, made, uid, gid)
             except Failure:
@@ -250,9 +251,9 @@ class _Copy:
                     calls.chown(tree, made, None, gid)
         if tree.is_link(made):
             return 0
-        mode = tree.mode(inode) & allowed
+        mode &= allowed
         if not mode & 0o7000:  # set through the access control list, which leaves the other bits alone
-            mode |= tree.mode(made) & 0o7000
+            mode |= tree.inode(made).mode & 0o7000
         try:
             calls.chmod(tree, made, mode)
         except Failure as failure:

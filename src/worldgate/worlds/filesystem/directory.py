@@ -18,11 +18,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from ...facts import Error, Fact, Key, Value
 from .blobs import EMPTY, MissingBlob
-from .schema import ROOT, SCHEMA
+from .schema import ROOT, SCHEMA, Inode
 from .system import HERE, System
 from .tree import (
     WORKPLACE,
@@ -137,7 +137,7 @@ class DirectorySource:
                 path = join(directory, str(name))
                 if path == inode:
                     yield from self._facts_of(path)
-                    if self.get("kind", (path,)) == "dir":
+                    if stat.S_ISDIR(cast("os.stat_result", self.lstat(path)).st_mode):
                         pending.append(path)
 
     def _facts_of(self, inode: str) -> Iterator[Fact]:
@@ -336,8 +336,9 @@ def _grouped(rows: Iterator[tuple[str, os.stat_result]] | list[tuple[str, os.sta
     return {number: tuple(sorted(paths)) for number, paths in found.items()}
 
 
-def _mode(_: DirectorySource, __: str, status: os.stat_result, ___: Key) -> int | None:
-    return None if stat.S_ISLNK(status.st_mode) else stat.S_IMODE(status.st_mode)
+def _inode(_: DirectorySource, __: str, status: os.stat_result, ___: Key) -> Inode:
+    kind = KINDS[stat.S_IFMT(status.st_mode)]
+    return Inode(kind, 0 if kind == "symlink" else stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid)
 
 
 def _content(source: DirectorySource, inode: str, status: os.stat_result, _: Key) -> str | None:
@@ -351,10 +352,7 @@ def _target(source: DirectorySource, inode: str, status: os.stat_result, _: Key)
 _Reader = Callable[[DirectorySource, str, os.stat_result, Key], Value | None]
 _READERS: Final[Mapping[str, _Reader]] = MappingProxyType(
     {
-        "kind": lambda _, __, status, ___: KINDS[stat.S_IFMT(status.st_mode)],
-        "mode": _mode,
-        "uid": lambda _, __, status, ___: status.st_uid,
-        "gid": lambda _, __, status, ___: status.st_gid,
+        "inode": _inode,
         "content": _content,
         "size": lambda _, __, status, ___: status.st_size if stat.S_ISREG(status.st_mode) else None,
         "target": _target,

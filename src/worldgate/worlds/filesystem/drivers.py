@@ -13,7 +13,7 @@ from random import Random
 
 from ...facts import State
 from ..contract import Driver
-from .schema import ROOT
+from .schema import ROOT, inode_in
 
 _FRESH = ("a", "b", "c", "d", "new", "out.txt", "log", "build", "x y", "it's", ".hidden", "é", "*", "[ab]", "-n")
 _WORDS = ("hello", "two words", "$A", "a\\nb", "", "*", "x", "100")
@@ -85,7 +85,7 @@ class _View:
             names = sorted(str(row[0]) for row in rows) if len(rows) < 64 else [str(next(iter(rows))[0])]
             name = self.random.choice(names)
             inode = str(rows[(name,)])
-            kind = self.state.get("kind", (inode,))
+            kind = inode_in(self.state, inode).kind
             path = f"{path}/{name}" if path else name
             descend = kind == "dir" and self.random.random() < deeper
             if kind in kinds and not descend:

@@ -21,20 +21,17 @@ import msgspec
 from ...facts import Delta, State, value_to_json
 from .names import Matcher, Paths, beneath, join, show
 from .names import find as find
-from .schema import ROOT
+from .schema import ROOT, inode_in
 
 Op = Literal["created", "deleted", "changed", "moved"]
-ATTRIBUTES: Mapping[str, str] = {
-    "kind": "kind",
-    "mode": "mode",
-    "uid": "owner",
-    "gid": "owner",
-    "content": "content",
-    "size": "content",
-    "target": "target",
-    "xattr": "xattr",
+ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
+    "inode": ("kind", "mode", "owner", "owner"),
+    "content": ("content",),
+    "size": ("content",),
+    "target": ("target",),
+    "xattr": ("xattr",),
 }
-"""What is said to change, by relation. "inode" stands for another file put in a path's place."""
+"""What is said to change, by relation; of a record, by field. "inode" stands for another file put in a path's place."""
 UNDO_LIMIT = 1 << 30
 
 
@@ -147,7 +144,7 @@ class _Effects:
 
     def _sweep(self, table: dict[str, list[str]], state: State, other: Paths) -> None:
         """Add what comes or goes with a whole directory, without an edit of its own."""
-        pending = [(inode, paths[0]) for inode, paths in table.items() if state.get("kind", (inode,)) == "dir"]
+        pending = [(inode, paths[0]) for inode, paths in table.items() if inode_in(state, inode).kind == "dir"]
         while pending:
             directory, path = pending.pop()
             if other.directory(directory) is not None:
@@ -156,7 +153,7 @@ class _Effects:
                 if (directory, name) not in self.entries:
                     place = join(path, str(name))
                     table.setdefault(inode, []).append(place)
-                    if state.get("kind", (inode,)) == "dir":
+                    if inode_in(state, inode).kind == "dir":
                         pending.append((inode, place))
 
     def _moves(self, inode: str) -> list[tuple[str, str]]:
@@ -171,7 +168,7 @@ class _Effects:
 
     def _at(self, path: str, gone: str | None, come: str | None) -> list[Change]:
         """The changes at a path that one inode leaves and another takes."""
-        if gone and come and self.before.get("kind", (gone,)) == self.after.get("kind", (come,)):
+        if gone and come and inode_in(self.before, gone).kind == inode_in(self.after, come).kind:
             return [self._change("changed", path, gone, come, what=(*self._what(gone, come), "inode"))]
         found = [] if gone is None else [self._change("deleted", path, gone, None)]
         return found if come is None else [*found, self._change("created", path, None, come)]
@@ -211,21 +208,34 @@ class _Effects:
     def _what(self, old: str, new: str) -> tuple[str, ...]:
         """The attributes in which two inodes (or the two times of one) differ."""
         wanted = self.edited.get(new, ()) if old == new else ATTRIBUTES
-        found = {ATTRIBUTES[name] for name in wanted if _value(self.before, name, old) != _value(self.after, name, new)}
+        found: set[str] = set()
+        for relation in wanted:
+            rows = zip(
+                ATTRIBUTES[relation],
+                _parts(self.before, relation, old),
+                _parts(self.after, relation, new),
+                strict=True,
+            )
+            found.update(name for name, first, second in rows if first != second)
         return tuple(sorted(found))
 
 
 _ORDER: Mapping[str, int] = {"deleted": 0, "moved": 1, "created": 2, "changed": 3}
 
 
-def _value(state: State, relation: str, inode: str) -> Any:
-    return dict(state.select("xattr", (inode,))) if relation == "xattr" else state.get(relation, (inode,))
+def _parts(state: State, relation: str, inode: str) -> tuple[Any, ...]:
+    if relation == "inode":
+        return inode_in(state, inode)
+    return (dict(state.select("xattr", (inode,))) if relation == "xattr" else state.get(relation, (inode,)),)
 
 
 def look(state: State, inode: str) -> Look:
     """An inode's summary in one state."""
-    mode, uid, gid, size, target = (state.get(name, (inode,)) for name in ("mode", "uid", "gid", "size", "target"))
-    return Look(state.get("kind", (inode,)) or "unknown", mode, uid, gid, size, target)
+    kind, mode, uid, gid = inode_in(state, inode)
+    if not kind:
+        return Look("unknown")
+    size, target = state.get("size", (inode,)), state.get("target", (inode,))
+    return Look(kind, None if kind == "symlink" else mode, uid, gid, size, target)
 
 
 def _detail(what: str, before: Look | None, after: Look | None) -> str:

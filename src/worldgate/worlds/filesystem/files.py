@@ -44,7 +44,7 @@ def _mkdir_parents(session: Session, path: str) -> int:
         made: Failure | None = None
         try:
             made_dir = calls.mkdir(tree, prefix)
-            calls.chmod(tree, made_dir, tree.mode(made_dir) | 0o300)
+            calls.chmod(tree, made_dir, tree.inode(made_dir).mode | 0o300)
         except Failure as failure:
             made = failure
         if made is None:
@@ -242,7 +242,8 @@ def chmod(session: Session, _flags: Flags, operands: Sequence[str]) -> int:
             status = session.complain(f"chmod: {told}")
             continue
         try:
-            calls.chmod(tree, inode, modes.adjusted(tree.mode(inode), tree.is_dir(inode), tree.umask, changes))
+            kind, mode, _, _ = tree.inode(inode)
+            calls.chmod(tree, inode, modes.adjusted(mode, kind == "dir", tree.umask, changes))
         except Failure as failure:
             status = session.complain(f"chmod: changing permissions of {quoted(path)}: {failure.reason}")
     return status
@@ -260,7 +261,7 @@ def cat(session: Session, _flags: Flags, operands: Sequence[str]) -> int:
             inode = tree.find(path)
             if not tree.may(inode, READ):
                 raise Failure(EACCES)
-            kind = tree.kind(inode)
+            kind = tree.inode(inode).kind
             if kind == "dir":
                 raise Failure(EISDIR)
         except Failure as failure:

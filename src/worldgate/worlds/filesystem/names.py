@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from ...facts import Error, State
-from .schema import ROOT
+from .schema import ROOT, inode_in
 
 MAX_LINKS = 40  # symbolic links followed in one resolution, as Linux does
 
@@ -100,7 +100,7 @@ def beneath(state: State, inode: str, path: str, matcher: Matcher | None = None)
         for (name,), child in rows:
             yield join(path, str(name)), child
         for (name,), child in reversed(rows):
-            if child not in seen and state.get("kind", (child,)) == "dir":
+            if child not in seen and inode_in(state, child).kind == "dir":
                 seen.add(child)
                 pending.append((join(path, str(name)), child))
 

@@ -27,7 +27,7 @@ from .directory import DirectorySource, join, single, split
 from .schema import ROOT
 from .upper import OPAQUE, PREPARED, Upper
 
-_PLAIN: Final = ("kind", "mode", "uid", "gid", "content", "size", "target")
+_PLAIN: Final = ("inode", "content", "size", "target")
 Group = tuple[str, ...]
 """The paths of one file with several links, the least first."""
 
@@ -122,6 +122,10 @@ class _Layer:
         before = self.base.status(inode)
         return before is not None and stat.S_IFMT(before.st_mode) == stat.S_IFMT(status.st_mode)
 
+    def _is_dir(self, inode: str) -> bool:
+        before = self.base.status(inode)
+        return before is not None and stat.S_ISDIR(before.st_mode)
+
     def _drop(self, path: str) -> None:
         """Note that a base entry is gone, and everything beneath it."""
         pending = [path]
@@ -211,7 +215,7 @@ class _Layer:
 
     def match_trees(self) -> None:
         """A new directory equal to a removed one, all the way down, is the removed one."""
-        old = sorted(inode for inode in self.removed if self.base.get("kind", (inode,)) == "dir")
+        old = sorted(inode for inode in self.removed if self._is_dir(inode))
         if not old or not self.fresh_dirs:
             return
         shapes: dict[Any, list[str]] = defaultdict(list)
@@ -267,7 +271,7 @@ class _Layer:
         old: dict[Any, list[str]] = defaultdict(list)
         sizes = {self.upper.get("size", (first,)) for first in self.fresh_files}
         for path, inode in sorted(self.gone.items()):
-            file = self.base.get("kind", (inode,)) != "dir" and self.base.get("size", (inode,)) in sizes
+            file = not self._is_dir(inode) and self.base.get("size", (inode,)) in sizes
             if file and self._may_move(path):
                 old[_frozen(self._facts(self.base, inode))].append(path)
         if not old:
@@ -338,5 +342,5 @@ def _shape(source: DirectorySource | Upper, directory: str) -> tuple[Any, ...]:
     """A tree's top, without contents: enough to look up candidates."""
     rows = []
     for (name,), child in source.select("entry", (directory,)).items():
-        rows.append((str(name), str(source.get("kind", (child,))), source.get("size", (child,))))
-    return (source.get("mode", (directory,)), tuple(sorted(rows, key=repr)))
+        rows.append((str(name), source.get("inode", (child,)), source.get("size", (child,))))
+    return (source.get("inode", (directory,)), tuple(sorted(rows, key=repr)))

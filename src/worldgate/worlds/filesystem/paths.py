@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 from ...facts import Draft, State
 from .errno import EACCES, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, Failure, Unmodelled
-from .schema import ROOT
+from .schema import NOTHING, ROOT, Inode, User
 
 READ, WRITE, SEARCH = 4, 2, 1
-NOBODY = 65534
+NOBODY = User(65534, 65534, 0o022)
 Entry = tuple[str, str]  # (directory, name)
 MAX_LINKS, MAX_NAME, MAX_PATH = 40, 255, 4095
 
@@ -45,45 +45,42 @@ _place = partial(tuple.__new__, Place)  # of a plain tuple, without a call of Py
 class Tree(Draft):
     """A draft of the directory tree, as one user sees it."""
 
-    __slots__ = ("_base", "_entries", "_owners", "cwd", "opened", "uid")
+    __slots__ = ("_base", "_entries", "_inodes", "_owners", "cwd", "gid", "opened", "uid", "umask")
 
     def __init__(self, base: State) -> None:
-        super().__init__(base)
+        Draft.__init__(self, base)
         self._base = base
         self._owners: dict[str, frozenset[Entry]] = {}  # of the inodes whose entries this step changed
+        self._inodes: dict[str, Inode] = {}  # those looked at or changed, as they are now
         self._entries: dict[str, dict[str, str | None]] = {}  # changed entries, by directory
-        uid = self.get("user", ("uid",))
-        self.uid: int = NOBODY if uid is None else uid
+        user: User = self.get("user", ()) or NOBODY
+        self.uid, self.gid, self.umask = user
         self.cwd: str = self.get("cwd", ()) or ROOT
         self.opened: tuple[str, str] | None = None  # a directory held open: paths with this prefix start there
 
-    @property
-    def gid(self) -> int:
-        gid = self.get("user", ("gid",))
-        return NOBODY if gid is None else gid
-
-    @property
-    def umask(self) -> int:
-        umask = self.get("user", ("umask",))
-        return 0o022 if umask is None else umask
-
     def assign(self, relation: str, key: tuple[str, ...], value: str | int) -> None:
         """Set a fact that may have that value already: whether this changes anything depends on what it was."""
-        self.write(((relation, key, value),), seen=True)
+        self.set(relation, key, value, True)
 
     # --- what an inode is ------------------------------------------------------------------------
 
-    def kind(self, inode: str) -> str:
-        return self.get("kind", (inode,))  # type: ignore[no-any-return]
+    def inode(self, inode: str) -> Inode:
+        """What is at that id; a step asks more often than it looks."""
+        found = self._inodes.get(inode)
+        if found is None:
+            found = self._inodes[inode] = self.get("inode", (inode,)) or NOTHING
+        return found
+
+    def put(self, inode: str, value: Inode | None) -> None:
+        """Make, change or remove an inode that was looked at."""
+        self._inodes[inode] = value or NOTHING
+        self.set("inode", (inode,), value)
 
     def is_dir(self, inode: str | None) -> bool:
-        return inode is not None and self.get("kind", (inode,)) == "dir"
+        return inode is not None and self.inode(inode)[0] == "dir"
 
     def is_link(self, inode: str | None) -> bool:
-        return inode is not None and self.get("kind", (inode,)) == "symlink"
-
-    def mode(self, inode: str) -> int:
-        return self.get("mode", (inode,))  # type: ignore[no-any-return]
+        return inode is not None and self.inode(inode)[0] == "symlink"
 
     # --- entries: kept beside the draft, so that one step is one change of the state --------------
 
@@ -94,7 +91,7 @@ class Tree(Draft):
             return changed
         found = self._base.owners("entry", inode)
         for key in found:
-            self.reads.add(("entry", key))
+            self.note("entry", key, inode)
         return found  # type: ignore[return-value]
 
     def enter(self, directory: str, name: str, inode: str, new: bool = False) -> None:
@@ -102,18 +99,18 @@ class Tree(Draft):
         entry = (directory, name)
         self._owners[inode] = frozenset((entry,)) if new else self.entries_of(inode) | {entry}
         self._entries.setdefault(directory, {})[name] = inode
-        self.write((("entry", entry, inode),))
+        self.set("entry", entry, inode)
 
     def leave(self, directory: str, name: str, inode: str) -> None:
         """Take the entry away."""
         entry = (directory, name)
         self._owners[inode] = self.entries_of(inode) - {entry}
         self._entries.setdefault(directory, {})[name] = None
-        self.write((("entry", entry, None),))
+        self.set("entry", entry, None)
 
     def entries(self, directory: str) -> dict[str, str]:
         """The inodes in a directory by name."""
-        self.reads.add(("entry", (directory,)))
+        self.note("entry", (directory,))
         found = {row[0]: inode for row, inode in self._base.select("entry", (directory,)).items()}
         for name, inode in self._entries.get(directory, {}).items():
             if inode is None:
@@ -129,12 +126,12 @@ class Tree(Draft):
     def is_empty(self, directory: str) -> bool:
         if directory in self._entries:
             return not self.entries(directory)
-        self.reads.add(("entry", (directory,)))
+        self.note("entry", (directory,))
         return not self._base.select("entry", (directory,))
 
     def attributes(self, inode: str) -> list[str]:
         """The names of an inode's extended attributes."""
-        self.reads.add(("xattr", (inode,)))
+        self.note("xattr", (inode,))
         return [row[0] for row in self._base.select("xattr", (inode,))]  # type: ignore[misc]
 
     def links(self, inode: str) -> int:
@@ -173,19 +170,17 @@ class Tree(Draft):
 
     def may(self, inode: str, want: int) -> bool:
         """Whether the user has all of the READ, WRITE and SEARCH bits in `want` on an inode."""
+        kind, mode, uid, gid = self.inode(inode)
         if not self.uid:
-            return want != SEARCH or self.is_dir(inode) or bool(self.mode(inode) & 0o111)
-        mode = self.mode(inode)
-        if mode & (want * 0o111) == want * 0o111:
-            return True
-        if self.get("uid", (inode,)) == self.uid:
+            return want != SEARCH or kind == "dir" or bool(mode & 0o111)
+        if uid == self.uid:
             mode >>= 6
-        elif self.get("gid", (inode,)) == self.gid:
+        elif gid == self.gid:
             mode >>= 3
         return mode & want == want
 
     def owns(self, inode: str) -> bool:
-        return not self.uid or bool(self.get("uid", (inode,)) == self.uid)
+        return not self.uid or self.inode(inode)[2] == self.uid
 
     # --- resolution ------------------------------------------------------------------------------
 
@@ -223,13 +218,13 @@ class Tree(Draft):
             name = todo.pop()
             special = name == "." or name == ".."
             found = None if special else self.get("entry", (here, name))
-            if found is None and (kind := self.get("kind", (here,))) != "dir":
+            if found is None and (kind := self.inode(here)[0]) != "dir":
                 if kind != "symlink":
                     raise Failure(ENOTDIR)
                 todo.append(name)  # a link in the middle: its target's names come first
                 link, here = here, above
             else:
-                if uid and self.get("mode", (here,)) & 0o111 != 0o111 and not self.may(here, SEARCH):
+                if uid and self.inode(here)[1] & 0o111 != 0o111 and not self.may(here, SEARCH):
                     raise Failure(EACCES)
                 if special:
                     if name == "..":
@@ -248,7 +243,7 @@ class Tree(Draft):
                 if todo:
                     above, here = here, found
                     continue
-                if not through or self.get("kind", (found,)) != "symlink":
+                if not through or self.inode(found)[0] != "symlink":
                     return _place((here, name, found, slash))
                 link = found
             links += 1

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from ...facts import State, format_value
 from .blobs import EMPTY
-from .schema import ROOT
+from .schema import ROOT, inode_in
 
 _PERMISSIONS = 0o7777
 
 
 def tree_is_a_tree(state: State) -> str | None:
     """Every directory but the root has one parent, every inode an entry, and all hang on the root."""
-    if state.get("kind", (ROOT,)) != "dir":
+    if inode_in(state, ROOT).kind != "dir":
         return "the root is not a directory"
     children: dict[str, list[str]] = {}
     parents: dict[str, int] = {}
@@ -19,12 +19,12 @@ def tree_is_a_tree(state: State) -> str | None:
         children.setdefault(str(directory), []).append(str(inode))
         parents[str(inode)] = parents.get(str(inode), 0) + 1
     for directory in children:
-        if state.get("kind", (directory,)) != "dir":
+        if inode_in(state, directory).kind != "dir":
             return f"{format_value(directory)} has entries and is no directory"
     reached, todo = {ROOT}, [ROOT]
     while todo:
         for inode in children.get(todo.pop(), ()):
-            if state.get("kind", (inode,)) == "dir":
+            if inode_in(state, inode).kind == "dir":
                 if inode in reached or parents[inode] != 1:
                     return f"the directory {format_value(inode)} has more than one parent"
                 todo.append(inode)
@@ -32,7 +32,7 @@ def tree_is_a_tree(state: State) -> str | None:
     for inode in parents:
         if inode not in reached:
             return f"{format_value(inode)} is not below the root"
-    for _, (inode,), _kind in state.facts("kind"):
+    for _, (inode,), _found in state.facts("inode"):
         if inode not in reached and state.get("detached", (inode,)) is None:
             return f"{format_value(inode)} has no entry"
     return None
@@ -49,30 +49,26 @@ def names_are_names(state: State) -> str | None:
     return None
 
 
-_FACTS = {
-    "file": {"mode", "uid", "gid", "content", "size"},
-    "dir": {"mode", "uid", "gid"},
-    "symlink": {"uid", "gid", "target"},
-}
-_ALWAYS = frozenset(("mode", "uid", "gid", "content", "size", "target"))
+_FACTS = {"file": {"content", "size"}, "symlink": {"target"}}
+_ALWAYS = ("content", "size", "target")
 
 
 def facts_are_complete(state: State) -> str | None:
     """Every inode has the facts of its kind and no others; facts speak of inodes that are there."""
     held: dict[str, set[str]] = {}
-    for relation in sorted(_ALWAYS):
+    for relation in _ALWAYS:
         for _, (inode,), _value in state.facts(relation):
             held.setdefault(str(inode), set()).add(relation)
-    for _, (inode,), kind in state.facts("kind"):
-        expected = _FACTS.get(str(kind), {"mode", "uid", "gid"})
+    for _, (inode,), (kind, *_rest) in state.facts("inode"):
+        expected = _FACTS.get(kind, set())
         found = held.pop(str(inode), set())
         if found != expected:
-            return f"the {kind!s} {format_value(inode)} has {sorted(found ^ expected)} missing or too many"
+            return f"the {kind} {format_value(inode)} has {sorted(found ^ expected)} missing or too many"
     for inode in held:
-        return f"facts of {format_value(inode)}, which has no kind"
+        return f"facts of {format_value(inode)}, which is not there"
     for relation in ("outside", "xattr"):
         for _, key, _value in state.facts(relation):
-            if state.get("kind", (key[0],)) is None:
+            if state.get("inode", (key[0],)) is None:
                 return f"{relation} of {format_value(key[0])}, which is not there"
     return None
 
@@ -88,8 +84,8 @@ def sizes_and_contents_agree(state: State) -> str | None:
 
 
 def modes_are_permission_bits(state: State) -> str | None:
-    for _, (inode,), mode in state.facts("mode"):
-        if not (isinstance(mode, int) and 0 <= mode <= _PERMISSIONS):
+    for _, (inode,), (kind, mode, *_owner) in state.facts("inode"):
+        if not 0 <= mode <= (0 if kind == "symlink" else _PERMISSIONS):
             return f"{format_value(inode)} has mode {mode!r}"
     return None
 
@@ -99,7 +95,7 @@ def shell_stands_in_a_directory(state: State) -> str | None:
     cwd = state.get("cwd", ())
     if cwd is None:
         return None
-    if state.get("kind", (cwd,)) != "dir":
+    if inode_in(state, cwd).kind != "dir":
         return f"the working directory {format_value(cwd)} is not a directory"
     held = set()
     above = cwd

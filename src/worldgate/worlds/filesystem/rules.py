@@ -20,6 +20,7 @@ from .builtins import BUILTINS, SPECIAL, UNMODELLED_TESTS
 from .errno import Unmodelled
 from .expansion import fields_of, value_of
 from .paths import Tree
+from .schema import result_of
 from .session import Session, ShellExit
 from .shell import outside, parse
 
@@ -83,17 +84,16 @@ def step(state: State, action: Action, blobs: Blobs) -> Transition:
     session = Session(tree, blobs)
     try:
         if action.asks_status:
-            session.status = tree.get("status", ()) or 0
+            last = tree.get("result", ())
+            session.status = last.status if last else 0
         status = _run(session, action)
     except Unmodelled as error:
-        unchanged = Draft(state)
-        unchanged.reads = tree.reads
-        return _finish(unchanged, REFUSED, "", f"{error}\n", error.number)
+        return _finish(tree.undone(state), REFUSED, "", f"{error}\n", error.number)
     return _finish(tree, status, "".join(session.out), "".join(session.err))
 
 
 def _finish(draft: Draft, status: int, stdout: str, stderr: str, refused: str = "") -> Transition:
-    draft.write((("status", (), status), ("stdout", (), stdout), ("stderr", (), stderr)), seen=True)
+    draft.set("result", (), result_of((status, stdout, stderr)), seen=True)
     seen: dict[str, int | str] = {"exit": status, "stdout": stdout, "stderr": stderr}
     if refused:
         seen["refused"] = refused

@@ -11,20 +11,51 @@ Times are not facts of this world. Link counts are derived: the entries that nam
 
 from __future__ import annotations
 
-from ...facts import BOOL, INT, TEXT, Relation, Schema, enum, ref
+from functools import partial
+from typing import NamedTuple
+
+from ...facts import BOOL, INT, TEXT, Relation, Schema, State, enum, record, ref
 
 INODE = ref("inode")
+KIND = enum("file", "dir", "symlink", "fifo", "socket", "chardev", "blockdev")
 ROOT = "."
+
+
+class Inode(NamedTuple):
+    """What an inode is: `mode` is its permission bits, 0 to 0o7777; 0 of a symlink, which has none."""
+
+    kind: str
+    mode: int
+    uid: int
+    gid: int
+
+
+class User(NamedTuple):
+    """Who acts, and the permission bits that what they make does not get."""
+
+    uid: int
+    gid: int
+    umask: int
+
+
+class Result(NamedTuple):
+    """How the last command ended, and what it printed."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+inode_of = partial(tuple.__new__, Inode)  # of plain tuples, without a call of Python code
+result_of = partial(tuple.__new__, Result)
+NOTHING = Inode("", 0, 0, 0)  # where there is no inode
 
 SCHEMA = Schema(
     "filesystem",
-    "1",
+    "2",
     [
         Relation("entry", (("dir", INODE), ("name", TEXT)), INODE, index=(1,), inverse=True),
-        Relation("kind", (("inode", INODE),), enum("file", "dir", "symlink", "fifo", "socket", "chardev", "blockdev")),
-        Relation("mode", (("inode", INODE),), INT),  # permission bits, 0 to 0o7777; symlinks have none
-        Relation("uid", (("inode", INODE),), INT),
-        Relation("gid", (("inode", INODE),), INT),
+        Relation("inode", (("inode", INODE),), record(Inode, kind=KIND)),
         Relation("content", (("inode", INODE),), ref("blob")),  # files: SHA-256 of the bytes, hexadecimal
         Relation("size", (("inode", INODE),), INT),  # files: bytes
         Relation("target", (("inode", INODE),), TEXT),  # symlinks
@@ -34,10 +65,13 @@ SCHEMA = Schema(
         Relation("cwd", (), INODE, local=True),
         Relation("detached", (("inode", INODE),), INODE, local=True),  # a removed directory still in use: its parent
         Relation("env", (("name", TEXT),), TEXT, index=(0,), local=True),
-        Relation("user", (("id", enum("uid", "gid", "umask")),), INT, local=True),
+        Relation("user", (), record(User), local=True),
         Relation("confined", (), BOOL, local=True),  # absolute paths, and ".." at the root, lead out of this world
-        Relation("status", (), INT, local=True),  # exit code of the last command
-        Relation("stdout", (), TEXT, local=True),
-        Relation("stderr", (), TEXT, local=True),
+        Relation("result", (), record(Result), local=True),  # of the last command
     ],
 )
+
+
+def inode_in(state: State, inode: str) -> Inode:
+    """What is at that id in a state; `NOTHING` where nothing is."""
+    return state.get("inode", (inode,)) or NOTHING

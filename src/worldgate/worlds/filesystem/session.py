@@ -100,7 +100,7 @@ class Session:
         if new:
             calls.store(self.tree, inode, EMPTY, 0)
             return
-        kind = self.tree.kind(inode)
+        kind = self.tree.inode(inode).kind
         if kind != "file":
             raise Unmodelled(f"writing to a {kind}", "a regular file")
         if not keep:

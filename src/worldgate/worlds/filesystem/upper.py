@@ -11,7 +11,7 @@ from typing import Final
 from ...facts import Key, Value
 from .blobs import Blobs
 from .directory import DirectorySource
-from .schema import ROOT
+from .schema import ROOT, Inode
 from .tree import LIST
 
 OPAQUE: Final = "user.overlay.opaque"
@@ -33,9 +33,10 @@ class Upper:
 
     def get(self, relation: str, key: Key) -> Value | None:
         """The value of one fact, or None."""
-        if relation == "mode" and key[0] in self._modes:
-            return self._modes[str(key[0])]
-        return self._source.get(relation, key)
+        found = self._source.get(relation, key)
+        if relation == "inode" and isinstance(found, Inode) and key[0] in self._modes:
+            return found._replace(mode=self._modes[str(key[0])])
+        return found
 
     def lstat(self, path: str) -> os.stat_result:
         """The status of what is at a path that exists."""

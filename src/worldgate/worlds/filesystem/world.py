@@ -9,21 +9,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from random import Random
 
-from ...facts import State
+from ...facts import Fact, State
 from ..contract import Driver, Property, Transition
 from .actions import Action
 from .blobs import EMPTY, Blobs, MemoryBlobs
 from .drivers import DRIVERS
 from .properties import PROPERTIES
 from .rules import parse_action, step
-from .schema import ROOT, SCHEMA
+from .schema import ROOT, SCHEMA, Inode, Result, User
 
 
 class FilesystemWorld:
     """Files, links, permissions and a shell session. `blobs` holds the contents that literal text makes."""
 
     name = "filesystem"
-    version = "1"
+    version = "2"
     schema = SCHEMA
     drivers: Mapping[str, Driver] = DRIVERS
 
@@ -71,7 +71,8 @@ class _Seeded:
 
     def __init__(self, random: Random, blobs: Blobs, uid: int) -> None:
         self.random, self.blobs, self.uid = random, blobs, uid
-        self.facts: list[tuple[str, tuple[str, ...], str | int]] = []
+        self.facts: list[Fact] = []
+        self.inodes: dict[str, Inode] = {}
         self.directories: list[str] = []
         self.files: list[str] = []
         self.taken: set[str] = set()
@@ -89,7 +90,7 @@ class _Seeded:
             add(("content", (path,), self.blobs.put(data) if data else EMPTY))
             add(("size", (path,), len(data)))
         for _ in range(3):
-            path = self.entry("symlink", None)
+            path = self.entry("symlink", 0)
             add(
                 (
                     "target",
@@ -99,22 +100,13 @@ class _Seeded:
             )
         self.hard_link()
         self.strangers()
-        for name, number in (
-            ("uid", self.uid),
-            ("gid", self.uid),
-            ("umask", choice((0o022, 0o022, 0o027, 0o077, 0o002))),
-        ):
-            add(("user", (name,), number))
+        add(("user", (), User(self.uid, self.uid, choice((0o022, 0o022, 0o027, 0o077, 0o002)))))
         add(("cwd", (), ROOT))
-        add(("status", (), 0))
-        add(("stdout", (), ""))
-        add(("stderr", (), ""))
-        return State.of(SCHEMA, self.facts)
+        add(("result", (), Result(0, "", "")))
+        return State.of(SCHEMA, [*self.facts, *(("inode", (path,), inode) for path, inode in self.inodes.items())])
 
-    def inode(self, path: str, kind: str, mode: int | None, uid: int) -> None:
-        self.facts += [("kind", (path,), kind), ("uid", (path,), uid), ("gid", (path,), uid)]
-        if mode is not None:
-            self.facts.append(("mode", (path,), mode))
+    def inode(self, path: str, kind: str, mode: int, uid: int) -> None:
+        self.inodes[path] = Inode(kind, mode, uid, uid)
 
     def place(self) -> tuple[str, str]:
         """A directory and a name free in it."""
@@ -127,7 +119,7 @@ class _Seeded:
                 self.taken.add(path)
                 return directory, name
 
-    def entry(self, kind: str, mode: int | None) -> str:
+    def entry(self, kind: str, mode: int) -> str:
         directory, name = self.place()
         path = f"{directory}/{name}" if directory else name
         self.inode(path, kind, mode, self.uid)
@@ -152,4 +144,4 @@ class _Seeded:
         """Some inodes that belong to somebody else."""
         paths = [path for path in [*self.directories[1:], *self.files] if self.random.random() < 0.25]
         for path in paths:
-            self.facts += [("uid", (path,), 2000), ("gid", (path,), self.random.choice((2000, self.uid)))]
+            self.inodes[path] = self.inodes[path]._replace(uid=2000, gid=self.random.choice((2000, self.uid)))

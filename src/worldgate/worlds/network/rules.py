@@ -95,7 +95,8 @@ def _advance(net: Draft) -> int:
     net.set("clock", (), net.get("clock", ()) + 1)
     if net.select("unsettled"):
         settle(net)
-    net.reads.update((("flow", ()), ("service", ()), ("deny", ())))
+    for relation in ("flow", "service", "deny"):
+        net.note(relation, ())
     joins = topology(net)
     for flow in sorted(joins.broken):
         net.set("flow", flow, None)

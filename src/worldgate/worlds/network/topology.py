@@ -291,10 +291,9 @@ def _walk(value: Topology, seen: dict[str, None]) -> Iterator[str]:
 
 TOPOLOGY: View[Topology] = View(_derive, _moved)
 
-_READS = (("up", ()), ("link", ()), ("address", ()))
-
 
 def topology(net: Draft) -> Topology:
     """Of a draft; everything it depends on counts as read."""
-    net.reads.update(_READS)
+    for relation in ("up", "link", "address"):
+        net.note(relation, ())
     return net.now().view(TOPOLOGY)
