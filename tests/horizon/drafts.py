@@ -33,7 +33,7 @@ class Exact:
 
 
 class Forgetful:
-    """Leaves out the last edit of some steps, by chance that depends on the action and the number of facts alone."""
+    """Leaves out the first edit of some steps, by chance that depends on the action and the number of facts alone."""
 
     name = "forgetful"
 
@@ -45,7 +45,7 @@ class Forgetful:
         random = Random(f"{action}/{len(state)}".encode("utf-8", "surrogateescape"))
         delta: Delta = self.deltas[str(action)]
         wrong = random.random() < self.rate
-        return Prediction(delta[:-1] if wrong else delta, random.random() / 2 + wrong / 2)
+        return Prediction(delta[1:] if wrong else delta, random.random() / 2 + wrong / 2)
 
 
 class Script:

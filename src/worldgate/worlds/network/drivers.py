@@ -62,7 +62,7 @@ def _flows(state: State) -> list[Any]:
 
 def every_action(hosts: Sequence[str], ports: Sequence[str]) -> list[str]:
     """Every action of level 0 over these hosts and ports: 241 of five hosts and three ports."""
-    pairs = list(permutations(hosts, 2))
+    pairs: list[tuple[str, ...]] = list(permutations(hosts, 2))
     words: dict[tuple[str, ...], list[tuple[str, ...]]] = {
         (): [()],
         ("HOST",): [(host,) for host in hosts],

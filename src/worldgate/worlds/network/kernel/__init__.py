@@ -36,16 +36,18 @@ __all__ = ["Kernel", "NoNetworks", "NotReal", "layout", "probe", "undetermined"]
 PATIENCE = 0.08
 """Seconds after which a packet is taken to be dropped. Between namespaces one takes less than a millisecond."""
 _GRACE = 10.0
+_RIGHT = "the right to do so"
+_LIMIT = "An administrator can run: sysctl -w user.max_{}_namespaces=10000"
 _ADVICE = {
-    "find libnftables": "Debian and Ubuntu: apt-get install libnftables1.",
-    "make a user namespace": "An administrator can run: sysctl -w user.max_user_namespaces=10000 "
-    "kernel.apparmor_restrict_unprivileged_userns=0 (a setting that is not there is not in the way)",
-}
-
-
+    "find libnftables": ("the package nftables", "Debian and Ubuntu: apt-get install nftables."),
+    "make a user namespace": (
+        _RIGHT, f"{_LIMIT.format('user')} kernel.apparmor_restrict_unprivileged_userns=0 (where there is such a setting).",
+    ),
+    "make a network namespace": (_RIGHT, f"{_LIMIT.format('net')}."),
+}  # fmt: skip
 _GENERAL = (
     "It needs Linux with user and network namespaces, veth, bridges and nftables; inside a container, one started "
-    "with --security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined"
+    "with --security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined."
 )
 
 
@@ -142,7 +144,7 @@ class Kernel:
         if kind == "done":
             return rest[0]
         step, why = rest
-        raise NoNetworks(f"that it cannot {step}: {why}", "the right to do so", _ADVICE.get(step, _GENERAL))
+        raise NoNetworks(f"that it cannot {step}: {why}", *_ADVICE.get(step, (_RIGHT, _GENERAL)))
 
     def close(self) -> None:
         """End it."""
