@@ -41,7 +41,7 @@ _LIMIT = "An administrator can run: sysctl -w user.max_{}_namespaces=10000"
 _ADVICE = {
     "find libnftables": ("the package nftables", "Debian and Ubuntu: apt-get install nftables."),
     "make a user namespace": (
-        _RIGHT, f"{_LIMIT.format('user')} kernel.apparmor_restrict_unprivileged_userns=0 (where there is such a setting).",
+        _RIGHT, f"{_LIMIT.format('user')} kernel.apparmor_restrict_unprivileged_userns=0 (where there is that setting).",
     ),
     "make a network namespace": (_RIGHT, f"{_LIMIT.format('net')}."),
 }  # fmt: skip
@@ -65,14 +65,15 @@ class Kernel:
         if sys.platform != "linux":
             raise NoNetworks(f"the system {sys.platform}", "Linux", "Run this in a Linux virtual machine.")
         here, there = socket.socketpair()
-        with there:
-            self._running = subprocess.Popen(
-                [sys.executable, "-m", f"{__name__}.inside", str(there.fileno()), str(os.getpid())],
-                pass_fds=[there.fileno()],
-                stdin=subprocess.DEVNULL,
-            )
-        self.process = self._running.pid
         self._connection = Connection(here.detach())
+        command = [sys.executable, "-m", f"{__name__}.inside", str(there.fileno()), str(os.getpid())]
+        try:
+            with there:
+                self._running = subprocess.Popen(command, pass_fds=[there.fileno()], stdin=subprocess.DEVNULL)
+        except OSError as error:
+            self._connection.close()
+            raise NoNetworks(f"that it cannot start {sys.executable}: {error.strerror}", "a Python to start") from error
+        self.process = self._running.pid
         self._nodes: dict[str, Node] = {}
         self._layout = Layout({}, {}, range(0))
         self._ports: Iterator[int] = iter(())
