@@ -378,7 +378,7 @@ def world_list(as_json: Json = False) -> None:
         print_json([{"name": n, "version": w.version, "relations": list(w.schema.relations)} for n, w in rows])
     else:
         for name, world in rows:
-            typer.echo(f"{name:14} {world.version:3} {len(world.schema.relations)} relations: {', '.join(world.drivers)}")
+            typer.echo(f"{name:13}{world.version:3}{', '.join(world.drivers)}")
 
 
 @world_app.command("check")
