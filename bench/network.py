@@ -21,10 +21,10 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 from measure import cpu, table
 
-from worldgate.facts import distance
+from worldgate.facts import Draft, State, distance
 from worldgate.worlds.network import Network
 from worldgate.worlds.network.actions import Command
-from worldgate.worlds.network.reachability import reach
+from worldgate.worlds.network.reachability import reach, reachable
 from worldgate.worlds.network.topology import TOPOLOGY
 
 STEPS = 4_000
@@ -32,10 +32,44 @@ SIZES = (5, 400, 100_000)
 
 
 def main() -> None:
-    print(f"steps of {STEPS} actions, prepared; each with its delta and the fingerprint of the state after it")
+    _size()
+    print(f"\nsteps of {STEPS} actions, prepared; each with its delta and the fingerprint of the state after it")
     _steps()
     _reachability()
     _distance()
+
+
+# --- size ---------------------------------------------------------------------------------------------
+
+
+def _size() -> None:
+    """Loading, and one question, at sizes that differ by ten: three links a host."""
+    rows = []
+    for size in (1_000, 10_000, 100_000):
+        draw, world = random.Random(0), Network(hosts=size, start="empty")
+        facts = list(world.initial(0).facts())
+        links: set[tuple[str, str]] = set()
+        while len(links) < 3 * size:
+            one, other = draw.sample(world.hosts, 2)
+            links.add((min(one, other), max(one, other)))
+        facts += [("link", key, True) for key in sorted(links)]
+        facts += [("service", (host, "80"), True) for host in world.hosts[::2]]
+        begun = time.process_time()
+        state = State.of(world.schema, facts)
+        loaded = time.process_time() - begun
+        state.view(TOPOLOGY)
+        known = time.process_time() - begun - loaded
+        asked = cpu(lambda n, s=state, h=world.hosts: reachable(Draft(s), h[n], h[2 * n], "80"), 400, 3) * 1e6
+        cuts = [Command("link_down", key) for key in sorted(links)[:200]]
+        ends = [(action.arguments[0], world.hosts[0]) for action in cuts]
+        changed = [world.step(state, action).state for action in cuts]
+        cut = cpu(lambda n, c=changed, e=ends: reachable(Draft(c[n]), *e[n], "80"), len(cuts), 1) * 1e6
+        rows.append((size, 3 * size, loaded, known, asked, cut))
+    table(
+        "Size",
+        ("hosts", "links", "load, s", "first question, s", "then, microseconds", "after a link went, microseconds"),
+        rows,
+    )
 
 
 # --- steps -------------------------------------------------------------------------------------------

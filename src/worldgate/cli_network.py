@@ -57,9 +57,10 @@ def explain(
 
     answer = ask(_state(directory), source, target, _port(port))
     if as_json:
-        print_json(answer._asdict())
+        print_json({**answer._asdict(), "hops": answer.hops})
     elif answer.reached:
-        print_lines([("bold green", f"{source} reaches {target} {port}"), ("", f"  by {', '.join(answer.path)}")])
+        way = f"  in {answer.hops} hop{'s' * (answer.hops != 1)} by {', '.join(answer.path)}"
+        print_lines([("bold green", f"{source} reaches {target} {port}"), ("", way)])
     else:
         print_lines([("bold red", f"{source} does not reach {target} {port}"), ("", f"  {answer.why}")])
     raise typer.Exit(0 if answer.reached else 2)

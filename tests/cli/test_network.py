@@ -15,7 +15,7 @@ def test_an_imported_network_answers_and_says_what_it_lacks(worldgate: Shell) ->
     assert said["hosts"] == 9
     assert {one["host"] for one in said["left_out"]} == {"core", "db", "edge", "web"}
     reached = worldgate("network", "explain", "web", "db", "5432", "-C", "office")
-    assert reached.lines == ["web reaches db 5432", "  by web, db"]
+    assert reached.lines == ["web reaches db 5432", "  in 1 hop by web, db"]
     blocked = worldgate("network", "explain", "printer", "db", "5432", "-C", "office", code=2)
     assert blocked.lines[1] == "  core's forward drops what no rule accepts: 10.1.0.11 -> 10.3.0.20 tcp/5432"
     flows = worldgate("network", "paths", "db", "web", "-C", "office", "--json").json

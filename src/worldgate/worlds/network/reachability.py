@@ -25,6 +25,11 @@ class Answer(NamedTuple):
     why: str
     service: str = ""
 
+    @property
+    def hops(self) -> int:
+        """How often the first packet is handed on to another host that looks at its address."""
+        return max(0, len(self.path) - 1)
+
 
 def reachable(net: Draft, source: str, target: str, port: str) -> bool:
     """Whether a connection from `source` to `port` of `target` (a host, or an address) would open now."""
