@@ -6,7 +6,7 @@ from itertools import combinations
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from worldgate.facts import State
@@ -202,3 +202,29 @@ def test_what_is_believed_comes_to_be_what_is_so(count: int, seed: int) -> None:
         holds(state)
     state, _ = settled(state, 60)
     assert believed(state, count) == distances(state, count)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(2, 7), st.integers(0, 10**6))
+@example(5, 3)
+@example(6, 3)
+@example(8, 189)
+def test_of_several_origins_the_nearest_is_found(count: int, seed: int) -> None:
+    """Defaults are set and taken back here and there: no network goes with them, so nothing else makes anyone speak."""
+    random, pairs = Random(seed), list(combinations(range(count), 2))
+    lines = random.sample(pairs, min(len(pairs), count))
+    state, _ = settled(routers(count, *lines))
+    origins: set[int] = set()
+    for _ in range(8):
+        number = random.randrange(count)
+        text = f"route_del r{number} default" if number in origins else f"route_add r{number} default 10.{number}.0.9"
+        origins ^= {number}
+        state = run(state, text, *["advance"] * random.randrange(3))
+    state, _ = settled(state, 60)
+    hops = distances(state, count) | {(one, one): 0 for one in range(count)}
+    for one in range(count):
+        found, reached = (
+            state.get("route", (f"r{one}", "0.0.0.0/0")),
+            [hops[one, to] for to in origins if (one, to) in hops],
+        )
+        assert (found and found.metric) == min(reached, default=None)

@@ -41,7 +41,7 @@ _LIMIT = "An administrator can run: sysctl -w user.max_{}_namespaces=10000"
 _ADVICE = {
     "find libnftables": ("the package nftables", "Debian and Ubuntu: apt-get install nftables."),
     "make a user namespace": (
-        _RIGHT, f"{_LIMIT.format('user')} kernel.apparmor_restrict_unprivileged_userns=0 (where there is that setting).",
+        _RIGHT, f"{_LIMIT.format('user')} kernel.apparmor_restrict_unprivileged_userns=0 (where there is such).",
     ),
     "make a network namespace": (_RIGHT, f"{_LIMIT.format('net')}."),
 }  # fmt: skip

@@ -24,7 +24,6 @@ _FAR_METRIC = 1024
 _CONNECTED_METRIC = 256
 _CLIENT_PORTS = range(32768, 61000)
 
-
 Rows = Sequence[tuple[Any, Any]]
 Facts = dict[str, dict[str, list[tuple[Any, Any]]]]
 """Of a relation and a host, the rest of each key with its value, sorted."""
@@ -77,7 +76,7 @@ def _by_host(state: State) -> Facts:
 def layout(state: State) -> Layout:
     """Raises `NotReal`."""
     facts = _by_host(state)
-    hosts = sorted(facts["up"])
+    hosts = sorted(facts.get("up", ()))
     if len(hosts) > LARGEST:
         raise NotReal(f"{len(hosts)} hosts", f"at most {LARGEST}")
     up = {host for host in hosts if facts["up"][host][0][1]}

@@ -15,7 +15,7 @@ from ..schema import Rule, Translation
 _HOOKS = ("input", "forward", "output")
 _TABLE = "add table inet w\ndelete table inet w\n"
 _ALWAYS = {hook: f"{side} lo accept" for hook, side in (
-    ("input", "iif"), ("output", "oif"), ("destination", "iif"), ("source", "oif"),
+    ("input", "iifname"), ("output", "oifname"), ("destination", "iifname"), ("source", "oifname"),
 )}  # fmt: skip
 """What a host says to itself is neither filtered nor translated."""
 _CONTROL = "meta l4proto { icmp, icmpv6 } accept"
@@ -27,7 +27,8 @@ def ruleset(facts: Mapping[str, Sequence[tuple[Any, Any]]], denied: Iterable[Add
     for version, family in ((4, "ip"), (6, "ip6")):
         if texts := [str(one) for one in sorted(denied) if one.version == version]:
             drop = f"ct state new {family} saddr {{ {', '.join(texts)} }} drop"
-            chains.append(_chain(f"deny{version}", "filter hook input priority 10", "accept", ["iif lo accept", drop]))
+            lines = [_ALWAYS["input"], drop]
+            chains.append(_chain(f"deny{version}", "filter hook input priority 10", "accept", lines))
     return "table inet w {\n" + "\n".join(chains) + "\n}\n" if chains else ""
 
 
