@@ -201,6 +201,15 @@ def test_an_ipv6_host_speaks_as_what_is_most_like_the_destination(kernel: Kernel
 
 
 @real
+@pytest.mark.parametrize(("version", "fits"), [(4, True), (6, False)])
+def test_of_two_interfaces_in_one_network_ipv6_takes_the_one_a_packet_came_by(
+    kernel: Kernel, version: int, fits: bool
+) -> None:
+    state = run(routed(version), f"addr_add r c {'10.0.2.9/24' if version == 4 else 'fd00:2::9/64'}")
+    assert asked(kernel, state, TCP) == [fits]
+
+
+@real
 def test_an_interface_without_an_address_borrows_one(kernel: Kernel) -> None:
     state = run(
         routed(4), "addr_add r r 10.7.0.1/32", "addr_add d r 10.7.0.2/24", "addr_add d d 10.9.0.1/32",

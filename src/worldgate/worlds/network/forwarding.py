@@ -118,7 +118,7 @@ def _travel(net: Draft, start: str, packet: Packet, tracked: Tracked, first: boo
     _allowed(net, here, "output", packet, state)
     while True:
         packet = _leaves(net, here, (interface, hop), came, packet, tracked, state)
-        here = _neighbour(net, here, interface, hop)
+        here, by = _neighbour(net, here, interface, hop)
         path.append(here)
         if len(path) - 1 > HOP_LIMIT:
             raise Dropped("the hop limit: a loop of routes, or a way of more than 64")
@@ -129,19 +129,22 @@ def _travel(net: Draft, start: str, packet: Packet, tracked: Tracked, first: boo
             return Arrival(here, packet, tuple(path))
         if not net.get("forwards", (here,)):
             raise Dropped(f"{here} does not forward")
-        interface, hop = _way(net, here, packet.destination)
+        interface, hop = _way(net, here, packet.destination, by)
         _allowed(net, here, "forward", packet, state)
 
 
 # --- one host ----------------------------------------------------------------------------------------
 
 
-def _way(net: Draft, host: str, to: Address) -> tuple[str, Address]:
-    """(interface, next hop): the longest prefix, then a connected network, then the lower metric."""
+def _way(net: Draft, host: str, to: Address, by: str = "") -> tuple[str, Address]:
+    """(interface, next hop): the longest prefix, then a connected network, then the lower metric.
+
+    Of interfaces in one network, in IPv6 the one that the packet came by, else that with the lowest address.
+    """
     linked = topology(net).neighbours(host)
     best: tuple[tuple[int, int, int], str, Address] | None = None
     for _, near, one in own_addresses(net, host):
-        rank = (-one.prefix.length, 0, 0)
+        rank = (-one.prefix.length, 0, int(to.version == 6 and near != by))
         if near not in linked or not one.prefix.covers(to):
             continue
         if _broadcast(one.prefix) == to:
@@ -166,13 +169,13 @@ def _broadcast(prefix: addresses.Prefix) -> Address | None:
     return Address(4, prefix.network | (1 << 32 - prefix.length) - 1)
 
 
-def _neighbour(net: Draft, host: str, interface: str, hop: Address) -> str:
-    """Who answers for an address: in IPv4 whoever has it, in IPv6 who has it on the interface that is asked."""
+def _neighbour(net: Draft, host: str, interface: str, hop: Address) -> tuple[str, str]:
+    """Who answers for an address, and by which interface: in IPv6 only one on the interface that is asked."""
     if any(near == interface and _broadcast(own.prefix) == hop for _, near, own in own_addresses(net, host)):
         raise Dropped(f"the next hop {hop} is the broadcast address of a network of {host}")
     for near, there in sorted(topology(net).attached(host, interface)):
         if any(one == hop and (hop.version == 4 or at == there) for one, at, _ in own_addresses(net, near)):
-            return near
+            return near, there
     raise Dropped(f"nobody answers for {hop} on {host}'s interface to {interface}")
 
 
