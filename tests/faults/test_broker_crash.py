@@ -38,7 +38,7 @@ STEPS = {
     "sql insert into facts", "sql insert or replace", "sql insert into commits", "sql insert into record",
     "sql commit", "sql begin immediate", "sql create table", "sql delete from facts", "write", "fsync",
     "os.rename ledger.head", "os.rename tape.json", "os.rename executions.json", "os.rename tape.csv",
-    "os.rename report.md", "os.rename report.html", "os.rename bars.csv", "os.link inputs.json", "open tape.json.new",
+    "os.rename report.md", "os.rename report.html", "os.link bars.csv", "os.link inputs.json", "open tape.json.new",
     "open ledger.head.next", "open report.html.new", "os.mkdir", "os.rmdir",
 }  # fmt: skip
 """Some of the points that must have been among them, by how they begin."""

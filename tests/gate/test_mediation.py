@@ -101,7 +101,7 @@ KEEPS = {  # what the gate keeps for itself, below .worldgate or in the user's s
     "gate/signing.py": "a signing key",
     "worlds/filesystem/blobs.py": "contents, for commit, undo and audit",
 }
-ISOLATES = {  # what runs a command over a copy
+ISOLATES = {  # what runs a command over a copy, or a network in namespaces of its own
     "worlds/filesystem/inside/calls.py": "system calls for namespaces",
     "worlds/filesystem/inside/command.py": "becomes the command",
     "worlds/filesystem/inside/mounts.py": "builds the copy and what stands around it",
@@ -109,9 +109,21 @@ ISOLATES = {  # what runs a command over a copy
     "worlds/filesystem/sandbox.py": "starts the sandbox",
     "worlds/filesystem/scratch.py": "the sandbox's scratch directory",
     "worlds/filesystem/upper.py": "reads the copy, where its modes forbid that",
+    "worlds/network/kernel/__init__.py": "starts the process that everything is in",
+    "worlds/network/kernel/inside.py": "namespaces, and what the system keeps for them",
+    "worlds/network/kernel/netlink.py": "links, addresses and routes in them",
+    "worlds/network/kernel/ruleset.py": "filters in them",
+    "worlds/network/kernel/connections.py": "listens and connects in them",
 }
 ASKED = {  # what a person asks for by name, and what only reads or loads
     "cli.py": "plan --svg FILE",
+    "cli_network.py": "network import: a new directory",
+    "lab/errors.py": "loads the libraries of its extra",
+    "lab/figure.py": "pages and figures",
+    "lab/parts.py": "loads what an experiment names",
+    "lab/records.py": "an experiment's records",
+    "lab/run.py": "runs in other processes",
+    "lab/work.py": "asks git for the revision",
     "trading/desk.py": "a session's folder: inputs, bars and reports",
     "trading/page.py": "reads the style of a page",
     "trading/files.py": "a session's folder: tape and executions",

@@ -71,13 +71,13 @@ def test_questions_are_typed_when_the_policy_loads():
 
 def test_a_world_without_questions_has_none():
     with pytest.raises(BadInvariant, match="opens_path"):
-        load_policy("version: 1\nworld: market\ninvariants: {x: '!opens_path(\"a\", \"b\")'}", world="market")
+        load_policy('version: 1\nworld: market\ninvariants: {x: \'!opens_path("a", "b")\'}', world="market")
 
 
 def test_level_0_is_asked_the_same():
     world = get("network-0")
     state = State.of(world.schema, [*world.initial(0).facts(), ("service", ("h1", "80"), True)])
-    lines = "version: 1\nworld: network-0\ninvariants: {apart: 'isolated(\"h0\", \"h1\")'}"
+    lines = 'version: 1\nworld: network-0\ninvariants: {apart: \'isolated("h0", "h1")\'}'
     policy = load_policy(lines, world="network-0")
     for steps, verdict in (("[link_up h0 h2, link_up h1 h2]", "reject"), ("[link_up h0 h2]", "approve")):
         plan = load_plan(steps, world="network-0")

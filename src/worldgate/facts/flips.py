@@ -128,7 +128,7 @@ class _Choices:
         """The same edit with another `after`; one draw, which may fail."""
         return self.edit(edit.key, edit.before, self.instead(edit.after, chance))
 
-    def rename(self, edit: Edit, fetch: _Fetch, chance: _Chance) -> Edit | None:
+    def rebind(self, edit: Edit, fetch: _Fetch, chance: _Chance) -> Edit | None:
         """The same edit at a key that differs in one column; one draw, which may fail."""
         at = int(chance() * len(edit.key))
         column = self.columns[at] if edit.key else ()
@@ -202,7 +202,7 @@ class Pool:
         if len({edit[:2] for edit in delta}) < len(delta) or any(edit.before == edit.after for edit in delta):
             delta = compose(delta)
         mistakes = _Mistakes(self.choices, self._fetch(state), delta, random.random)
-        turns = [mistakes.drop, mistakes.add, mistakes.revalue, mistakes.rename]
+        turns = [mistakes.drop, mistakes.add, mistakes.revalue, mistakes.rebind]
         return _rounds(random.sample(turns, len(turns)) if delta else [mistakes.add], k, frozenset)
 
     def _fetch(self, state: State) -> _Fetch:
@@ -233,8 +233,8 @@ class _Mistakes(NamedTuple):
     def revalue(self) -> Delta | None:
         return self._changed(lambda choices, edit: choices.revalue(edit, self.chance))
 
-    def rename(self) -> Delta | None:
-        return self._changed(lambda choices, edit: choices.rename(edit, self.fetch, self.chance))
+    def rebind(self) -> Delta | None:
+        return self._changed(lambda choices, edit: choices.rebind(edit, self.fetch, self.chance))
 
     def _changed(self, change: Callable[[_Choices, Edit], Edit | None]) -> Delta | None:
         at = int(self.chance() * len(self.delta))

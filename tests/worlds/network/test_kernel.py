@@ -41,9 +41,12 @@ def kernel() -> Iterator[Kernel]:
 def asked(kernel: Kernel, state: State, *questions: tuple[str, str, str]) -> list[bool]:
     """What the real network says, which must be what the oracle says."""
     kernel.realise(state)
-    found = kernel.reaches(questions, 0.5)
     net = Draft(state)
-    assert found == [reachable(net, *question) for question in questions]
+    wanted = [reachable(net, *question) for question in questions]
+    found = kernel.reaches(questions, 0.5)
+    if found != wanted:  # silence is a drop only where there was time to answer
+        found = kernel.reaches(questions, 4)
+    assert found == wanted
     return found
 
 
