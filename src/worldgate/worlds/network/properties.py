@@ -71,6 +71,24 @@ def components_are_those_from_scratch(state: State) -> str | None:
     return None if kept.broken == anew.broken else f"broken {sorted(kept.broken)}"
 
 
+def the_forest_spans_the_components(state: State) -> str | None:
+    """Parents are neighbours in the same component, which each have one root that all lead to."""
+    kept = state.view(TOPOLOGY)
+    roots = {host for host in kept.label if host not in kept.parent}
+    if len(roots) != len(kept.size) or not kept.parent.keys() <= kept.label.keys():
+        return f"roots {sorted(roots)}"
+    for host in kept.label:
+        here, steps = host, 0
+        while here not in roots and steps <= len(kept.label):
+            above = kept.parent[here]
+            if above not in kept.neighbours(here) or not kept.bridged(here, above):
+                return f"{above} above {here}"
+            here, steps = above, steps + 1
+        if here not in roots:
+            return f"{host} leads to no root"
+    return None
+
+
 def the_relation_says_what_each_question_says(state: State) -> str | None:
     """Of a few pairs: the relation in bulk against one question each. With addresses both are the same."""
     if state.view(TOPOLOGY).addresses:
@@ -90,6 +108,7 @@ def _all() -> Iterator[tuple[str, Property]]:
         addresses_are_canonical,
         only_the_unsettled_tell_of_lost_routes,
         components_are_those_from_scratch,
+        the_forest_spans_the_components,
         the_relation_says_what_each_question_says,
     ):
         yield one.__name__, one

@@ -1,9 +1,10 @@
 """Who can hand a frame to whom, and which flows no longer reach: the view under reachability, kept from state to state.
 
 Bridges are the hosts that are up and have no address; they hand on what reaches them. `label` names the connected
-component of each bridge. A new link relabels the smaller of two components; a link that goes costs a search from both
-of its ends at once, which stops when they meet or when the smaller side is exhausted. So an edit costs at most the
-smaller part of what it joins or parts, and a change that parts nothing costs about the detour around it.
+component of each bridge, and `parent` is a spanning forest of them. A new link relabels the smaller of two components.
+A link that goes matters only if it is in the forest: then the tree below it looks for another link that leads out of
+it, and the rest is searched at the same time, so that what is parted costs its smaller side. Where trees are shallow,
+what is below a link is small, and where it is not the first link looked at mostly leads out.
 
 `broken` are the flows from bridges that would not open now; an edit asks again about the flows of the hosts it touches,
 so that time passing costs what broke and not every flow there is.
@@ -12,7 +13,7 @@ so that time passing costs what broke and not every flow there is.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from copy import copy
 from typing import Any
 
@@ -32,8 +33,8 @@ _Flow = tuple[str, str, str]
 class Topology(msgspec.Struct, eq=False):
     """What is known of a state; changed in place only while a new one is made of an old one.
 
-    `near`: the other ends of a host's links. `size`: bridges by label. `fresh`: the next label. `flows`: those of a
-    host at either end. `touched`: hosts whose flows are to be asked about again.
+    `near`: the other ends of a host's links. `parent`: of bridges that are no root. `size`: bridges by label. `fresh`:
+    the next label. `flows`: those of a host at either end. `touched`: hosts whose flows are to be asked about again.
     """
 
     near: Map[str, frozenset[str]]
@@ -41,6 +42,7 @@ class Topology(msgspec.Struct, eq=False):
     addresses: Map[str, int]
     services: Map[tuple[str, str], bool]
     denied: Map[tuple[str, str], bool]
+    parent: Map[str, str]
     label: Map[str, int]
     size: Map[int, int]
     fresh: int
@@ -91,6 +93,7 @@ def _derive(state: State) -> Topology:
         near.setdefault(other, set()).add(one)
     up = {host: state.get("up", (host,)) for (host,) in keys(state, "up")}
     addresses = Counter(host for host, _, _ in keys(state, "address"))
+    parent: dict[str, str] = {}
     label: dict[str, int] = {}
     size: dict[int, int] = {}
     for host in up:
@@ -101,7 +104,7 @@ def _derive(state: State) -> Topology:
         for one in found:
             for other in near.get(one, ()):
                 if other not in label and up.get(other) and other not in addresses:
-                    label[other] = number
+                    label[other], parent[other] = number, one
                     found.append(other)
         size[number] = len(found)
     ends: dict[str, list[_Flow]] = {}
@@ -114,6 +117,7 @@ def _derive(state: State) -> Topology:
         Map(addresses),
         Map(dict.fromkeys(keys(state, "service"), True)),
         Map(dict.fromkeys(keys(state, "deny"), True)),
+        Map(parent),
         Map(label),
         Map(size),
         len(size),
@@ -255,26 +259,75 @@ def _join(value: Topology, one: str, other: str) -> None:
     value.label = label.finish()
     value.size = value.size.delete(smaller).set(larger, value.size[larger] + len(found))
     value.touched += found
+    _hang(value, start, other if start == one else one)
+
+
+def _hang(value: Topology, host: str, under: str) -> None:
+    """The tree of a host becomes part of another, its links upward from that host turned round."""
+    parent = value.parent.mutate()
+    while True:
+        above = parent.get(host)
+        parent[host] = under
+        if above is None:
+            break
+        host, under = above, host
+    value.parent = parent.finish()
 
 
 def _part(value: Topology, one: str, other: str) -> None:
-    """The link of two bridges is gone: unless there is a way around it, the smaller side gets its own label."""
-    sides = ({one: None}, {other: None})
-    ways = [_walk(value, side) for side in sides]
+    """The link of two bridges is gone: unless another holds them together, the smaller side gets its own label."""
+    if value.parent.get(other) == one:
+        one, other = other, one
+    elif value.parent.get(one) != other:
+        return  # it was not in the forest
+    value.parent = value.parent.delete(one)
+    below, rest = {one: None}, {other: None}
+    links, walk = _links_out(value, one, below), _walk(value, rest)
     while True:
-        for way, side, opposite in zip(ways, sides, reversed(sides), strict=True):
-            host = next(way, None)
-            if host is None:
-                label, old = value.label.mutate(), value.label[one]
-                for member in side:
-                    label[member] = value.fresh
-                value.label = label.finish()
-                value.size = value.size.set(value.fresh, len(side)).set(old, value.size[old] - len(side))
-                value.fresh += 1
-                value.touched += side
-                return
-            if host in opposite:
-                return
+        found = next(links, None)
+        if found is None:
+            _relabel(value, one, below)
+            return
+        inside, outside = found
+        if outside:
+            _hang(value, inside, outside)
+            return
+        if next(walk, None) is None:
+            _relabel(value, one, rest)
+            return
+
+
+def _relabel(value: Topology, one: str, side: Collection[str]) -> None:
+    label, old = value.label.mutate(), value.label[one]
+    for member in side:
+        label[member] = value.fresh
+    value.label = label.finish()
+    value.size = value.size.set(value.fresh, len(side)).set(old, value.size[old] - len(side))
+    value.fresh += 1
+    value.touched += side
+
+
+def _links_out(value: Topology, root: str, below: dict[str, None]) -> Iterator[tuple[str, str]]:
+    """(host, other end) of a link that leads out of a tree, or (host, "") for each host without one; `below` grows."""
+    parent, ends = value.parent, deque([root])
+    while ends:
+        here = ends.popleft()
+        for near in value.near[here]:
+            if near not in value.label or near in below:
+                continue
+            if parent.get(near) == here:
+                below[near] = None
+                ends.append(near)
+            elif _root(parent, near) != root:
+                yield here, near
+        yield here, ""
+
+
+def _root(parent: Map[str, str], host: str) -> str:
+    above = parent.get(host)
+    while above is not None:
+        host, above = above, parent.get(above)
+    return host
 
 
 def _walk(value: Topology, seen: dict[str, None]) -> Iterator[str]:
