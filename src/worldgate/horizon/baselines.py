@@ -51,7 +51,7 @@ class CopyOracle:
         """The true delta from `state`, or a wrong one."""
         delta = self._world.step(state, action).delta
         if self._flaw is not None:
-            random = Random(f"{self._flaw.seed}/{state.fingerprint}/{action}")
+            random = Random(f"{self._flaw.seed}/{state.fingerprint}/{action}".encode("utf-8", "surrogatepass"))
             if random.random() < self._flaw.rate:
                 delta = self._flaw.negatives(state, action, delta, random)
         return Prediction(delta)

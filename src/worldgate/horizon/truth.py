@@ -74,6 +74,9 @@ class Oracle:
 
     def _moved(self, state: State, action: Any) -> Transition | None:
         try:
-            return self.trajectory.world.step(state, action)
+            moved = self.trajectory.world.step(state, action)
+            for relation, key, _, after in moved.delta:
+                state.schema.check(relation, key, after)
         except Exception:  # of a state that no step leads to nothing is promised
             return None
+        return moved

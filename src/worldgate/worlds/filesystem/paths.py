@@ -15,6 +15,9 @@ from ...facts import Draft, State
 from .errno import EACCES, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, Failure, Unmodelled
 from .schema import NOTHING, ROOT, Inode, User
 
+DEEPEST = 1 << 16
+"""Directories above one another. A prediction may make a circle of directories, and the oracle answers there too."""
+
 READ, WRITE, SEARCH = 4, 2, 1
 NOBODY = User(65534, 65534, 0o022)
 Entry = tuple[str, str]  # (directory, name)
@@ -140,7 +143,7 @@ class Tree(Draft):
 
     def entry_of(self, directory: str) -> Entry | None:
         """(parent, name) of a directory other than the root; None for a removed one."""
-        return next(iter(self.entries_of(directory)), None)
+        return min(self.entries_of(directory), default=None)  # one, except in a state that no step leads to
 
     def parent(self, directory: str) -> str:
         """What ".." is in a directory; a removed one still knows where it was."""
@@ -157,9 +160,10 @@ class Tree(Draft):
 
     def path(self, directory: str) -> str:
         """The path of a directory from the root, without a leading slash; "" for the root."""
-        path = ""
+        path, depth = "", 0
         while directory != ROOT:
-            entry = self.entry_of(directory)
+            depth += 1
+            entry = self.entry_of(directory) if depth < DEEPEST else None
             if entry is None:  # removed: nothing can be created below it, so its path names nothing
                 raise Failure(ENOENT)
             directory, name = entry

@@ -147,12 +147,16 @@ def _ask(value: Topology) -> None:
     """Asks again about the flows of the hosts that were touched."""
     for host in value.touched:
         for flow in value.flows.get(host, ()):
-            if flow[0] in value.addresses or value.opens(*flow):
-                if flow in value.broken:
-                    value.broken = value.broken.delete(flow)
-            elif flow not in value.broken:
-                value.broken = value.broken.set(flow, True)
+            _ask_one(value, flow)
     value.touched.clear()
+
+
+def _ask_one(value: Topology, flow: _Flow) -> None:
+    if flow[0] in value.addresses or value.opens(*flow):
+        if flow in value.broken:
+            value.broken = value.broken.delete(flow)
+    elif flow not in value.broken:
+        value.broken = value.broken.set(flow, True)
 
 
 def _link(value: Topology, key: Any, _: Any, after: Any) -> None:
@@ -179,12 +183,16 @@ def _address(value: Topology, key: Any, before: Any, after: Any) -> None:
 
 def _service(value: Topology, key: Any, _: Any, after: Any) -> None:
     value.services = value.services.delete(key) if after is None else value.services.set(key, True)
-    value.touched.append(key[0])
+    for flow in value.flows.get(key[0], ()):
+        if flow[1:] == key:
+            _ask_one(value, flow)
 
 
 def _deny(value: Topology, key: Any, _: Any, after: Any) -> None:
     value.denied = value.denied.delete(key) if after is None else value.denied.set(key, True)
-    value.touched.append(key[0])
+    for flow in value.flows.get(key[0], ()):
+        if flow[:2] == (key[1], key[0]):
+            _ask_one(value, flow)
 
 
 def _flow(value: Topology, key: Any, _: Any, after: Any) -> None:
@@ -193,7 +201,7 @@ def _flow(value: Topology, key: Any, _: Any, after: Any) -> None:
         now = now - {key} if after is None else now | {key}
         value.flows = value.flows.set(host, now) if now else value.flows.delete(host)
     if after is not None:
-        value.touched.append(key[0])
+        _ask_one(value, key)
     elif key in value.broken:
         value.broken = value.broken.delete(key)
 

@@ -1,0 +1,241 @@
+"""An experiment as a data file, and the cells that it comes to.
+
+A file lists worlds with their drivers, predictors, policies, budgets and ways to correct; its *cells* are the product
+of all that is listed. A cell with a seed is one *run*. Cells that cannot run are left out, and told: a policy that
+weighs uncertainty with a predictor that has none. Nothing of a file's words (title, labels, figures) changes what a
+run is. Reading a file, and all that can be wrong with one, is in `loading`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from itertools import product
+from typing import Any, Literal
+
+import msgspec
+
+from ..facts import canonical_json
+from ..horizon import Budget, Prices, Settings
+from .parts import NEED_UNCERTAINTY, PREDICTORS, Predicting, world_of
+
+FORMAT = 1
+DIMENSIONS = ("place", "world", "driver", "predictor", "policy", "rho", "semantics", "correction", "oracle", "budget")
+"""What tells the cells of an experiment apart, besides the training set, over which figures average. A place is a world
+with a driver."""
+
+
+class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    pass
+
+
+class Place(_Strict, frozen=True):
+    """A world with options, under a name of its own in tables. `trained_on`: the driver whose walks predictors learn
+    from; unless given, the one they are judged on."""
+
+    world: str
+    drivers: tuple[str, ...]
+    options: dict[str, int | str] = {}
+    label: str = ""
+    trained_on: str = ""
+
+
+class Seeds(_Strict, frozen=True):
+    """`count` seeds from `first` on."""
+
+    first: int
+    count: int
+
+    @property
+    def all(self) -> range:
+        return range(self.first, self.first + self.count)
+
+
+class Training(_Strict, frozen=True):
+    """`sets` training sets of `count` walks each; the first set is of the seeds `first` to `first + count - 1`."""
+
+    first: int
+    count: int
+    steps: int
+    sets: int = 1
+
+    @property
+    def all(self) -> list[range]:
+        starts = range(self.first, self.first + self.sets * self.count, max(1, self.count))
+        return [range(start, start + self.count) for start in starts]
+
+
+class Policy(_Strict, frozen=True):
+    """A policy of consultation with its options, as in `Settings`."""
+
+    name: str
+    options: dict[str, float | bool] = {}
+    calibration: Literal["", "own_unaided_signals"] = ""
+    label: str = ""
+
+
+class Correction(_Strict, frozen=True):
+    """An operator, and what a look shows: an entity chosen by `probe`, or all."""
+
+    operator: str = "hard_reset"
+    probe: str | None = None
+    probe_kinds: tuple[str, ...] = ()
+    probe_global: bool = False
+
+    @property
+    def label(self) -> str:
+        if self.probe is None:
+            return self.operator
+        return f"probe {self.probe}" if self.operator == "hard_reset" else f"{self.operator}, probe {self.probe}"
+
+
+class Drawing(_Strict, frozen=True):
+    """One figure with its table: a measure over `x`, a line for each of `lines`, a panel for each pair of the last two.
+
+    `where` keeps only these values of a dimension. Every dimension that varies must be named or kept to one value.
+    """
+
+    name: str
+    measure: str
+    title: str = ""
+    epsilon: float | None = None
+    x: str = "rho"
+    lines: str = "predictor"
+    rows: str = "semantics"
+    columns: str = "place"
+    where: dict[str, tuple[str | float, ...]] = {}
+    log: bool = False
+
+
+class Experiment(_Strict, frozen=True):
+    """What an experiment file says; see `docs/lab/index.md`. `limits` is what it does not show, one item each."""
+
+    name: str
+    title: str
+    question: str
+    expected: str
+    limits: tuple[str, ...]
+    worlds: tuple[Place, ...]
+    steps: int
+    seeds: Seeds
+    predictors: tuple[Predicting, ...]
+    policies: tuple[Policy, ...]
+    drawings: tuple[Drawing, ...]
+    train: Training | None = None
+    rho: tuple[float | None, ...] = (None,)
+    semantics: tuple[Literal["coupled", "reanchor"], ...] = ("reanchor",)
+    corrections: tuple[Correction, ...] = (Correction(),)
+    oracles: tuple[str | None, ...] = (None,)
+    budgets: tuple[Budget, ...] = (Budget(),)
+    judges: tuple[str, ...] = ()
+    prices: Prices = Prices()
+    spend_down: bool = False
+    learning: bool = False
+    epsilon: tuple[float, ...] = (0.0,)
+    measures: tuple[str, ...] = ("horizon",)
+
+
+class Taught(_Strict, frozen=True):
+    """The walks that a predictor learned from."""
+
+    driver: str
+    seeds: tuple[int, ...]
+    steps: int
+
+
+class Cell(_Strict, frozen=True):
+    """All that decides what a run does, but for its seed and the world's version."""
+
+    world: str
+    options: dict[str, int | str]
+    driver: str
+    steps: int
+    predictor: Predicting
+    taught: Taught | None
+    settings: Settings
+    second: str | None
+    judges: tuple[str, ...]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the canonical JSON."""
+        return hashlib.sha256(canonical_json(self)).hexdigest()
+
+    def run(self, seed: int) -> str:
+        """The id of its run with that seed, under today's version of the world."""
+        version = world_of(self.world, self.options).version
+        return hashlib.sha256(canonical_json([FORMAT, self, seed, version])).hexdigest()
+
+
+class Planned(_Strict, frozen=True):
+    """A cell, where it stands in the experiment (a text or number for each of `DIMENSIONS`), and its training set."""
+
+    cell: Cell
+    at: dict[str, str | float]
+    training: int
+
+
+def expand(experiment: Experiment) -> tuple[list[Planned], list[str]]:
+    """(the cells in order, what was left out and why)."""
+    cells: list[Planned] = []
+    left_out: dict[str, None] = {}
+    for place in experiment.worlds:
+        for driver, asked in product(place.drivers, experiment.predictors):
+            for training, taught in enumerate(_taught(experiment, place, driver, asked)):
+                for at, settings, second in ways(experiment):
+                    if settings.policy in NEED_UNCERTAINTY and not PREDICTORS[asked.name].uncertain:
+                        left_out[f"{at['policy']} with {asked.label}, which says no uncertainty"] = None
+                        continue
+                    cell = Cell(
+                        place.world, place.options, driver, experiment.steps, asked, taught, settings, second,
+                        experiment.judges,
+                    )  # fmt: skip
+                    label = place.label or place.world
+                    where = {
+                        "place": f"{label}, {driver}", "world": label, "driver": driver, "predictor": asked.label
+                    }  # fmt: skip
+                    cells.append(Planned(cell, where | at, training))
+    return cells, list(left_out)
+
+
+def _taught(experiment: Experiment, place: Place, driver: str, asked: Predicting) -> Iterator[Taught | None]:
+    if not PREDICTORS[asked.name].learns or experiment.train is None:
+        yield None
+        return
+    for seeds in experiment.train.all:
+        yield Taught(place.trained_on or driver, tuple(seeds), experiment.train.steps)
+
+
+def ways(experiment: Experiment) -> Iterator[tuple[dict[str, Any], Settings, str | None]]:
+    """(where it stands, settings, second oracle) of every way in which a predictor is corrected."""
+    listed = (
+        experiment.policies, experiment.rho, experiment.semantics, experiment.corrections,
+        experiment.oracles, experiment.budgets,
+    )  # fmt: skip
+    for policy, rho, semantics, correction, second, budget in product(*listed):
+        at = {
+            "policy": policy.label or policy.name,
+            "rho": "none" if rho is None else rho,
+            "semantics": semantics,
+            "correction": correction.label,
+            "oracle": second or "full",
+            "budget": limits(budget),
+        }
+        settings = Settings(
+            policy=policy.name, options=policy.options, calibration=policy.calibration, rho=rho, semantics=semantics,
+            operator=correction.operator, probe=correction.probe, probe_kinds=correction.probe_kinds,
+            probe_global=correction.probe_global, budget=budget, prices=experiment.prices,
+            spend_down=experiment.spend_down, learning=experiment.learning,
+        )  # fmt: skip
+        yield at, settings, second
+
+
+def limits(budget: Budget) -> str:
+    """A budget as it stands in tables: "7 calls, 900 bits", or "none"."""
+    given = msgspec.structs.asdict(budget).items()
+    return ", ".join(f"{limit} {name}" for name, limit in given if limit is not None) or "none"
+
+
+def keeps(drawing: Drawing, one: Planned) -> bool:
+    """Whether the cell is in the figure."""
+    return all(one.at[dimension] in values for dimension, values in drawing.where.items())

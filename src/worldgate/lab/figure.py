@@ -1,0 +1,120 @@
+"""The page of an experiment, its tables and figures: from its file and its records, nothing is run.
+
+The page has a part between two marks that is written anew each time; what stands outside them is kept. It names the
+question, what was expected, worlds, drivers, semantics, the number of rollouts, and what is not shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from .errors import BadExperiment
+from .experiment import Drawing, Experiment, limits
+from .measures import CONFIDENCE, MEASURES, RESAMPLES
+from .plots import draw
+from .records import replace
+from .tables import Numbers, markdown
+
+BEGIN, END = "<!-- from records: begin -->", "<!-- from records: end -->"
+SEMANTICS = {
+    "coupled": "`coupled`: a look shows the oracle's step from where the rollout stands, so it repairs nothing before",
+    "reanchor": "`reanchor`: a look shows the true trajectory's state, so the rollout is right again",
+}
+
+
+def report(experiment: Experiment, folder: Path, page: Path, file: str) -> list[Path]:
+    """Write page, CSV and figures beside one another; their paths. `file`: how the page names the experiment's file.
+
+    Raises `MissingRecords` and `BadRecords`, and `BadExperiment` for a page without its marks.
+    """
+    before, after = _around(experiment, page)
+    numbers = Numbers(experiment, folder)
+    table = replace(page.with_suffix(".csv"), lambda path: path.write_text(numbers.csv(), encoding="utf-8"))
+    written = [table]
+    for drawing in experiment.drawings:
+        picture = draw(drawing, numbers.drawn(drawing))
+        path = page.with_name(_picture(page, drawing))
+        written.append(replace(path, lambda path, data=picture: path.write_bytes(data)))
+    text = "\n".join([BEGIN, "", *_told(experiment, numbers, page, file), "", END])
+    written.append(replace(page, lambda path: path.write_text(before + text + after, encoding="utf-8")))
+    return written
+
+
+def _picture(page: Path, drawing: Drawing) -> str:
+    return f"{page.stem}-{drawing.name}.svg"
+
+
+def _around(experiment: Experiment, page: Path) -> tuple[str, str]:
+    """What stands before and after the written part; of a page that is not there, its beginning and an empty end."""
+    if not page.exists():
+        return f"# {experiment.title}\n\n", "\n\n## What came out\n\n"
+    text = page.read_text(encoding="utf-8")
+    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
+        raise BadExperiment(f"{page} without the marks of a page of records", f"{BEGIN} and {END}", "Name another page")
+    return text[: text.index(BEGIN)], text[text.index(END) + len(END) :]
+
+
+def _told(experiment: Experiment, numbers: Numbers, page: Path, file: str) -> Iterator[str]:
+    yield from (f"**Question.** {experiment.question.strip()}", "", f"**Expected.** {experiment.expected.strip()}", "")
+    yield from ("| | |", "| --- | --- |")
+    yield from (f"| {name} | {said} |" for name, said in _setup(experiment, numbers))
+    yield ""
+    yield from (f"- {SEMANTICS[name]}." for name in experiment.semantics)
+    for drawing in experiment.drawings:
+        title = drawing.title or drawing.measure
+        about = MEASURES[drawing.measure].about
+        at = "" if drawing.epsilon is None else f", epsilon {drawing.epsilon:g}"
+        kept = "".join(f"; {name} {', '.join(map(str, values))}" for name, values in drawing.where.items())
+        yield from ("", f"## {title}", "", f"Shown: {about}{at}{kept}. {_over(experiment)}", "")
+        yield from (f"![{title}]({_picture(page, drawing)})", "", *markdown(drawing, numbers.drawn(drawing)))
+    yield from ("", "## What it does not show", "", *(f"- {limit.strip()}" for limit in experiment.limits))
+    yield from (f"- Left out, since it cannot run: {one}." for one in numbers.left_out)
+    yield from ("", "## To make it again", "", "```sh")
+    yield from (f"worldgate lab run {file}", f"worldgate lab figure {file} --page {page}", "```", "")
+    yield f"All numbers: [{page.stem}.csv]({page.stem}.csv)."
+
+
+def _over(experiment: Experiment) -> str:
+    sets = experiment.train.sets if experiment.train else 1
+    trained = f", and {sets} training sets for predictors that learn" if sets > 1 else ""
+    return (
+        f"Mean over {experiment.seeds.count} rollouts of {experiment.steps} steps{trained}, {CONFIDENCE:.0%} interval."
+    )
+
+
+def _setup(experiment: Experiment, numbers: Numbers) -> Iterator[tuple[str, str]]:
+    for place in experiment.worlds:
+        options = ", ".join(f"{name} {value}" for name, value in place.options.items())
+        label = f" ({place.label})" if place.label else ""
+        trained = f"; learned from: {place.trained_on}" if place.trained_on and experiment.train else ""
+        yield (
+            "world",
+            f"`{place.world}`{label} {options}; drivers: {', '.join(place.drivers)}{trained}".replace("  ", " "),
+        )
+    seeds, train = experiment.seeds, experiment.train
+    yield "rollouts", f"{seeds.count} a cell, of {experiment.steps} steps; seeds {_range(seeds.all)}"
+    if train:
+        total = train.count * train.steps
+        said = f"{train.sets} sets of {train.count} walks of {train.steps} steps ({total} transitions)"
+        yield "training", f"{said}; seeds {_range(range(train.first, train.first + train.sets * train.count))}"
+    yield "predictors", ", ".join(one.label for one in experiment.predictors)
+    yield "policies", ", ".join(one.label or one.name for one in experiment.policies)
+    yield "rho", ", ".join("none" if rho is None else f"{rho:g}" for rho in experiment.rho)
+    yield "semantics", ", ".join(experiment.semantics)
+    yield "correction", "; ".join(one.label for one in experiment.corrections)
+    if any(experiment.oracles):
+        yield "oracles", ", ".join(f"{one} first" if one else "full" for one in experiment.oracles)
+    budgets = "; ".join(map(limits, experiment.budgets))
+    if budgets != "none":
+        yield "budgets", budgets
+    if experiment.spend_down:
+        yield "spending", "looks are spent down: as soon as as many are left as steps, each step is looked at"
+    method = "pigeonhole bootstrap over rollouts and training sets" if train and train.sets > 1 else "bootstrap"
+    yield "intervals", f"{method}, percentile, {RESAMPLES} resamples"
+    for revision, package, python, platform in numbers.made:
+        yield "made by", f"worldgate {package} at {revision or 'no commit'}, Python {python}, {platform}"
+
+
+def _range(seeds: range) -> str:
+    return f"{seeds[0]} to {seeds[-1]}"

@@ -1,0 +1,127 @@
+"""Reading an experiment file: whatever is wrong with it is one numbered error, with the place in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from ..facts import Error
+from ..horizon import POLICIES
+from ..horizon.operators import OPERATORS
+from ..horizon.probes import CHOICES
+from ..horizon.settings import checked
+from ..worlds.documents import load_document
+from .errors import BadExperiment, SharedSeeds
+from .experiment import DIMENSIONS, Drawing, Experiment, Planned, expand, keeps, ways
+from .measures import MEASURES
+from .parts import PREDICTORS, derived_of, world_of
+
+
+def load_experiment(text: str, name: str) -> Experiment:
+    """The experiment of a YAML or JSON text; `BadExperiment` with the place in it, or `SharedSeeds`."""
+    data = load_document(text, name, BadExperiment)
+    try:
+        found = msgspec.convert(data, Experiment)
+    except (msgspec.ValidationError, Error) as error:
+        raise BadExperiment(f"{name}: {error}", "an experiment, as docs/lab/index.md tells it") from error
+    for place, said in _problems(found):
+        raise BadExperiment(f"{name}: {said} at `$.{place}`", "what docs/lab/index.md tells")
+    if found.train:
+        shared = sorted({seed for each in found.train.all for seed in each} & set(found.seeds.all))
+        if shared:
+            raise SharedSeeds(f"{name}: seeds {shared[:5]} in both `$.train` and `$.seeds`", "disjoint ranges")
+    planned, _ = expand(found)
+    for marks in ([one.cell.digest for one in planned], [(*one.at.values(), one.training) for one in planned]):
+        if len(set(marks)) < len(marks):
+            raise BadExperiment(f"{name}: two cells that are the same, or told apart by nothing", "labels, each once")
+    for number, drawing in enumerate(found.drawings):
+        _drawable(drawing, planned, f"{name}: `$.drawings[{number}]`")
+    return found
+
+
+def _problems(found: Experiment) -> Iterator[tuple[str, str]]:
+    """(place, what is wrong there), those first that others stand on."""
+    if not found.name.replace("-", "").replace("_", "").isalnum():
+        yield "name", f"{found.name!r}, which is no plain name"
+    for field in ("worlds", "predictors", "policies", "rho", "semantics", "corrections", "oracles", "budgets"):
+        if not getattr(found, field):
+            yield field, "an empty list"
+    for field, number in (("steps", found.steps), ("seeds.count", found.seeds.count)):
+        if number < 1:
+            yield field, f"{number}, less than 1"
+    if found.train and min(found.train.count, found.train.steps, found.train.sets) < 1:
+        yield "train", "a count, steps or sets less than 1"
+    tables = (
+        ("predictors", "name", PREDICTORS), ("policies", "name", POLICIES), ("corrections", "operator", OPERATORS),
+        ("corrections", "probe", {None, *CHOICES}),
+    )  # fmt: skip
+    for field, key, known in tables:
+        for number, one in enumerate(getattr(found, field)):
+            if getattr(one, key) not in known:
+                yield f"{field}[{number}].{key}", f"{getattr(one, key)!r}, not one of {_listed(known)}"
+    yield from _about_worlds(found)
+    yield from _about_predictors(found)
+    for number, measure in enumerate(found.measures):
+        if measure not in MEASURES:
+            yield f"measures[{number}]", f"{measure!r}, not one of {_listed(MEASURES)}"
+    for at, settings, _ in ways(found):
+        try:
+            checked(settings)
+        except Error as error:
+            yield f"policies (rho {at['rho']})", str(error)
+
+
+def _listed(known: Any) -> str:
+    return ", ".join(sorted(one for one in known if one))
+
+
+def _about_worlds(found: Experiment) -> Iterator[tuple[str, str]]:
+    labels = [place.label or place.world for place in found.worlds]
+    if len(set(labels)) < len(labels):
+        yield "worlds", "two worlds of one label"
+    for number, place in enumerate(found.worlds):
+        try:
+            world = world_of(place.world, place.options)
+            for name in {*found.oracles, *found.judges} - {None}:
+                derived_of(world.schema.name, str(name))
+        except Error as error:
+            yield f"worlds[{number}]", str(error)
+            return
+        for driver in (*place.drivers, *([place.trained_on] if place.trained_on else [])):
+            if driver not in world.drivers:
+                yield f"worlds[{number}]", f"driver {driver!r}, not one of {_listed(world.drivers)}"
+
+
+def _about_predictors(found: Experiment) -> Iterator[tuple[str, str]]:
+    labels = [one.label for one in found.predictors]
+    if len(set(labels)) < len(labels):
+        yield "predictors", "the same predictor twice"
+    for number, one in enumerate(found.predictors):
+        if PREDICTORS[one.name].learns and not found.train:
+            yield f"predictors[{number}]", f"{one.name} without `train`, which it learns from"
+        if not 0 <= one.error <= 1 or (one.error and one.name != "oracle"):
+            yield f"predictors[{number}].error", f"{one.error} of {one.name}: an error in [0, 1], of the oracle"
+
+
+def _drawable(drawing: Drawing, planned: list[Planned], where: str) -> None:
+    measure = MEASURES.get(drawing.measure)
+    if measure is None:
+        raise BadExperiment(f"{where}: measure {drawing.measure!r}", f"one of {_listed(MEASURES)}")
+    if measure.epsilon != (drawing.epsilon is not None):
+        need = "an epsilon" if measure.epsilon else "no epsilon"
+        raise BadExperiment(f"{where}: {drawing.measure} with epsilon {drawing.epsilon}", need)
+    axes = (drawing.x, drawing.lines, drawing.rows, drawing.columns)
+    for dimension in (*axes, *drawing.where):
+        if dimension not in DIMENSIONS:
+            raise BadExperiment(f"{where}: {dimension!r}", f"one of {', '.join(DIMENSIONS)}")
+    if not drawing.name.replace("-", "").isalnum():
+        raise BadExperiment(f"{where}: name {drawing.name!r}", "a plain name")
+    kept = [one for one in planned if keeps(drawing, one)]
+    if not kept:
+        raise BadExperiment(f"{where}: no cell is left", "at least one")
+    named = {*axes, *(("world", "driver") if "place" in axes else ())}
+    for dimension in DIMENSIONS[1:]:
+        if dimension not in named and len({str(one.at[dimension]) for one in kept}) > 1:
+            raise BadExperiment(f"{where}: {dimension} varies", "an axis for it, or one value in `where`")

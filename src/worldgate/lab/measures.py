@@ -1,0 +1,135 @@
+"""What tables and figures show of runs: each measure a ratio of two numbers a record, and its interval over runs.
+
+A measure over many runs is the sum of numerators over the sum of denominators, which is the mean where the denominator
+is 1. Runs of which it is None are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from random import Random
+from typing import Any, NamedTuple
+
+from ..horizon import RunRecord, measures
+from ..horizon.measures import Interval
+from .errors import library
+
+RESAMPLES = 1000
+CONFIDENCE = 0.95
+
+
+class Measure(NamedTuple):
+    """`of(record, epsilon)` is (numerator, denominator), or None. `epsilon`: whether it depends on that."""
+
+    about: str
+    of: Callable[[RunRecord, float], tuple[float, float] | None]
+    epsilon: bool = False
+
+
+def _one(about: str, of: Callable[[RunRecord], float | None]) -> Measure:
+    def pair(record: RunRecord, _: float) -> tuple[float, float] | None:
+        value = of(record)
+        return None if value is None else (value, 1.0)
+
+    return Measure(about, pair)
+
+
+def _edits(record: RunRecord, bottom: Callable[[Any], int]) -> tuple[float, float]:
+    rows = record.edits.values()
+    return float(sum(row.found for row in rows)), float(sum(bottom(row) for row in rows))
+
+
+def _seconds(record: RunRecord) -> list[Any]:
+    return [look for look in record.looks if look.by is not None]
+
+
+def _blind(record: RunRecord, _: float) -> tuple[float, float]:
+    agreed = [look for look in _seconds(record) if not look.full]
+    return float(sum(record.proposed[look.step] > 0 for look in agreed)), float(len(agreed))
+
+
+def _judged(record: RunRecord) -> tuple[float, ...]:
+    """How faithful the judged relation was at each step; the least, where there are several."""
+    return tuple(map(min, zip(*record.derived.values(), strict=True)))
+
+
+def _judged_horizon(record: RunRecord, epsilon: float) -> tuple[float, float] | None:
+    rows = _judged(record)
+    end = next((step for step, faithful in enumerate(rows) if 1 - faithful > epsilon), len(rows))
+    return (float(end), 1.0) if rows else None
+
+
+MEASURES: Mapping[str, Measure] = {
+    "horizon": Measure(
+        "H, the first step whose divergence exceeds epsilon (steps)",
+        lambda record, epsilon: (float(measures.horizon(record, epsilon)), 1.0),
+        epsilon=True,
+    ),
+    "faithful": Measure(
+        "steps of the rollout whose divergence does not exceed epsilon",
+        lambda record, epsilon: (float(measures.recovery(record, epsilon).faithful), 1.0),
+        epsilon=True,
+    ),
+    "area": _one("mean of 1 - divergence over the steps", measures.area),
+    "calls": _one("calls of the full oracle", lambda record: float(record.spent.calls)),
+    "entries": _one("entries shown of the derived relation", lambda record: float(record.spent.entries)),
+    "bits": _one("bits that looks showed", lambda record: float(record.spent.bits)),
+    "horizon per kilobit": Measure(
+        "H per 1000 bits that looks showed",
+        lambda record, epsilon: (float(measures.horizon(record, epsilon)), record.spent.bits / 1000),
+        epsilon=True,
+    ),
+    "faithful per kilobit": Measure(
+        "faithful steps per 1000 bits that looks showed",
+        lambda record, epsilon: (float(measures.recovery(record, epsilon).faithful), record.spent.bits / 1000),
+        epsilon=True,
+    ),
+    "exact": Measure(
+        "share of predicted deltas that are exactly the true ones",
+        lambda record, _: (float(sum(bits == 0 for bits in record.bits)), float(record.steps)),
+    ),
+    "recall": Measure("share of true edits that were predicted", lambda r, _: _edits(r, lambda row: row.true)),
+    "precision": Measure(
+        "share of predicted edits that are true", lambda r, _: _edits(r, lambda row: row.found + row.false)
+    ),
+    "bits to correct": _one("bits it takes to correct a predicted delta, a step", measures.bits),
+    "settled": Measure(
+        "share of looks that the second oracle settled alone",
+        lambda record, _: (float(sum(not look.full for look in _seconds(record))), float(len(_seconds(record)))),
+    ),
+    "blind": Measure("share of looks settled so though the state was not the true one", _blind),
+    "judged": _one("mean faithfulness of the judged relation", lambda record: measures.mean(_judged(record))),
+    "judged horizon": Measure(
+        "first step at which the judged relation is wrong in more than a share epsilon", _judged_horizon, epsilon=True
+    ),
+}
+
+
+@lru_cache(maxsize=64)
+def _drawn(count: int, label: str) -> Any:
+    """How often each of `count` is drawn in each resample; of one, once."""
+    numpy, random = library("numpy"), Random(f"bootstrap/{label}")
+    rows = [random.choices(range(count), k=count) for _ in range(RESAMPLES)]
+    return numpy.array([numpy.bincount(row, minlength=count) for row in rows], dtype=float)
+
+
+def interval(table: Sequence[Sequence[tuple[float, float] | None]]) -> Interval | None:
+    """The measure over training sets (rows) and seeds (columns), with its percentile interval; None of no values.
+
+    The pigeonhole bootstrap (Owen, Annals of Applied Statistics 1, 2007): rows and columns are resampled, each with
+    replacement, since runs that share a training set or a seed are not independent. With one training set the interval
+    covers seeds alone. Resamples whose denominator is 0 are left out.
+    """
+    numpy = library("numpy")
+    top, bottom = (
+        numpy.array([[0.0 if pair is None else pair[part] for pair in row] for row in table]) for part in (0, 1)
+    )
+    if not bottom.sum():
+        return None
+    sets, seeds = _drawn(len(table), "sets"), _drawn(len(table[0]), "seeds")
+    over, under = (((sets @ part) * seeds).sum(axis=1) for part in (top, bottom))
+    means = sorted((over[under > 0] / under[under > 0]).tolist())
+    tail = (1 - CONFIDENCE) / 2
+    low, high = (means[min(int(share * len(means)), len(means) - 1)] for share in (tail, 1 - tail))
+    return Interval(float(top.sum() / bottom.sum()), low, high, sum(pair is not None for row in table for pair in row))

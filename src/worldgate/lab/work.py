@@ -1,0 +1,95 @@
+"""What a worker does: all runs of one cell that are asked for, in any process, with the same result in each.
+
+Worlds, trained predictors and true trajectories are made once a process and kept for the next cells. A predictor that
+learns during rollouts is made anew for each.
+"""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from .. import __version__
+from ..facts import canonical_json, json_decode
+from ..horizon import Trajectory, roll, rollout, to_json
+from .errors import RunFailed
+from .experiment import Cell, Taught
+from .parts import PREDICTORS, Predicting, derived_of, world_of
+from .records import Row
+
+
+class Task(NamedTuple):
+    """Runs of one cell: its canonical JSON and the seeds."""
+
+    cell: bytes
+    seeds: tuple[int, ...]
+
+
+def work(task: Task) -> list[Row]:
+    """The runs of a task, in the order of its seeds; `RunFailed` names the one that raised."""
+    cell = msgspec.json.decode(task.cell, type=Cell)
+    return [_run(cell, seed) for seed in task.seeds]
+
+
+def _run(cell: Cell, seed: int) -> Row:
+    try:
+        return _rolled(cell, seed)
+    except Exception as error:
+        where = f"{cell.world}/{cell.driver}, {cell.predictor.label}, {cell.settings.policy}, seed {seed}"
+        raise RunFailed(f"{where}: {error!r:.300}", "a record", "What was finished is kept") from error
+
+
+def _rolled(cell: Cell, seed: int) -> Row:
+    options, settings = canonical_json(cell.options), msgspec.structs.replace(cell.settings, seed=seed)
+    world = world_of(cell.world, cell.options)
+    teach = _taught if settings.learning else _taught_once
+    record = rollout(
+        _trajectory(cell.world, options, cell.driver, seed, cell.steps),
+        teach(cell.world, options, cell.predictor, cell.taught),
+        settings,
+        second=derived_of(world.schema.name, cell.second) if cell.second else None,
+        judges=[derived_of(world.schema.name, name) for name in cell.judges],
+    )
+    return Row(
+        cell.run(seed), canonical_json(cell).decode(), seed, cell.world, world.version, cell.driver,
+        cell.predictor.label, settings.policy, settings.semantics, settings.rho, *made(), to_json(record).decode(),
+    )  # fmt: skip
+
+
+def _taught(world: str, options: bytes, asked: Predicting, taught: Taught | None) -> Any:
+    """A new predictor that has learned what it is to learn."""
+    predictor: Any = PREDICTORS[asked.name].make(world_of(world, json_decode(options)), asked)
+    for seed in taught.seeds if taught else ():
+        for step in _trajectory(world, options, taught.driver, seed, taught.steps).steps:  # type: ignore[union-attr]
+            predictor.learn(step.before, step.action, step.delta)
+    return predictor
+
+
+_taught_once = lru_cache(maxsize=8)(_taught)
+
+
+@lru_cache(maxsize=512)
+def _trajectory(world: str, options: bytes, driver: str, seed: int, steps: int) -> Trajectory:
+    return roll(world_of(world, json_decode(options)), driver, seed, steps)
+
+
+@cache
+def made() -> tuple[str, str, str, str]:
+    """What runs here: revision (empty where the package is not a checkout), package, Python and platform."""
+    return _revision(), __version__, platform.python_version(), f"{platform.system()}-{platform.machine()}"
+
+
+def _revision() -> str:
+    """The commit of the checkout that holds this file, `-dirty` if it has changes that are not committed."""
+    here = Path(__file__)
+    try:
+        for command in (["ls-files", "--error-unmatch", here.name], ["describe", "--always", "--dirty", "--exclude=*"]):
+            ran = subprocess.run(["git", *command], cwd=here.parent, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return ran.stdout.strip()

@@ -1,0 +1,151 @@
+"""Experiment files: what they come to, and that every wrong one is one numbered error that names the place."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from tests.lab.tiny import ROOT, TINY, tiny
+from worldgate.facts import Error
+from worldgate.lab import Experiment, expand, load_experiment, report, run
+from worldgate.lab.experiment import DIMENSIONS, Drawing, Place
+from worldgate.lab.measures import MEASURES
+from worldgate.lab.parts import PREDICTORS
+
+FILES = sorted((ROOT / "examples" / "lab").glob("*.yaml"))
+
+WRONG = [
+    ("steps: 6", "steps: 6\nsteps: 7", "WG490", "a second time on line"),
+    ("steps: 6", "steps: six", "WG490", "`$.steps`"),
+    ("steps: 6", "steps: 0", "WG490", "`$.steps`"),
+    ("steps: 6", "stepz: 6", "WG490", "stepz"),
+    ("title: Tiny\n", "", "WG490", "title"),
+    ("name: tiny", "name: ../tiny", "WG490", "`$.name`"),
+    ("count: 3", "count: 0", "WG490", "`$.seeds.count`"),
+    ("sets: 2", "sets: 0", "WG490", "`$.train`"),
+    ("first: 0, count: 2", "first: 99, count: 2", "WG491", "[100, 101, 102]"),
+    ("first: 0, count: 2", "first: 97, count: 2", "WG491", "[100]"),
+    ('name: "null"', "name: null", "WG490", "`$.predictors[0].name`"),
+    ("name: induction", "name: inductoin", "WG490", "`$.predictors[1].name`"),
+    ("error: 0.3", "error: 1.5", "WG490", "`$.predictors[2].error`"),
+    ("{name: induction}", "{name: induction, error: 0.1}", "WG490", "`$.predictors[1].error`"),
+    ('{name: "null"}', "{name: induction}", "WG490", "`$.predictors`"),
+    ("predictors: [", "predictors: []\nlimitz: [", "WG490", "limitz"),
+    ("train: {", "prices: {calls: 1}\nexpected_train: {", "WG490", "expected_train"),
+    ("{name: fixed}", "{name: sometimes}", "WG490", "`$.policies[0].name`"),
+    ("{name: fixed}", "{name: conformal, options: {tolerance: .inf}}", "WG490", "`$.policies"),
+    ("rho: [0.5]", "rho: [1.5]", "WG490", "1.5"),
+    ("rho: [0.5]", "rho: []", "WG490", "`$.rho`"),
+    ("semantics: [coupled, reanchor]", "semantics: [couple]", "WG490", "`$.semantics[0]`"),
+    ("rho: [0.5]", "rho: [0.5]\ncorrections: [{operator: soft}]", "WG490", "`$.corrections[0].operator`"),
+    ("rho: [0.5]", "rho: [0.5]\ncorrections: [{probe: newest}]", "WG490", "`$.corrections[0].probe`"),
+    ("rho: [0.5]", "rho: [0.5]\nbudgets: [{calls: -1}]", "WG490", "limits of 0 or more"),
+    ("rho: [0.5]", "rho: [0.5]\noracles: [reachability]", "WG490", "`$.worlds[1]`"),
+    ("rho: [0.5]", "rho: [0.5]\njudges: [reach]", "WG490", "`$.worlds[0]`"),
+    ("world: robot-cell", "world: robot", "WG490", "WG202"),
+    ("world: robot-cell", "world: robot-cell, options: {arms: 3}", "WG490", "options"),
+    ("hosts: 4", "guests: 4", "WG490", "guests"),
+    ("start: scattered", "start: strewn", "WG490", "strewn"),
+    ("label: net", "label: robot-cell", "WG490", "`$.worlds`"),
+    ("drivers: [everyday, outages]", "drivers: [everyday, weekends]", "WG490", "weekends"),
+    ("trained_on: everyday", "trained_on: weekends", "WG490", "weekends"),
+    ("measures: [horizon", "measures: [horizons", "WG490", "`$.measures[0]`"),
+    ("measure: area", "measure: areas", "WG490", "`$.drawings[1]`"),
+    ("measure: area", "measure: area, epsilon: 0", "WG490", "no epsilon"),
+    ("epsilon: 0, x: policy", "x: policy", "WG490", "an epsilon"),
+    ("x: policy", "x: policies", "WG490", "`$.drawings[0]`"),
+    (", x: policy", "", "WG490", "policy varies"),
+    ("world: [net]", "world: [nets]", "WG490", "no cell"),
+    ("world: [net]", "wold: [net]", "WG490", "wold"),
+    ("name: area", "name: a/b", "WG490", "a/b"),
+    ("{name: fixed}", "{name: fixed}, {name: fixed, options: {}}", "WG490", "labels"),
+    (
+        "{name: fixed}",
+        "{name: fixed}, {name: conformal, options: {tolerance: 0}}, {name: conformal, options: {tolerance: 1}}",
+        "WG490",
+        "labels",
+    ),
+    ("rho: [0.5]", "rho: [0.5, 0.5]", "WG490", "labels"),
+    (TINY, "- a list", "WG490", "object"),
+    (TINY, "a: [", "WG490", "tiny.yaml"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "number", "place"), WRONG, ids=lambda part: str(part)[:24])
+def test_a_wrong_file_is_a_numbered_error_that_names_the_place(old: str, new: str, number: str, place: str) -> None:
+    with pytest.raises(Error) as caught:
+        tiny(old, new)
+    assert caught.value.number == number
+    assert place in str(caught.value)
+    assert "tiny.yaml" in str(caught.value)
+
+
+def test_cells_are_the_product_of_what_is_listed() -> None:
+    cells, left_out = expand(tiny())
+    # 3 places x 2 semantics x (null, oracle: fixed alone; induction: 2 training sets x 2 policies)
+    assert len(cells) == 3 * 2 * (1 + 1 + 2 * 2)
+    assert len({one.cell.digest for one in cells}) == len(cells)
+    assert left_out == [
+        "uncertainty with null, which says no uncertainty",
+        "uncertainty with oracle wrong at 0.3, which says no uncertainty",
+    ]
+    taught = {one.cell.taught for one in cells} - {None}
+    assert {(each.driver, each.seeds) for each in taught} == {
+        (driver, seeds) for driver in ("everyday", "outages") for seeds in ((0, 1), (2, 3))
+    }
+
+
+def test_words_of_a_file_do_not_change_its_runs() -> None:
+    def ids(old: str = "", new: str = "") -> set[str]:
+        return {one.cell.run(100) for one in expand(tiny(old, new))[0]}
+
+    assert ids("title: Tiny", "title: Other") == ids()
+    assert ids("measures: [horizon, area", "measures: [area") == ids()
+    assert ids("error: 0.3}", "error: 0.3}, {name: oracle}") > ids()
+    assert ids("count: 3", "count: 30") == ids()
+    assert not ids("steps: 6", "steps: 7") & ids()
+    assert not ids("rho: [0.5]", "rho: [0.5]\nspend_down: true") & ids()
+
+
+def test_an_id_is_of_cell_seed_and_world_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    cell = expand(tiny())[0][0].cell
+    before = cell.run(1)
+    assert before != cell.run(2)
+    monkeypatch.setattr("worldgate.worlds.network.Network.version", "other")
+    assert before != cell.run(1)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_shipped_experiments_load_and_have_their_page(path) -> None:
+    experiment = load_experiment(path.read_text(encoding="utf-8"), path.name)
+    assert experiment.name == path.stem
+    assert experiment.seeds.count >= 30
+    page = (ROOT / "docs" / "lab" / f"{path.stem}.md").read_text(encoding="utf-8")
+    assert f"# {experiment.title}" in page
+    for said in (*experiment.semantics, *experiment.limits, f"{experiment.seeds.count} rollouts", "## What came out"):
+        assert " ".join(said.split()) in page
+    for place in experiment.worlds:
+        assert all(driver in page for driver in place.drivers)
+
+
+def test_the_page_of_the_lab_explains_every_field_and_measure_and_its_example_loads() -> None:
+    page = (ROOT / "docs" / "lab" / "index.md").read_text(encoding="utf-8")
+    experiment = load_experiment(page.split("```yaml\n")[1].split("```")[0], "index.md")
+    assert experiment.name == "small"
+    for name in (*Experiment.__struct_fields__, *Drawing.__struct_fields__, *Place.__struct_fields__, *MEASURES):
+        assert f"`{name}`" in page, name
+    for name in (*DIMENSIONS, *PREDICTORS):
+        assert name in page
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_shipped_experiments_run_when_made_small(path, tmp_path) -> None:
+    whole = load_experiment(path.read_text(encoding="utf-8"), path.name)
+    train = replace(whole.train, count=2, steps=10, sets=1)
+    small = replace(whole, steps=6, seeds=replace(whole.seeds, count=1), train=train, rho=whole.rho[-1:])
+    small = replace(
+        small, drawings=tuple(replace(one, where={**one.where, "rho": whole.rho[-1:]}) for one in whole.drawings)
+    )
+    run(small, tmp_path / "records")
+    written = report(small, tmp_path / "records", tmp_path / "page.md", path.name)
+    assert len(written) == 2 + len(whole.drawings)
