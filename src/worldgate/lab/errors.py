@@ -51,8 +51,9 @@ class BadStream(Error):
 
 
 def library(name: str) -> Any:
-    """The module of that name, which the extra `lab` brings."""
+    """The module of that name, which the extra `lab` brings; Ray has an extra of its own."""
     try:
         return import_module(name)
     except ImportError as error:
-        raise MissingLibrary(str(error), name.partition(".")[0], "Install worldgate[lab]") from error
+        extra = "lab,ray" if name == "ray" else "lab"
+        raise MissingLibrary(str(error), name.partition(".")[0], f"Install worldgate[{extra}]") from error
