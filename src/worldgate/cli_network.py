@@ -75,11 +75,11 @@ def paths(
 ) -> None:
     """Which services of one zone are reached from another, and how."""
     from .worlds.network.questions import hosts
-    from .worlds.network.reachability import flows
+    from .worlds.network.reachability import flows, walked
 
     state = _state(directory)
     try:
-        found = list(flows(state, hosts(sources, state), hosts(targets, state)))
+        found = [walked(state, one) for one in flows(state, hosts(sources, state), hosts(targets, state))]
     except LookupError as error:
         raise BadOption(str(error.args[0]), "a zone or a host of this network") from error
     if as_json:

@@ -63,6 +63,61 @@ def test_a_refusal_says_which_rule_stands_in_the_way():
     assert facts == ["h0 h6 443: h0 has no route to 10.3.0.11"]
 
 
+HIDDEN = {
+    "a range whose first port goes elsewhere": [
+        "nat_add edge 4 destination 10.9.9.9 port 8000",
+        "nat_add edge 5 destination 10.3.0.11@443 to 198.51.100.1/32 port 8000-8001",
+    ],
+    "a range that begins at a translated service": [
+        "nat_add edge 25 destination 10.3.0.11@443 to 198.51.100.1/32 proto tcp port 22-25",
+    ],
+    "a network of which nobody has an address": [
+        "route_add h0 203.0.113.0/24 198.51.100.1",
+        "nat_add edge 5 destination 10.3.0.11 to 203.0.113.0/24 proto tcp",
+    ],
+    "two translations in a row": [
+        "nat_add edge 5 destination 10.3.0.1 to 198.51.100.1/32 port 9000",
+        "nat_add r3 5 destination 10.3.0.11@443 to 10.3.0.1/32 port 9000",
+    ],
+    "any port at all": ["nat_add edge 5 destination 10.3.0.11@443 to 198.51.100.1/32"],
+    "a host that leaves its zone": [OPENS[0], "zone h6 elsewhere"],
+}
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_a_path_is_found_however_it_is_hidden(name):
+    steps = [*HIDDEN[name], OPENS[1], "rule_add r3 forward 51 accept to 10.3.0.0/16 port 9000"]
+    for question in ('!opens_path("untrusted", "database")', 'isolated("untrusted", "database")'):
+        verdict, (shown,) = judged(steps, question)
+        assert verdict == "reject"
+        assert shown.startswith("h0 reaches h6 443 at ")
+
+
+def test_a_host_that_joins_a_zone_brings_its_paths_along():
+    state = get("network").initial(0)
+    assert judged(["zone h2 untrusted"], '!opens_path("untrusted", "database")', state=state)[0] == "reject"
+
+
+@pytest.mark.parametrize(
+    "slip", ['"h00", "h6", "443"', '"h0", "h66", "443"', '"h0", "h6", "https"', '"h0", "h6", "22/x"']
+)
+def test_a_slip_in_a_question_refuses_whichever_way_it_is_asked(slip):
+    for question in (f"reachable({slip})", f"!reachable({slip})"):
+        assert judged(["svc_up h1 22"], question) == ("reject", [question])
+
+
+def test_a_port_is_the_same_however_it_is_spelled():
+    for port in ("443", "443/tcp"):
+        assert judged(OPENS, f'!reachable("h0", "198.51.100.1", "{port}")')[0] == "reject"
+
+
+def test_a_path_that_moves_to_another_port_is_not_opened():
+    world, state = get("network"), get("network").initial(0)
+    for step in [*HIDDEN["a range whose first port goes elsewhere"], OPENS[1]]:
+        state = world.step(state, world.parse(step)).state
+    assert judged(["nat_del edge 4"], '!opens_path("untrusted", "database")', state=state)[0] == "approve"
+
+
 def test_questions_are_typed_when_the_policy_loads():
     for text in ('opens_path("a")', 'reachable("a", "b", 443)', 'opened("a", "b")'):
         with pytest.raises(BadInvariant, match="WG402"):

@@ -126,9 +126,9 @@ class _Rollout:
 
     def propose(self, step: Step) -> None:
         before = self.state
-        prediction = self.predictor.predict(before, step.action)
+        prediction, state = _forced(before, self.predictor.predict(before, step.action), self.predictor.name)
         self.predictions += 1
-        state = self.state = _forced(before, prediction, self.predictor.name)
+        self.state = state
         said = {(edit[0], edit[1]): edit[3] for edit in prediction.delta}
         stood = before.fetcher()
         changes = [(place, was, now) for place, now in said.items() if (was := stood(place)) != now]
@@ -166,13 +166,17 @@ class _Rollout:
         """Ask for the truth of this step, or for one that goes back of all since the last look, and correct by it."""
         price = self.settings.prices.of
         least = price(Cost(calls=1, steps=1))
-        if not self.budget.allows(self.spent + least):
+        affordable = self.budget.allows(self.spent + least)
+        if not affordable and not self.second:  # a second oracle may do without the first
             self.declined += 1
             return
         if self.back:
             shown = self.oracle.window(self.anchor, self.anchored, self.rows[self.anchor :])
         else:
             shown = self.oracle.step(number, self.rows[number], self.apart.differing)
+        if shown is None and not affordable:
+            self.declined += 1
+            return
         if shown is None:
             self._looked(number, Look(number, number, least, 0.0, 0, answered=False))
             return
@@ -268,14 +272,16 @@ class _Rollout:
         )
 
 
-def _forced(state: State, prediction: Prediction, name: str) -> State:
+def _forced(state: State, prediction: Prediction, name: str) -> tuple[Prediction, State]:
+    """The prediction, its delta a tuple, and the state it leads to."""
     try:
+        prediction = Prediction(tuple(prediction.delta), prediction.uncertainty)
         if prediction.uncertainty is not None and not math.isfinite(prediction.uncertainty):
             raise BadPrediction(f"uncertainty {prediction.uncertainty} from {name}", "a finite number, or None")
-        return state.force(prediction.delta)
+        return prediction, state.force(prediction.delta)
     except BadPrediction:
         raise
     except Error as error:
         raise BadPrediction(f"{error.found} from {name}", error.expected, error.do) from error
-    except (TypeError, ValueError, AttributeError) as error:
+    except (TypeError, ValueError, AttributeError, OverflowError) as error:
         raise BadPrediction(f"{error} from {name}", "a Prediction: edits, and a number or None") from error

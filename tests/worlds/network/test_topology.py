@@ -8,7 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worldgate.facts import State
+from worldgate.facts import Edit, State
+from worldgate.worlds import get
+from worldgate.worlds.network import Network
+from worldgate.worlds.network.properties import components_are_those_from_scratch, the_forest_spans_the_components
+from worldgate.worlds.network.schema import Route
 from worldgate.worlds.network.topology import TOPOLOGY, Topology
 
 from .networks import act, bare
@@ -115,3 +119,41 @@ def test_what_is_attached_is_behind_any_number_of_bridges() -> None:
     assert list(joins.attached("a", "b")) == []
     down, _ = act(state, "host_down t")
     assert list(down.view(TOPOLOGY).attached("a", "s")) == []
+
+
+WILD = st.lists(
+    st.tuples(st.sampled_from(["link", "up", "service", "deny"]), st.sampled_from("abcd"), st.sampled_from("abcd"),
+              st.sampled_from([True, False, None])),
+    max_size=30,
+)  # fmt: skip
+
+
+@settings(max_examples=50, deadline=None)
+@given(WILD)
+def test_the_view_is_that_from_scratch_whatever_a_prediction_says(edits):
+    """Links the wrong way round, to oneself or said to be false, and facts of hosts that are not there."""
+    state = Network(hosts=3, start="empty").initial(0)
+    for relation, one, other, value in edits:
+        key = (one,) if relation == "up" else (one, "80") if relation == "service" else (one, other)
+        state = state.force((Edit(relation, key, None, value),))
+        for prove in (components_are_those_from_scratch, the_forest_spans_the_components):
+            assert prove(state) is None
+        for text in ("advance", "connect a b 80", "link_down a b", "host_down a"):
+            world = get("network-0")
+            kept, fresh = (world.step(one, world.parse(text)) for one in (state, State.of(state.schema, state.facts())))
+            assert kept.delta == fresh.delta
+
+
+@pytest.mark.parametrize(
+    ("fact", "text"),
+    [
+        (("clock", (), None), "advance"),
+        (("address", ("h1", "s1", "junk"), True), "addr_add h1 s1 10.1.0.99/24"),
+        (("route", ("h1", "junk"), Route("", "s1", 0, False)), "connect h1 h2 80"),
+        (("flow", ("h1", "h2", "x"), True), "advance"),
+    ],
+)
+def test_a_step_answers_in_states_that_no_step_leads_to(fact, text):
+    world = get("network")
+    state = world.initial(0).force((Edit(fact[0], fact[1], None, fact[2]),))
+    assert world.step(state, world.parse(text)).observation["exit"] in (0, 1)

@@ -23,6 +23,12 @@ class Prefix(NamedTuple):
     network: int
     length: int
 
+    def ends(self) -> list[tuple[int, int]]:
+        """(version, number) of its first address and of the one after its last, where there is one."""
+        bits = 32 if self.version == 4 else 128
+        after = self.network + (1 << (bits - self.length))
+        return [(self.version, self.network), *([(self.version, after)] if after >> bits == 0 else [])]
+
     def covers(self, address: Address) -> bool:
         """Whether the address is in it."""
         if address.version != self.version:

@@ -83,15 +83,19 @@ def _shortest(joins: Topology, source: str, target: str) -> tuple[str, ...]:
 
 
 def _routed(net: Draft, joins: Topology, source: str, target: str, port: str) -> Answer:
-    number, _, protocol = port.partition("/")
     try:
-        to = _meant(net, joins, source, target)
-        there, _ = forwarding.connect(net, source, to, protocol or "tcp", int(number))
-        listens = f"{there.packet.port}/udp" if protocol else str(there.packet.port)
-        if net.get("service", (there.host, listens)) is None:
-            raise forwarding.Dropped(f"{there.host} has no service on {listens}")
+        return _connected(net, source, _meant(net, joins, source, target), port)
     except forwarding.Dropped as dropped:
         return Answer(False, (), dropped.why)
+
+
+def _connected(net: Draft, source: str, to: Address, port: str) -> Answer:
+    """What becomes of a connection to an address; raises `Dropped`."""
+    number, _, protocol = port.partition("/")
+    there, _ = forwarding.connect(net, source, to, protocol or "tcp", int(number))
+    listens = f"{there.packet.port}/udp" if protocol else str(there.packet.port)
+    if net.get("service", (there.host, listens)) is None:
+        raise forwarding.Dropped(f"{there.host} has no service on {listens}")
     return Answer(True, there.path, "", listens)
 
 
@@ -165,55 +169,99 @@ class Flow(NamedTuple):
 
     def __str__(self) -> str:
         at = "" if (self.to, self.port) == (self.target, self.service) else f" at {self.to} {self.port}"
-        return f"{self.source} reaches {self.target} {self.service}{at} by {', '.join(self.path)}"
+        by = f" by {', '.join(self.path)}" if self.path else ""
+        return f"{self.source} reaches {self.target} {self.service}{at}{by}"
 
 
 def flows(state: State, sources: Iterable[str], targets: Iterable[str]) -> Iterator[Flow]:
-    """The ways in which `sources` reach services of `targets`, one a pair: by name, by an address of the target or by
-    an address and port that somebody translates. Lazy, in order.
+    """The services of `targets` that `sources` reach, each pair once, in order: by name where there are no addresses,
+    else by any address and port there are.
 
-    Of a translated prefix that is wider than one address, the addresses that its host has are tried.
+    Every prefix and range that is written anywhere cuts the addresses and ports into cells in which all are treated
+    alike; one of each cell that somebody translates is tried, and every service at its host's own addresses. Raises
+    `ValueError` where that would be more than a million connections. A client speaks from one address and port.
     """
-    net, wanted = Draft(state), set(targets)
+    net, joins = Draft(state), state.view(TOPOLOGY)
+    wanted = set(targets)
     services = [key for key in keys(state, "service") if key[0] in wanted]
-    entrances = sorted(_entrances(state, {port for _, port in services})) if services else []
-    for source in sorted(set(sources)):
-        for target, port in services:
-            own = [(str(one), port) for one, _, _ in forwarding.own_addresses(net, target)]
-            for to, at in [(target, port)] if not own else [*own, *entrances]:
-                found = explain(state, source, to, at) if source != target else None
-                if found is not None and found.reached and (found.path[-1], found.service) == (target, port):
-                    yield Flow(source, to, at, target, port, found.path)
-                    break
-
-
-def _entrances(state: State, services: set[str]) -> Iterator[tuple[str, str]]:
-    """(address, port) pairs that a translation of destinations may lead elsewhere."""
-    net = Draft(state)
-    for host, order in keys(state, "nat"):
-        rule = state.get("nat", (host, order))
-        if rule.kind != "destination":
+    ends = [(one, port, target) for target, port in services for one, _, _ in forwarding.own_addresses(net, target)]
+    cells = _translated(state, net) if services else []
+    clients = sorted(set(sources))
+    if len(clients) * (len(ends) + len(cells)) > MOST:
+        raise ValueError(f"{len(clients)} clients and {len(ends) + len(cells)} addresses and ports are too many to try")
+    for source in clients:
+        if source not in joins.addresses:
+            for target, port in services:
+                if source != target and reachable(net, source, target, port):
+                    yield Flow(source, target, port, target, port, ())
             continue
-        only = addresses.prefix(rule.destination) if rule.destination else None
-        single = only is not None and only.length == (32 if only.version == 4 else 128)
-        own = [one for one, _, _ in forwarding.own_addresses(net, host) if only is None or only.covers(one)]
-        for to in [Address(only.version, only.network)] if only is not None and single else own:
-            for protocol in ("", "/udp"):
-                if rule.protocol == ("udp" if not protocol else "tcp"):
-                    continue
-                ports = {port for port in services if port.endswith("/udp") == bool(protocol)}
-                if rule.low:
-                    ports = {port for port in ports if rule.low <= int(port.partition("/")[0]) <= rule.high}
-                    ports.add(f"{rule.low}{protocol}")
-                for port in ports:
-                    yield str(to), port
+        found = set()
+        for to, port in [*((to, port) for to, port, target in ends if target != source), *cells]:
+            try:
+                answer = _connected(net, source, to, port)
+            except forwarding.Dropped:
+                continue
+            end = answer.path[-1], answer.service
+            if end[0] in wanted and end[0] != source and end not in found:
+                found.add(end)
+                yield Flow(source, str(to), port, *end, answer.path)
 
 
-def opened(before: State, after: State, sources: Iterable[str], targets: Iterable[str]) -> Flow | None:
-    """The first service that is reached after and was not before; None when a change opens no path."""
-    sources, targets = set(sources), set(targets)
-    new = flows(after, sources, targets)
-    for flow in new:
-        if not any(one.service == flow.service for one in flows(before, [flow.source], [flow.target])):
-            return flow
+MOST = 1_000_000
+
+
+def _translated(state: State, net: Draft) -> list[tuple[Address, str]]:
+    """One address and port of every cell in which some host translates destinations."""
+    rules = [state.get("nat", key) for key in keys(state, "nat")]
+    turned = [rule for rule in rules if rule.kind == "destination"]
+    if not turned:
+        return []
+    filters = [state.get("rule", key) for key in keys(state, "rule")]
+    cuts = {prefix for one in (*rules, *filters) for prefix in (one.destination,) if prefix}
+    cuts.update(prefix for _, prefix in keys(state, "route"))
+    networks = {addresses.prefix(text) for text in cuts}
+    for (host,) in keys(state, "up"):
+        for one, _, own in forwarding.own_addresses(net, host):
+            networks |= {own.prefix, addresses.Prefix(one.version, one.number, 32 if one.version == 4 else 128)}
+    places = {Address(version, number) for one in networks for version, number in one.ends()}
+    ranges = [(one.low, one.high) for one in (*rules, *filters) if one.low]
+    ranges += [(number, number) for _, port in keys(state, "service") for number in [int(port.partition("/")[0])]]
+    ports = sorted({1, *(low for low, _ in ranges), *(high + 1 for _, high in ranges)} & set(range(1, 65536)))
+    return [
+        (place, f"{port}{suffix}")
+        for place in sorted(places)
+        for suffix, protocol in (("", "tcp"), ("/udp", "udp"))
+        for port in ports
+        if any(
+            one.protocol in ("any", protocol)
+            and (not one.low or one.low <= port <= one.high)
+            and (not one.destination or addresses.prefix(one.destination).covers(place))
+            for one in turned
+        )
+    ]
+
+
+def opened(
+    before: State,
+    after: State,
+    sources: Iterable[str],
+    targets: Iterable[str],
+    *,
+    then: tuple[Iterable[str], Iterable[str]] | None = None,
+) -> Flow | None:
+    """The first service that is reached after and was not before; None when a change opens no path.
+
+    `then`: the sources and targets before, where they were others.
+    """
+    new = list(flows(after, sources, targets))
+    if new:
+        old = {(one.source, one.target, one.service) for one in flows(before, *(then or (sources, targets)))}
+        for flow in new:
+            if (flow.source, flow.target, flow.service) not in old:
+                return walked(after, flow)
     return None
+
+
+def walked(state: State, flow: Flow) -> Flow:
+    """The flow with its path."""
+    return flow if flow.path else flow._replace(path=explain(state, flow.source, flow.to, flow.port).path)

@@ -25,9 +25,11 @@ _SEEN: tuple[Observation, ...] = ({"exit": DONE}, {"exit": FAILED}, {"exit": UNK
 
 def step(state: State, action: Command) -> Transition:
     """What the action does."""
-    net = Draft(state)
-    rule = _RULES[action.verb]
-    code = rule(net, *action.arguments) if action.match is None else rule(net, *action.arguments, action.match)
+    net, rule = Draft(state), _RULES[action.verb]
+    try:
+        code = rule(net, *action.arguments) if action.match is None else rule(net, *action.arguments, action.match)
+    except (TypeError, ValueError):  # facts that no step leads to: a prediction's address that is none
+        net, code = Draft(state), FAILED
     net.write((("exit", (), code),))
     return transition(net, _SEEN[code])
 

@@ -89,8 +89,9 @@ class Topology(msgspec.Struct, eq=False):
 def _derive(state: State) -> Topology:
     near: dict[str, set[str]] = {}
     for one, other in keys(state, "link"):
-        near.setdefault(one, set()).add(other)
-        near.setdefault(other, set()).add(one)
+        if one < other and state.get("link", (one, other)):  # a prediction may say otherwise
+            near.setdefault(one, set()).add(other)
+            near.setdefault(other, set()).add(one)
     up = {host: state.get("up", (host,)) for (host,) in keys(state, "up")}
     addresses = Counter(host for host, _, _ in keys(state, "address"))
     parent: dict[str, str] = {}
@@ -159,8 +160,10 @@ def _ask_one(value: Topology, flow: _Flow) -> None:
         value.broken = value.broken.set(flow, True)
 
 
-def _link(value: Topology, key: Any, _: Any, after: Any) -> None:
+def _link(value: Topology, key: Any, before: Any, after: Any) -> None:
     one, other = key
+    if (before is True) == (after is True) or not one < other:
+        return
     if after:
         value.near = _more(_more(value.near, one, other), other, one)
         _join(value, one, other)
