@@ -1,8 +1,8 @@
 """What predictors that are not neural get right, and what a rollout costs beside them. CPU time, one core.
 
-One step is exact when the predicted edits are the true ones, none more and none less. Training walks and test walks have
-seeds of their own. No figure here is a claim about speed but the last: a rollout costs tens of microseconds a step beside
-its predictor and its oracle, whatever the size of the state.
+One step is exact when the predicted edits are the true ones, none more and none less. Training walks and test walks
+have seeds of their own. No figure here is a claim about speed but the last: a rollout costs tens of microseconds a step
+beside its predictor and its oracle, whatever the size of the state.
 
     python bench/horizon.py [--large]     # with --large also after 10,000 transitions
 """
