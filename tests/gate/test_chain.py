@@ -131,7 +131,9 @@ def test_no_two_records_share_the_hashed_bytes():
 
 
 def test_bodies_have_one_text():
-    assert encode_body({"b": 1, "a": {"d": 2, "c": ["x", None]}}) == b'{"a":{"c":["x",null],"d":2},"b":1}'
+    body = {"b": 1, "a": {"d": 2, "c": ["x", None]}}
+    assert encode_body(body) == b'{"a":{"c":["x",null],"d":2},"b":1}'
+    assert follow((1, START), "failed", "run", encode_body(body), AT) == follow((1, START), "failed", "run", body, AT)
 
 
 @pytest.mark.parametrize("text", ["2030-02-30T00:00:00Z", "2030-01-01T24:00:00Z", "２030-01-01T00:00:00Z", "", 5])

@@ -37,7 +37,7 @@ from .codec import (
     value_from_json,
     value_to_json,
 )
-from .delta import Delta, Edit, compose, invert
+from .delta import Delta, Edit, Net, compose, invert
 from .draft import Draft, Reads
 from .entities import Entity, Mentions, References, Row, entities_of, facts_about, references
 from .errors import (
@@ -77,6 +77,7 @@ __all__ = [
     "Fact",
     "Key",
     "Mentions",
+    "Net",
     "NotFinite",
     "Pool",
     "Reads",

@@ -66,6 +66,10 @@ _RUN = re.compile(r"[!-~]{0,200}")
 _AT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z", re.ASCII)
 
 
+class Body(bytes):
+    """A record's body as `encode_body` makes it: canonical JSON without a float."""
+
+
 class BadRecord(Error):
     number, title = "WG707", "record cannot be written"
 
@@ -121,7 +125,7 @@ def follow(
     last: tuple[int, str],
     kind: str,
     run: str,
-    body: Mapping[str, Any],
+    body: Mapping[str, Any] | Body,
     at: str,
     sign: Callable[[str], str] | None = None,
 ) -> Record:
@@ -131,7 +135,7 @@ def follow(
     if not isinstance(run, str) or not _RUN.fullmatch(run):
         raise BadRecord(f"run {run!r:.60}", "at most 200 printable ASCII characters without blanks")
     parse_time(at)
-    data, seq = encode_body(body), last[0] + 1
+    data, seq = bytes(body if isinstance(body, Body) else encode_body(body)), last[0] + 1
     hash_ = digest(seq, kind, run, at, data, last[1])
     return Record(seq, kind, run, at, data, last[1], hash_, sign(hash_) if sign else "")
 
@@ -146,7 +150,7 @@ def parse_time(text: str) -> datetime:
         raise BadRecord(f"time {text!r:.60}", "RFC 3339 in UTC, such as 2030-01-31T12:00:00Z") from None
 
 
-def encode_body(body: Mapping[str, Any]) -> bytes:
+def encode_body(body: Mapping[str, Any]) -> Body:
     """Canonical JSON. Floats are refused: their digits depend on who prints them, and NaN would become null.
 
     A value that is `msgspec.Raw` is canonical JSON already, of facts or edits, which have no floats.
@@ -163,7 +167,7 @@ def encode_body(body: Mapping[str, Any]) -> bytes:
         raise BadRecord(f"body: {error!s:.200}", "plain data with valid Unicode text") from error
     if len(data) > MAX_BODY:
         raise BadRecord(f"a body of {len(data)} bytes", f"at most {MAX_BODY}")
-    return data
+    return Body(data)
 
 
 def _has_float(value: Any) -> bool:

@@ -25,6 +25,7 @@ from .chain import (
     MAX_DAMAGES,
     START,
     BadRecord,
+    Body,
     Damage,
     Kind,
     Record,
@@ -85,7 +86,7 @@ class Writing:
         self._store, self._signer, self._workspace, self.last = store, signer, workspace, last
         self._begun = False
 
-    def append(self, kind: Kind, run: str, body: Mapping[str, Any], *, at: str) -> Record:
+    def append(self, kind: Kind, run: str, body: Mapping[str, Any] | Body, *, at: str) -> Record:
         """Add a record to this transaction."""
         if kind == "opened":
             raise BadRecord("kind 'opened'", "another kind: a ledger writes its first record itself")
@@ -118,7 +119,7 @@ class Writing:
             raise LedgerDamaged(f"{len(rows)} records from {seq} on", f"up to record {self.last[0]}", ADVICE)
         return [Record(*row) for row in rows]
 
-    def _add(self, kind: str, run: str, body: Mapping[str, Any], at: str) -> Record:
+    def _add(self, kind: str, run: str, body: Mapping[str, Any] | Body, at: str) -> Record:
         record = follow(self.last, kind, run, body, at, self._signer.sign if self._signer else None)
         with numbered():
             self._store.insert(record.row)

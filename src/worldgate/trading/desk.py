@@ -85,10 +85,9 @@ class Desk:
     def run(self, progress: Callable[[int], None] = lambda _: None) -> None:
         """Go on to the last bar; `progress` is told the clock after each batch."""
         steps = ((advanced.step, advanced.delta) for advanced in session(self.inputs, self.bars, self.broker.state))
-        while batch := list(islice(steps, BATCH)):
-            self.broker.commit([entry(*done) for done in batch])
-            if len(batch) == BATCH:
-                progress(batch[-1][0].step)
+        while count := self.broker.commit(entry(*done) for done in islice(steps, BATCH)):
+            if count == BATCH:
+                progress(self.broker.state.get("clock", ()))
 
     def report(self, progress: Callable[[int], None] = lambda _: None) -> dict[str, Any]:
         """Write the evidence of what was recorded; the headline numbers."""

@@ -49,9 +49,26 @@ def test_each_step_is_recorded_in_order_and_once(tmp_path):
     assert {record.run for record in records} == {"run"}
 
 
+def test_steps_may_come_one_by_one_and_all_are_taken_before_any_is_written(tmp_path):
+    def steps(fails: bool) -> Iterator[Entry]:
+        for number in range(3):
+            assert list(broker.records()) == []
+            yield paid(100 - number, 99 - number)
+        if fails:
+            raise RuntimeError
+
+    with opened(tmp_path) as broker:
+        with pytest.raises(RuntimeError):
+            broker.commit(steps(fails=True))
+        assert list(broker.records()) == []
+        assert broker.commit(steps(fails=False)) == 3
+        assert len(list(broker.records())) == 3
+        assert amounts(broker) == {"a": 97, "b": 100}
+
+
 def test_nothing_to_commit_is_nothing(tmp_path):
     with opened(tmp_path) as broker:
-        broker.commit([])
+        assert broker.commit([]) == 0
         assert list(broker.records()) == []
         assert broker.state == FIRST
 

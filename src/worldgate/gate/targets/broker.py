@@ -13,15 +13,15 @@ Does not cover: anything outside the folder. No order leaves this machine.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from ...facts import Delta, Error, Schema, State, compose, delta_bytes, delta_from_json
-from ..chain import START
+from ...facts import Delta, Error, Net, Schema, State, compose, delta_bytes, delta_from_json
+from ..chain import START, Body, Kind, encode_body
 from ..ledger import Ledger, LedgerDamaged, Record
 from .stale import Stale
 from .store import StoreTarget
@@ -71,9 +71,20 @@ class PaperBroker:
             yield broker
             broker._follow()
 
-    def commit(self, entries: Sequence[Entry]) -> None:
-        """Record these steps and apply them, each exactly once. Raises `BehindRecord`; then nothing was done."""
-        delta = compose(*(entry.delta for entry in entries))
+    def commit(self, entries: Iterable[Entry]) -> int:
+        """Record these steps and apply them, each exactly once; how many they were.
+
+        Raises `BehindRecord`; then nothing was done. Each entry is encoded when it is taken, all before anything is
+        written: of steps that are made one by one, only what will be recorded is kept.
+        """
+        net, records = Net(), list[tuple[Kind, Body]]()
+        for entry in entries:
+            net.add(entry.delta)
+            raw = msgspec.Raw(delta_bytes(self._store.schema, entry.delta))
+            records.append((entry.kind, encode_body({**entry.body, "delta": raw})))
+        if not records:
+            return 0
+        delta = net.delta()
         after = self.state.apply(delta)
         with self._ledger.writing() as writing:
             if writing.last != self._last:
@@ -81,18 +92,14 @@ class PaperBroker:
                     f"record {writing.last[0]}", f"record {self._last[0]}, the last one seen", "Open it again."
                 )
             at = self._clock()
-            for entry in entries:
-                writing.append(
-                    entry.kind,
-                    self._run,
-                    {**entry.body, "delta": msgspec.Raw(delta_bytes(self._store.schema, entry.delta))},
-                    at=at,
-                )
+            for kind, body in records:
+                writing.append(kind, self._run, body, at=at)
             last = writing.last
         self.state, self._last = after, last
         self._pending.append(delta)
         if len(self._pending) == FOLLOW:
             self._follow()
+        return len(records)
 
     def records(self) -> Iterator[Record]:
         """The steps committed so far."""

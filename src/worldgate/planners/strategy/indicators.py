@@ -13,28 +13,25 @@ from ...worlds.market.units import ONE, show
 
 
 class Mean:
-    """The sum of the last `window` values."""
+    """The sum of the last `window` values; `full` when there are so many."""
 
-    __slots__ = ("total", "values", "window")
+    __slots__ = ("full", "total", "values", "window")
 
     def __init__(self, window: int) -> None:
-        self.window, self.total = window, 0
+        self.window, self.total, self.full = window, 0, False
         self.values: deque[int] = deque(maxlen=window)
-
-    @property
-    def full(self) -> bool:
-        return len(self.values) == self.window
 
     def push(self, value: int) -> bool:
         """Take the next value; whether there are `window` of them then."""
         values = self.values
-        if len(values) == self.window:
+        if self.full:
             self.total += value - values[0]
             values.append(value)
             return True
         self.total += value
         values.append(value)
-        return len(values) == self.window
+        self.full = len(values) == self.window
+        return self.full
 
 
 class Deviation(Mean):
@@ -48,7 +45,7 @@ class Deviation(Mean):
 
     def push(self, value: int) -> bool:
         values = self.values
-        self.squares += value * value - (values[0] * values[0] if len(values) == self.window else 0)
+        self.squares += value * value - (values[0] * values[0] if self.full else 0)
         return super().push(value)
 
     def distance(self) -> int:

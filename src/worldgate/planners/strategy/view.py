@@ -50,18 +50,19 @@ class View:
         How many were taken, and whether one spoke at the last, whose bars `look` must then be shown. Ticks are
         pulled one by one, and each one pulled is taken: none can be known and not be observed.
         """
-        taken, spoken = 0, False
-        start, every = self._timing.start, self._timing.evaluate_every
+        begin, spoken = self.clock, False
+        clock, start, every = begin, self._timing.start, self._timing.evaluate_every
         watched = [(place, rule.observe) for place, rules in enumerate(self._rules.values()) for _, rule in rules]
-        for taken, row in enumerate(rows, 1):
-            self.clock = clock = self.clock + 1
+        for row in rows:
+            clock += 1
             due = clock >= start and (clock - start) % every == 0
             for place, observe in watched:
                 if observe(row[place], due):
                     spoken = True
             if spoken:
-                return taken, True
-        return taken, False
+                break
+        self.clock = clock
+        return clock - begin, spoken
 
     def look(self, bars: Iterable[tuple[str, Bar]]) -> None:
         """See the bars of the latest tick."""

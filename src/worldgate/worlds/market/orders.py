@@ -31,10 +31,10 @@ from .errors import (
 from .fills import commission
 from .schema import KINDS, LIVE, SIDES, TIFS, Book, Costs, Instrument, Order, Position
 from .units import MOST, show
-from .valuation import FLAT, due, mark, moved, worst_value
+from .valuation import FLAT, mark, moved, worst_value
 
 FREE = Costs()
-_position: Final = tuple.__new__  # makes a Position of a tuple without a call of Python code
+_made: Final = tuple.__new__  # makes a record of a tuple without a call of Python code
 _PLACE, _CANCEL, _TRANSFER = ((str, int, str, str, int, str, int, str), (int, str), (str, int, str, str))
 
 
@@ -96,15 +96,15 @@ def cancel(draft: Draft, action: Cancel) -> Observation:
         found = "one that there is not" if order is None else f"one that is {order.status}"
         raise NotWorking(f"order {id_} of {account}, {found}", "a working order")
     instrument, close = instrument_of(draft, order.symbol), close_of(draft, order.symbol)
-    rest = order.quantity - order.filled
+    rest, value = order.quantity - order.filled, worst_value(order, close)
     before: Position = draft.get("position", (account, order.symbol)) or FLAT
-    costs = draft.get("costs", (order.symbol,)) or FREE
-    after = _with(before, order, -rest, -worst_value(order, close), -due(order, costs, close))
+    fee = commission(draft.get("costs", (order.symbol,)) or FREE, value, order.traded)
+    after = _with(before, order, -rest, -value, -fee)
     old, new = mark(before, instrument.margin, close), mark(after, instrument.margin, close)
     book = book_of(draft, account, instrument.currency)
     draft.write(
         (
-            ("order", (account, id_), order._replace(status="cancelled")),
+            ("order", (account, id_), _made(Order, (*order[:8], "cancelled", *order[9:]))),
             ("position", (account, order.symbol), after if after != FLAT else None),
             ("book", (account, instrument.currency), moved(book, old, new)),
         )
@@ -153,7 +153,7 @@ def _with(position: Position, order: Order, quantity: int, value: int, fee: int)
         parts = (held, cost, realised, fees, buying + quantity, selling, buys + value, sells, owed + fee)
     else:
         parts = (held, cost, realised, fees, buying, selling + quantity, buys, sells + value, owed + fee)
-    return _position(Position, parts)
+    return _made(Position, parts)
 
 
 def instrument_of(draft: Draft, symbol: str) -> Instrument:

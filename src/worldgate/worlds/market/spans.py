@@ -64,8 +64,7 @@ def passed(
     moment = Moment(draft, time, bars)
     last = moment.meet() or end == start + 1
     draft.write(moment.settled(None if last else Later(times, columns, start + 1, end)))
-    after, delta, _ = draft.finish()
-    return Passed(after, delta, 1 if last else end - start, moment.fills)
+    return Passed(draft.now(), tuple(draft.edits), 1 if last else end - start, moment.fills)
 
 
 def _part(columns: Mapping[str, Columns], start: int, end: int) -> dict[str, Columns]:

@@ -11,7 +11,7 @@ closes of what is held.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from ...facts import Draft
 from ..contract import Observation, Outside
@@ -35,6 +35,7 @@ Columns = Sequence[Sequence[int]]
 Path = list[tuple[int, int, Sequence[int]]]
 """What is held of symbols: the quantity, the close from which it is followed, and the later closes."""
 CLOSE = 3
+_made: Final = tuple.__new__  # makes a record of a tuple without a call of Python code
 
 _TICK, _BAR = (str, tuple), (str, int, int, int, int, int)
 
@@ -161,19 +162,17 @@ class Moment:
         purse = (account, instrument.currency)
         if not self._power(*purse).take(symbol, before.quantity, held, price, instrument.margin, fee):
             return order._replace(status="rejected")
-        self.positions[account, symbol] = before._replace(
-            quantity=held, cost=cost, realised=before.realised + realised, fees=before.fees + fee
-        )
+        sums = (held, cost, before.realised + realised, before.fees + fee)
+        self.positions[account, symbol] = _made(Position, (*sums, *before[4:]))
         self.paid[purse] = self.paid.get(purse, 0) - fee - (value if order.side == "buy" else -value)
         self.traded[purse] = self.traded.get(purse, 0) + value
         if room is not None:
             self.room[symbol] = room - quantity
         self.posted.setdefault(purse, []).append(accounting.of_fill(before, order.side, quantity, price, fee))
-        self.fills[numbered] = Fill(
-            symbol, order.side, quantity, price, fee, order.placed, self.now, bar.low, bar.high, realised
-        )
+        proof = (order.placed, self.now, bar.low, bar.high, realised)
+        self.fills[numbered] = _made(Fill, (symbol, order.side, quantity, price, fee, *proof))
         status = "filled" if quantity == rest else "partial"
-        return order._replace(filled=order.filled + quantity, traded=order.traded + value, status=status)
+        return _made(Order, (*order[:7], order.filled + quantity, status, order.day, order.traded + value))
 
     def _position(self, owned: Owned) -> Position:
         """The position as it is now in this tick."""
@@ -245,7 +244,7 @@ class Moment:
         if later:
             day = later.times[later.end - 1][:10]
             traded = traded if traded and day == self.day and later.within(day) else 0
-        return Book._make((equity, *book[1:10], traded, book.peak if book.peak > best else best, day))
+        return _made(Book, (equity, *book[1:10], traded, book.peak if book.peak > best else best, day))
 
     def _orders(self, over: bool) -> Iterator[Write]:
         """What became of money, orders and fills; with `over` these are gone again at the end."""
@@ -314,4 +313,4 @@ def _with_orders(position: Position, orders: list[Order], costs: Costs, close: i
         sums[side] += order.quantity - order.filled
         sums[2 + side] += worst_value(order, close)
         sums[4] += due(order, costs, close)
-    return Position._make((*position[:4], *sums))
+    return _made(Position, (*position[:4], *sums))

@@ -6,7 +6,6 @@ difference of two marks, whatever else is held.
 
 from __future__ import annotations
 
-from operator import add, sub
 from typing import Final
 
 from .fills import commission
@@ -39,8 +38,26 @@ def mark(position: Position, margin: int, close: int) -> Mark:
 
 def moved(book: Book, before: Mark, after: Mark, cash: int = 0) -> Book:
     """The book when a position's mark, and the cash, change."""
-    equity = book[0] + cash + after[0] - before[0] - after[1] + before[1]
-    return _book(Book, (equity, *map(sub, map(add, book[1:10], after), before), *book[10:]))
+    # written out: this runs twice an order
+    equity, long, short, buying, selling, opening, working, margin, reserve, due, traded, peak, day = book
+    long_0, short_0, buying_0, selling_0, opening_0, working_0, margin_0, reserve_0, due_0 = before
+    long_1, short_1, buying_1, selling_1, opening_1, working_1, margin_1, reserve_1, due_1 = after
+    sums = (
+        equity + cash + long_1 - long_0 - short_1 + short_0,
+        long + long_1 - long_0,
+        short + short_1 - short_0,
+        buying + buying_1 - buying_0,
+        selling + selling_1 - selling_0,
+        opening + opening_1 - opening_0,
+        working + working_1 - working_0,
+        margin + margin_1 - margin_0,
+        reserve + reserve_1 - reserve_0,
+        due + due_1 - due_0,
+        traded,
+        peak,
+        day,
+    )
+    return _book(Book, sums)
 
 
 def worst_value(order: Order, close: int) -> int:
