@@ -10,7 +10,7 @@ import pytest
 
 from worldgate.lab import stream as streams
 from worldgate.lab.errors import BadStream
-from worldgate.lab.parts import world_of
+from worldgate.worlds import world_of
 from worldgate.lab.stream import Stream, transitions, write
 from worldgate.worlds import get
 from worldgate.worlds.check import walk

@@ -17,7 +17,8 @@ import msgspec
 
 from ..facts import canonical_json
 from ..horizon import Budget, Prices, Settings
-from .parts import NEED_UNCERTAINTY, PREDICTORS, Predicting, world_of
+from ..worlds import world_of
+from .parts import NEED_UNCERTAINTY, PREDICTORS, Predicting
 
 FORMAT = 1
 DIMENSIONS = ("place", "world", "driver", "predictor", "policy", "rho", "semantics", "correction", "oracle", "budget")

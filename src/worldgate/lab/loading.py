@@ -12,11 +12,12 @@ from ..horizon import POLICIES
 from ..horizon.operators import OPERATORS
 from ..horizon.probes import CHOICES
 from ..horizon.settings import checked
+from ..worlds import world_of
 from ..worlds.documents import load_document
 from .errors import BadExperiment, SharedSeeds
 from .experiment import DIMENSIONS, Drawing, Experiment, Planned, expand, keeps, ways
 from .measures import MEASURES
-from .parts import PREDICTORS, derived_of, world_of
+from .parts import PREDICTORS, derived_of
 
 
 def load_experiment(text: str, name: str) -> Experiment:

@@ -6,23 +6,20 @@ Policies, operators and probes have their tables in `horizon`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from importlib import import_module
 from random import Random
 from typing import Any, NamedTuple
 
 import msgspec
 
-from ..facts import Admit, Delta, Pool, State, json_decode
+from ..facts import Delta, Pool, State
 from ..horizon import Derived, Predictor
 from ..horizon.baselines import CopyOracle, Flaw, Null
 from ..horizon.induction import Induction
 from ..horizon.lookup import Lookup
-from ..worlds import Transition, World, get
+from ..worlds import World
+from ..worlds.beyond import Answering, admitted
 from .errors import BadExperiment
-
-WITH_OPTIONS = {"network": "worldgate.worlds.network:Network"}
-"""Worlds that are made anew with options; all others are those that are registered."""
 
 DERIVED = {"network": {"reachability": "worldgate.worlds.network:matrix"}}
 """Derived relations by world, for a second oracle and for judges."""
@@ -48,26 +45,9 @@ class Kind(NamedTuple):
     uncertain: bool = False
 
 
-def admitted(world: World) -> Admit | None:
-    """Facts that no mistake should put into a state: a link has its two ends in order, as every link has."""
-    return {"network": lambda relation, key, _: relation != "link" or key[0] < key[1]}.get(world.schema.name)
-
-
-class _Answering(NamedTuple):
-    """The step of a world, which a mistake may lead into states that no step leads to: no answer there is no change."""
-
-    world: World
-
-    def step(self, state: State, action: Any) -> Transition:
-        try:
-            return self.world.step(state, action)
-        except Exception:  # of such a state nothing is promised
-            return Transition(state, (), {}, frozenset())
-
-
 def _oracle(world: World, asked: Predicting) -> Predictor:
     admit = admitted(world)
-    answering: Any = _Answering(world)
+    answering: Any = Answering(world)
 
     def mistaken(state: State, _: Any, delta: Delta, random: Random) -> Delta:
         wrong = Pool.of(state, (delta,), admit=admit).wrong(state, delta, random, 1)
@@ -86,26 +66,6 @@ PREDICTORS: Mapping[str, Kind] = {
 
 NEED_UNCERTAINTY = frozenset({"uncertainty", "drift"})
 """Policies that cannot do without the predictor's uncertainty."""
-
-
-@lru_cache(maxsize=16)
-def _world(name: str, options: bytes) -> World:
-    given = json_decode(options)
-    maker = WITH_OPTIONS.get(name)
-    if maker is None:
-        if given:
-            raise BadExperiment(f"options {given} of {name}", f"none; options are for {', '.join(WITH_OPTIONS)}")
-        return get(name)
-    module, _, attribute = maker.partition(":")
-    try:
-        return getattr(import_module(module), attribute)(name, **given)  # type: ignore[no-any-return]
-    except (TypeError, KeyError, ValueError, IndexError) as error:
-        raise BadExperiment(f"options {given} of {name}: {error!r:.80}", "options that the world takes") from error
-
-
-def world_of(name: str, options: Mapping[str, Any]) -> World:
-    """The world of that name with these options, made once a process."""
-    return _world(name, msgspec.json.encode(options, order="sorted"))
 
 
 def derived_of(world: str, name: str) -> Derived:

@@ -15,12 +15,12 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import islice
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 from pathlib import Path
-from threading import Thread
 from typing import Any, NamedTuple
 
 from ..facts import canonical_json
+from ..system import end_with_parent
 from .errors import RunFailed, library
 from .experiment import Experiment, expand
 from .records import Row, known, write_part
@@ -87,18 +87,6 @@ def spread(tasks: Sequence[Task], workers: int, ray: str | None) -> Iterator[lis
                 raise RunFailed("a worker that ended", "workers that go on", "Run it again to go on") from error
             finally:
                 pool.shutdown(cancel_futures=True)
-
-
-def end_with_parent() -> None:
-    """Make this process end as soon as the one that started it does, however that ends."""
-    parent = parent_process()
-
-    def watch() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    Thread(target=watch, daemon=True).start()
 
 
 def _given(

@@ -17,9 +17,10 @@ import msgspec
 from .. import __version__
 from ..facts import canonical_json, json_decode
 from ..horizon import Trajectory, roll, rollout, to_json
+from ..worlds import world_of
 from .errors import RunFailed
 from .experiment import Cell, Taught
-from .parts import PREDICTORS, Predicting, derived_of, world_of
+from .parts import PREDICTORS, Predicting, derived_of
 from .records import Row
 
 
