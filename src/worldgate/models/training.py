@@ -21,13 +21,12 @@ import msgspec
 
 from .. import __version__
 from ..facts import canonical_json
-from ..worlds import world_of
 from .checkpoint import FORMAT, Card, describe, read, save
 from .document import Training, proven
 from .errors import BadCheckpoint, Diverged, library
 from .family import Arrays, Encoder, config_of, family_of
 from .forcing import forced
-from .source import places, sample, windows_of, world
+from .source import sample, versions, windows_of, world
 from .stream import Stream
 
 
@@ -129,8 +128,7 @@ class _Run:
     def card(self) -> Card:
         """What a file written now says of itself."""
         training = self.training
-        listed = places(training.source)
-        worlds = {f"world {one.world}": world_of(one.world, one.options).version for one in listed}
+        worlds = {f"world {name}": version for name, version in versions(training.source).items()}
         made = {"worldgate": __version__, "torch": str(self.torch.__version__), "numpy": library("numpy").__version__}
         return Card(
             FORMAT, training.family, training.config, msgspec.to_builtins(self.encoder.document()), self.schema.name,
