@@ -1,4 +1,4 @@
-"""A small real family: the delta of a step, lifted over the words of its action, by a linear model over touched facts."""
+"""A small real family: deltas lifted over the words of actions, chosen by a linear model over the facts touched."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from worldgate.horizon.induction.reading import read
 from worldgate.horizon.predictor import Prediction
 from worldgate.horizon.trajectory import Step
 from worldgate.models import family as families
-
-HASHES = 4096
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -43,8 +41,7 @@ class Encoder:
         self.answers = {text: at for at, text in enumerate(document.deltas)}
 
     def questions(self, step: Step) -> Sequence[Asked]:
-        text = self._lifted(step)
-        call = read(step.action)
+        text, call = lifted(step), read(step.action)
         return [
             Asked(f"{call.name}: {len(step.net)}", self.features(step.before, step.action), self.answers.get(text, 0))
         ]
@@ -71,9 +68,6 @@ class Encoder:
                 found[_hash(canonical_json(said)) % self.made.features] = 1.0
         found[_hash(call.name.encode()) % self.made.features] = 1.0
         return found
-
-    def _lifted(self, step: Step) -> str:
-        return lifted(step)
 
     def lowered(self, answer: int, state: State, action: Any) -> tuple[Edit, ...]:
         words, text = read(action).words, self.made.deltas[answer]

@@ -39,6 +39,15 @@ rho: [0.5]
 measures: [horizon]
 drawings: [{name: a, measure: horizon, epsilon: 0, x: policy}]
 """
+CODE = """
+import sys
+from pathlib import Path
+from tests.models.test_lab import experiment
+from worldgate.lab import run
+
+if __name__ == "__main__":
+    run(experiment(), Path(sys.argv[1]), workers=2)
+"""
 FRESH = "places: [{world: robot-cell, drivers: [everyday]}], episode: 8, walks_each: 1, batch: 8"
 
 
@@ -73,9 +82,8 @@ def test_a_model_is_found_again(whole: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_other_processes_train_and_run_the_same(whole: Path, tmp_path: Path) -> None:
-    code = "from tests.models.test_lab import experiment\nfrom worldgate.lab import run\nfrom pathlib import Path\nimport sys"
     script = tmp_path / "script.py"
-    script.write_text(f"{code}\nif __name__ == '__main__':\n    run(experiment(), Path(sys.argv[1]), workers=2)\n")
+    script.write_text(CODE)
     ran = elsewhere(f"import runpy; runpy.run_path({str(script)!r}, run_name='__main__')", tmp_path / "records")
     assert ran.returncode == 0, ran.stderr[-2000:]
     parts = contents(tmp_path / "records")

@@ -50,6 +50,11 @@ class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seed: int = 0
 
 
+def json_schema() -> dict[str, Any]:
+    """The published JSON Schema of a training file; what a config holds is a matter of its family."""
+    return msgspec.json.schema(Training)
+
+
 def load_training(text: str, name: str) -> Training:
     """The training of a YAML or JSON text, or `BadTraining` with the place in it."""
     try:
