@@ -1,4 +1,4 @@
-"""A checkpoint as a predictor: it predicts the same alone and together, and learns on the way only where it is told to."""
+"""A checkpoint as a predictor: it predicts the same alone and together, and learns on the way only where told to."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from worldgate.worlds import get
 torch = pytest.importorskip("torch", reason="torch is not installed (extra learn)")
 
 WHOLE = load_training(bag.TRAINING, "bag.yaml")
-SHORT = replace(WHOLE, loop=Loop(steps=12, rate=0.05, ema=0.9, self_forcing=SelfForcing(begin=0.0, horizon=3, walks=2)))
+SHORT = replace(WHOLE, loop=Loop(steps=14, rate=0.05, ema=0.9, self_forcing=SelfForcing(begin=0.0, horizon=3, walks=2)))
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +77,8 @@ def part(path, kind, place):
     train(SHORT, path, resume=True, save_every=3, step=here if kind == "step" else lambda *_: None)
 
 path = Path(sys.argv[1])
+path.parent.mkdir()
+train(SHORT, path.with_name("warm"))  # so that no child imports torch anew
 for kind, place in [("step", 2), ("write", 1), ("write", 2), ("step", 2), ("step", 6), ("write", 3), ("write", 3)]:
     child = os.fork()
     if not child:
@@ -94,7 +96,7 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_bytes(short: bytes, tmp_pat
     done: list[int] = []
     path = train(SHORT, tmp_path / "records" / "a", resume=True, step=lambda number, _: done.append(number))
     assert path.read_bytes() == short
-    assert len(done) < 12
+    assert len(done) < 14
     assert not path.with_name("a.state").exists()
     assert train(SHORT, path, resume=True, step=lambda *_: pytest.fail("trained again")) == path
 
@@ -102,9 +104,9 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_bytes(short: bytes, tmp_pat
 def test_nothing_that_is_there_is_overwritten_or_taken_for_another(short: bytes, tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(short)
-    with pytest.raises(BadCheckpoint, match="WG512.*there already"):
+    with pytest.raises(BadCheckpoint, match=r"WG512.*there already"):
         train(SHORT, path)
-    with pytest.raises(BadCheckpoint, match="differs in training"):
+    with pytest.raises(BadCheckpoint, match=r"differs in .*training"):
         train(replace(SHORT, seed=4), path, resume=True)
     path.rename(path.with_name("a.state"))
     with pytest.raises(BadCheckpoint, match="WG512"):
@@ -114,7 +116,7 @@ def test_nothing_that_is_there_is_overwritten_or_taken_for_another(short: bytes,
 
 def test_a_loss_that_is_no_number_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bag.Encoder, "features", lambda self, *_: np.full(self.made.features, np.inf, np.float32))
-    with pytest.raises(Diverged, match="WG513.*step 0"):
+    with pytest.raises(Diverged, match=r"WG513.*step 0"):
         train(WHOLE, tmp_path / "a")
     assert not list(tmp_path.iterdir())
 
@@ -141,7 +143,7 @@ def test_a_checkpoint_says_what_it_is_and_is_refused_elsewhere(short: bytes, tmp
     found = checkpoint.load(path, schema)
     assert found.digest == hashlib.sha256(short).hexdigest()
     assert msgspec.convert(found.card.training, Training) == SHORT
-    assert (found.card.steps, found.card.schema, found.card.family) == (12, schema.name, "bag")
+    assert (found.card.steps, found.card.schema, found.card.family) == (14, schema.name, "bag")
     assert msgspec.to_builtins(found.encoder.document()) == found.card.encoder
     with pytest.raises(BadCheckpoint, match="of schema"):
         checkpoint.load(path, get("support-desk").schema)
@@ -187,7 +189,7 @@ WRONG = [
     ("rate: 0.05", "rate: 0.1, decay: step", "decay"),
     ("rate: 0.05", "rate: 0.1, self_forcing: {share: 2}", "self_forcing"),
     ("rate: 0.05", "rate: 0.1, self_forcing: {horizon: 0}", "self_forcing"),
-    ("batch: 16", "batch: 16, unroll: 13", "unroll|episode"),
+    ("batch: 16", "batch: 16\n  unroll: 13", "episode"),
     ("seed: 3", "seed: [", "bag.yaml"),
 ]
 
@@ -202,7 +204,7 @@ def test_a_wrong_training_file_is_refused(old: str, new: str, said: str) -> None
 def test_the_published_schema_is_the_one_of_training_files() -> None:
     published = json.loads((ROOT / "docs" / "schemas" / "training.json").read_text(encoding="utf-8"))
     assert published == json.loads(json.dumps(json_schema()))
-    jsonschema.validate(msgspec.to_builtins(SHORT), published, cls=jsonschema.Draft202012Validator)
+    jsonschema.validate(json.loads(msgspec.json.encode(SHORT)), published, cls=jsonschema.Draft202012Validator)
 
 
 def test_families_are_registered_once() -> None:
