@@ -54,7 +54,7 @@ class Learned:
         if not pairs:
             return []
         with torched(torch, self.threads, self.device), torch.no_grad():
-            return list(self._net.eval().predict(pairs))
+            return list(self._net.predict(pairs))
 
 
 class Learner(Learned):
@@ -82,6 +82,7 @@ class Learner(Learned):
                 drawn = self._random.choices(old, k=self._learning.batch) if old else []
                 batch = tensors(torch, encoder.batch([*new, *drawn]), self.device)
                 one_step(torch, self._net, self._optimizer, batch, clip=1.0)
+        self._net.eval()
         self._shown += 1
         self._buffer.append(new)
 
