@@ -149,6 +149,7 @@ source:
   places: [{world: network, options: {hosts: 4, start: scattered}, drivers: [everyday]}]
   batch: 16
   share: 3
+  sample: 8
   episode: 12
   burn_in: 20
   walks_each: 2

@@ -26,7 +26,7 @@ if __name__ == "__main__":
     run(experiment(), Path(sys.argv[1]), workers=2)
 """
 PLACE = "world: network, options: {hosts: 4, start: scattered}"
-FRESH = f"places: [{{{PLACE}, drivers: [everyday]}}], episode: 8, walks_each: 1, batch: 8"
+FRESH = f"places: [{{{PLACE}, drivers: [everyday]}}], episode: 8, walks_each: 1, batch: 8, sample: 4"
 
 
 @pytest.fixture(scope="module")

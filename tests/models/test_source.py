@@ -118,6 +118,7 @@ WRONG = [
     {"walks": FIXED.walks},
     {"batch": 0},
     {"share": 0},
+    {"sample": 0},
     {"burn_in": -1},
     {"balance": 1.5},
     {"noise": -0.1},

@@ -27,8 +27,6 @@ from .source import Source
 
 FRESH = 2**32
 """The least seed of a fresh walk."""
-SAMPLE = 16
-"""Fresh walks from which an encoder is made."""
 
 
 class Walk(NamedTuple):
@@ -67,8 +65,8 @@ def steps(walk: Walk) -> Iterator[Step]:
 
 
 def sample(source: Source, seed: int) -> list[Step]:
-    """Transitions to make an encoder from: all of given walks, or those of `SAMPLE` fresh ones that no pool has."""
-    several = msgspec.structs.replace(source, walks_each=SAMPLE)
+    """Transitions to make an encoder from: all of given walks, or those of fresh ones that no pool has."""
+    several = msgspec.structs.replace(source, walks_each=source.sample)
     return [step for walk in walks(several, seed, -1) for step in steps(walk)]
 
 

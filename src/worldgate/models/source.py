@@ -43,7 +43,8 @@ class Source(_Strict, frozen=True):
     """`batch` questions at a time, of `places` or of `walks`.
 
     Of places: a pool holds `walks_each` fresh walks, of each of which `episode` steps are asked, after a number of
-    steps drawn from 0 to `burn_in`; the next `share` batches are drawn from it. Of walks: one pool holds them all.
+    steps drawn from 0 to `burn_in`; the next `share` batches are drawn from it. The encoder is made
+    from `sample` walks of its own. Of walks: one pool holds them all, and the encoder is made from them.
     A batch is drawn with replacement: an outcome that is the share f of its pool is drawn in proportion to
     f ** `balance` (1: as they come, 0: all outcomes alike), and then any question of it.
 
@@ -59,6 +60,7 @@ class Source(_Strict, frozen=True):
     episode: int = 32
     burn_in: int = 0
     share: int = 1
+    sample: int = 96
     balance: float = 1.0
     noise: float = 0.0
     noise_facts: int = 3
@@ -76,7 +78,7 @@ def checked(source: Source) -> Source:
 def _problems(source: Source) -> Iterator[str]:
     if bool(source.places) == bool(source.walks):
         yield "neither places nor walks, or both"
-    for name in ("batch", "walks_each", "episode", "share", "noise_facts", "unroll"):
+    for name in ("batch", "walks_each", "episode", "share", "sample", "noise_facts", "unroll"):
         if getattr(source, name) < 1:
             yield f"{name} {getattr(source, name)}, less than 1"
     for name in ("burn_in", "counterfactuals"):
