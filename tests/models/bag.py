@@ -128,7 +128,8 @@ def net(config: Config, encoder: Encoder) -> Any:
 
         def predict(self, pairs):
             features = np.stack([encoder.features(state, action) for state, action in pairs])
-            chances = self.scores(torch.from_numpy(features).to(self.scores.weight.device)).softmax(-1).max(-1)
+            batch = families.tensors({"features": features}, self.scores.weight.device)
+            chances = self.scores(batch["features"]).softmax(-1).max(-1)
             return [
                 Prediction(encoder.lowered(answer, state, action), 1.0 - chance)
                 for answer, chance, (state, action) in zip(

@@ -28,6 +28,14 @@ if TYPE_CHECKING:
 Arrays = Mapping[str, "np.ndarray[Any, Any]"]
 
 
+def tensors(arrays: Arrays, device: Any = "cpu") -> dict[str, torch.Tensor]:
+    """The arrays as tensors on a device. Each is copied to where torch puts a new one: sums of floats depend in their
+    last bits on how memory is aligned, and an array that came from another process lies anywhere.
+    """
+    torch, row_major = library("torch"), library("numpy").ascontiguousarray
+    return {name: torch.tensor(row_major(array), device=device) for name, array in arrays.items()}
+
+
 class Question(Protocol):
     """One thing to learn from a transition."""
 
@@ -60,8 +68,8 @@ class Net(Protocol):
         """The mean loss of a batch, a scalar."""
 
     def predict(self, pairs: Sequence[tuple[State, Any]]) -> list[Prediction]:
-        """A prediction for each state and action, computed together. Without gradients, in `eval` mode. Its arrays must
-        be put where the weights are, and its edits fit the schema."""
+        """A prediction for each state and action, computed together. Without gradients, in `eval` mode. Arrays are to
+        become tensors by `tensors`, on the device of the weights; edits must fit the schema."""
 
 
 class Family(NamedTuple):

@@ -22,8 +22,8 @@ from ..horizon.predictor import Prediction
 from ..horizon.trajectory import Step, net
 from .checkpoint import Checkpoint, load
 from .errors import BadTraining, library
-from .family import Question
-from .training import one_step, tensors, torched
+from .family import Question, tensors
+from .training import one_step, torched
 
 
 class Learning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -80,7 +80,7 @@ class Learner(Learned):
                 torch.manual_seed(self._shown * self._learning.steps + number)
                 old = [question for questions in self._buffer for question in questions]
                 drawn = self._random.choices(old, k=self._learning.batch) if old else []
-                batch = tensors(torch, encoder.batch([*new, *drawn]), self.device)
+                batch = tensors(encoder.batch([*new, *drawn]), self.device)
                 one_step(torch, self._net, self._optimizer, batch, clip=1.0)
         self._net.eval()
         self._shown += 1

@@ -24,7 +24,7 @@ from ..facts import canonical_json
 from .checkpoint import FORMAT, Card, describe, read, save
 from .document import Training, proven
 from .errors import BadCheckpoint, BadTraining, Diverged, library
-from .family import Arrays, Encoder, config_of, family_of
+from .family import Encoder, config_of, family_of, tensors
 from .forcing import forced
 from .pools import sample, windows_of
 from .source import versions, world
@@ -113,7 +113,7 @@ class _Run:
         self._seed(self.done)
         for group in self.optimizer.param_groups:
             group["lr"] = self.training.loop.rate_at(self.done)
-        batch = tensors(self.torch, arrays, self.device)
+        batch = tensors(arrays, self.device)
         value = one_step(self.torch, self.net, self.optimizer, batch, clip=self.training.loop.clip)
         if not math.isfinite(value):
             raise Diverged(f"loss {value} at step {self.done}", "a finite number", "Lower the rate, or clip gradients")
@@ -156,7 +156,7 @@ class _Run:
         parts: dict[str, dict[str, Any]] = {}
         for name, value in tensors.items():
             part, _, rest = name.partition(".")
-            parts.setdefault(part, {})[rest] = value
+            parts.setdefault(part, {})[rest] = value.clone()  # at a place in memory as torch chooses it
         self.average = {name: value.to(self.device) for name, value in parts.pop("ema", {}).items()}
         weights, groups = parts.pop("net", {}), self.optimizer.state_dict()["param_groups"]
         moments = [{part: found[name] for part, found in parts.items() if name in found} for name, _ in self.named]
@@ -186,12 +186,6 @@ def _told(card: Card, name: str) -> bytes:
 def _kept(value: Any) -> Any:
     """A copy on the CPU that shares nothing."""
     return value.detach().to("cpu", copy=True).contiguous()
-
-
-def tensors(torch: Any, arrays: Arrays, device: str) -> dict[str, Any]:
-    """The arrays of a batch on a device."""
-    require = library("numpy").require
-    return {name: torch.from_numpy(require(array, requirements="CW")).to(device) for name, array in arrays.items()}
 
 
 def one_step(torch: Any, net: Any, optimizer: Any, batch: dict[str, Any], *, clip: float) -> float:
