@@ -1,8 +1,9 @@
 """Running an experiment: the runs that are not yet recorded, each once, in any order, on one machine or many.
 
-Workers compute, this process writes: one part for the missing runs of each cell, whole or not at all. Killed at any
-moment, the same call goes on with the cells that have no part yet; at most the cells in work are lost. The records are
-the same bytes whatever the number and kind of workers; only what they ran on is recorded with them.
+Models are trained first. Then workers compute and this process writes: one part for the missing runs of each cell,
+whole or not at all. Killed at any moment, the same call goes on with the cells that have no part yet; at most the cells
+in work are lost. The records are the same bytes whatever the number and kind of workers; only what they ran on is
+recorded with them. Workers on other machines must see the folder, where the models are.
 
 A run's id does not know the code of predictors: after a change of one, start a new folder.
 """
@@ -14,16 +15,17 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from itertools import islice
-from multiprocessing import get_context, parent_process
+from itertools import chain, islice
+from multiprocessing import get_context
 from pathlib import Path
-from threading import Thread
 from typing import Any, NamedTuple
 
 from ..facts import canonical_json
+from ..system import end_with_parent
 from .errors import RunFailed, library
 from .experiment import Experiment, expand
 from .records import Row, known, write_part
+from .trained import lacking
 from .work import Task, work
 
 AHEAD = 4
@@ -53,52 +55,46 @@ def run(
     """
     planned, left_out = expand(experiment)
     there = known(folder)
-    tasks, total = [], 0
+    tasks, cells, total = [], [], 0
     for one in planned:
         ids = {seed: one.cell.run(seed) for seed in experiment.seeds.all}
         seeds = tuple(seed for seed, id_ in ids.items() if id_ not in there)
         total += len(ids)
         if seeds:
-            tasks.append(Task(canonical_json(one.cell), seeds))
+            tasks.append(Task(canonical_json(one.cell), seeds, str(folder.absolute())))
+            cells.append(one.cell)
     new = sum(len(task.seeds) for task in tasks)
     done = total - new
     step(done)
-    for rows in spread(tasks, workers, ray):
-        write_part(folder, rows)
+    train = [Task(canonical_json(cell), (), str(folder.absolute())) for cell in lacking(experiment, cells, folder)]
+    for rows in spread([train, tasks], workers, ray):
+        if rows:
+            write_part(folder, rows)
         done += len(rows)
         step(done)
     return Ran(total, new, left_out)
 
 
-def spread(tasks: Sequence[Task], workers: int, ray: str | None) -> Iterator[list[Row]]:
-    """The results of all tasks, as they come."""
-    if not tasks:
+def spread(rounds: Sequence[Sequence[Task]], workers: int, ray: str | None) -> Iterator[list[Row]]:
+    """The results of all tasks, as they come; a round begins when the one before it is done."""
+    most = max(map(len, rounds))
+    if not most:
         return
     if ray is not None:
         with _cluster(ray, workers) as give:
-            yield from _given(tasks, workers, *give)
+            for tasks in rounds:
+                yield from _given(tasks, workers, *give)
     elif workers <= 1:
-        yield from map(work, tasks)
+        yield from map(work, chain(*rounds))
     else:
-        with ProcessPoolExecutor(min(workers, len(tasks)), get_context("spawn"), end_with_parent) as pool:
+        with ProcessPoolExecutor(min(workers, most), get_context("spawn"), end_with_parent) as pool:
             try:
-                yield from _given(tasks, workers, lambda task: pool.submit(work, task), _first, Future.result)
+                for tasks in rounds:
+                    yield from _given(tasks, workers, lambda task: pool.submit(work, task), _first, Future.result)
             except BrokenProcessPool as error:
                 raise RunFailed("a worker that ended", "workers that go on", "Run it again to go on") from error
             finally:
                 pool.shutdown(cancel_futures=True)
-
-
-def end_with_parent() -> None:
-    """Make this process end as soon as the one that started it does, however that ends."""
-    parent = parent_process()
-
-    def watch() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    Thread(target=watch, daemon=True).start()
 
 
 def _given(

@@ -1,0 +1,21 @@
+"""Every family keeps the contract."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.models import bag
+from tests.models.conformance import assert_keeps_the_contract
+
+pytest.importorskip("torch", reason="torch is not installed (extra learn)")
+assert bag.FAMILY
+
+SMALL = {"bag": {"features": 64}}
+"""A small config of each."""
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_family_keeps_the_contract(name: str, tmp_path: Path) -> None:
+    assert_keeps_the_contract(name, SMALL[name], tmp_path)
