@@ -77,7 +77,7 @@ class Encoder:
         """Whether all of the delta can be said."""
         graph = graph_of(self.layout, step.before, step.action)
         names = {kind: pointable(graph, kind) for kind in self.tokens.kinds}
-        return self.tokens.example(step.net, names)[1]
+        return self.tokens.example(step.before, step.net, names)[1]
 
     def batch(self, questions: Sequence[Question]) -> dict[str, Array]:
         """Arrays of `graphs`, and of the tokens (B questions, T tokens, V known tokens, N nodes of the largest graph):
@@ -87,7 +87,7 @@ class Encoder:
         arrays, names = self.graphs(graphs)
         known, most = len(self.tokens.tokens), max(len(graph.nodes) for graph in graphs)
         pairs = enumerate(zip(questions, names, strict=True))
-        rows = [self.tokens.example(one.net, there, bool(at % 2))[0] for at, (one, there) in pairs]
+        rows = [self.tokens.example(one.state, one.net, there, bool(at % 2))[0] for at, (one, there) in pairs]
         longest = max(map(len, rows))
         slot, said = np.full((len(rows), longest), FIRST), np.full((len(rows), longest), END)
         right = np.zeros((len(rows), longest, known + most), dtype=bool)

@@ -99,7 +99,9 @@ def _named(
     for role, word in enumerate(call.words[:MOST_WORDS]):
         said = (word, typed(word, _INT), typed(word, _DECIMAL))
         kinds = dict.fromkeys(kind for kind, _ in graph.nodes if kind != WORD)
-        here = [number[kind, value] for kind in kinds for value in said if value is not None and (kind, value) in number]
+        here = [
+            number[kind, value] for kind in kinds for value in said if value is not None and (kind, value) in number
+        ]
         for at in here or [node(WORD, word)]:
             named.setdefault(at, []).append(role)
     return named

@@ -45,9 +45,9 @@ def symlog(number: Any) -> float:
 class Seen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a sample of transitions showed, as JSON values, sorted.
 
-    `actions` by name; `relations` of which there were facts, and the `unordered` ones among them, keyed by two entities of
-    one kind that were always in order: a fact about a pair; `ids` by kind of node; `values` that numbers and plain
-    texts became, and the `steps` by which numbers changed, by place (`relation.column`).
+    `actions` by name; `relations` of which there were facts, and the `unordered` ones among them, keyed by two entities
+    of one kind that were always in order, so that the fact is about a pair; `ids` by kind of node; `values` that
+    numbers and plain texts became, and the `steps` by which numbers changed, by place (`relation.column`).
     """
 
     actions: tuple[str, ...] = ()
@@ -129,10 +129,14 @@ class Layout:
         }
         self.features = {name: number for number, name in enumerate(dict.fromkeys(self._features()))}
 
-    def said(self, cell: Cell) -> tuple[Value, ...]:
-        """The labels that may stand in a cell."""
+    def said(self, cell: Cell) -> tuple[Any, ...]:
+        """The labels or ids that may stand in a cell."""
         fixed: dict[str, tuple[Value, ...]] = {"bool": (False, True), "enum": cell.type.choices}
         return fixed.get(cell.type.kind) or self.ids.get(cell.kind, ())
+
+    def constants(self, cell: Cell) -> tuple[Any, ...]:
+        """The values that a number or a plain text was seen to become."""
+        return tuple(value_from_json(cell.type, one) for one in self.seen.values.get(cell.place, ()))
 
     def _features(self) -> Iterator[str]:
         for name, columns in self.columns.items():

@@ -60,8 +60,6 @@ class GraphEncoder(nn.Module):
     def __init__(self, features: int, edge_types: int, width: int, rounds: int) -> None:
         super().__init__()
         self.said = nn.Embedding(features, width)
-        nn.init.normal_(self.said.weight, std=features**-0.25 / 2)
-        self.node, self.graph = nn.Linear(width, width), nn.Linear(width, width)
         self.rounds = nn.ModuleList(Round(width, edge_types) for _ in range(rounds))
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
@@ -70,9 +68,8 @@ class GraphEncoder(nn.Module):
         said = self.said(batch["said_feature"]) * batch["said_weight"][:, None]
         facts = said.new_zeros(int(batch["facts"]), width).index_add(0, batch["said_fact"], said)
         whole = _summed(facts, batch["whole"], len(sizes))
-        whole = self.graph(whole)
         graph = torch.arange(len(sizes), device=sizes.device).repeat_interleave(sizes)
-        nodes = self.node(_summed(facts, batch["unary"], len(graph)))
+        nodes = _summed(facts, batch["unary"], len(graph))
         for one in self.rounds:
             nodes = one(nodes, facts, whole, graph, batch)
         pooled = nodes.new_zeros(len(sizes), width).index_add(0, graph, nodes) / sizes.clamp(min=1)[:, None]
@@ -94,8 +91,8 @@ class Block(nn.Module):
         self.thought = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
 
     def forward(self, tokens: Tensor) -> Tensor:
-        parts = [_split(part, self.heads) for part in self.looked(self.before(tokens)).chunk(3, dim=-1)]
-        seen = functional.scaled_dot_product_attention(*parts, is_causal=True)
+        asked, shown, given = (_split(part, self.heads) for part in self.looked(self.before(tokens)).chunk(3, dim=-1))
+        seen = functional.scaled_dot_product_attention(asked, shown, given, is_causal=True)
         tokens = tokens + self.seen(_joined(seen))
         return tokens + self.thought(self.between(tokens))  # type: ignore[no-any-return]
 
@@ -117,13 +114,14 @@ class Look(nn.Module):
         """`tokens` (B, T, d), `nodes` (B, N, d), and which of them are `there` (B, N)."""
         nodes = torch.cat([self.nothing.expand(len(nodes), 1, -1), nodes], dim=1)
         mask = functional.pad(there, (1, 0), value=True)[:, None, None, :]
-        shown = [_split(part, self.heads) for part in self.shown(nodes).chunk(2, dim=-1)]
+        shown, given = (_split(part, self.heads) for part in self.shown(nodes).chunk(2, dim=-1))
         asked = _split(self.asked(self.norm(tokens)), self.heads)
-        return tokens + self.seen(_joined(functional.scaled_dot_product_attention(asked, *shown, attn_mask=mask)))  # type: ignore[no-any-return]
+        seen = functional.scaled_dot_product_attention(asked, shown, given, attn_mask=mask)
+        return tokens + self.seen(_joined(seen))  # type: ignore[no-any-return]
 
 
 def _split(x: Tensor, heads: int) -> Tensor:
-    return x.unflatten(-1, (heads, -1)).transpose(1, 2)
+    return x.view(*x.shape[:2], heads, -1).transpose(1, 2)
 
 
 def _joined(x: Tensor) -> Tensor:

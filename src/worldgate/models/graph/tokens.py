@@ -1,12 +1,13 @@
 """A delta as tokens, and back: the grammar of the deltas of a schema.
 
-A delta is its net edits and `END`; an edit is its relation, the cells of its key, and what the fact becomes: a value,
-or `ABSENT`. A record is `PRESENT` and its fields, each of which may be the `SAME` as before. A cell is a known token,
-or (where the decoder points) a node of the graph. A number is one that was seen to be set there or, where fewer steps
-than values were seen, a step from the old one.
+A delta is its net edits, by relation, and `END`; an edit is its relation, the cells of its key, and what the fact
+becomes: a value, or `ABSENT`. A record is `PRESENT` and its fields, each of which may be the `SAME` as before. A cell
+is a known token, or (where the decoder points) a node of the graph. A number is one that was seen to be set there or,
+where fewer steps than values were seen, a step from the old one. What a fact without a key becomes is always said, also
+where nothing changes: so that an exit status need not be learned as a change.
 
-Edits have no order. Before each token the grammar knows a slot, and which tokens are legal there; in an example of a
-delta, `choices` are all tokens that lead on to edits not said yet, whichever comes first.
+Edits of one relation have no order. Before each token the grammar knows a slot, and which tokens are legal there; in an
+example of a delta, `choices` are all tokens that lead on to edits of the relation not said yet.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
-from ...facts import Address, Delta, Edit, State, Value, value_from_json
+from ...facts import Address, Delta, Edit, State, Value
 from .layout import Cell, Columns, Layout
 
 END, ABSENT, PRESENT, SAME = 0, 1, 2, 3
@@ -95,15 +96,14 @@ class Tokens:
 
     def _legal(self, cell: Cell) -> tuple[set[int], str]:
         """Known tokens for a cell, and the kind of node to point at."""
-        seen, kind, known = self.layout.seen, cell.kind if self.pointing else "", self.layout.said(cell)
-        if cell.role == "label":
-            return {self._token("value", cell.kind, value) for value in known}, ""
-        if cell.role == "number" or (self.pointing and not cell.type.entity):
-            known = tuple(value_from_json(cell.type, one) for one in seen.values.get(cell.place, ()))
-            steps = seen.steps.get(cell.place, ())
+        kind = cell.kind if self.pointing and cell.role != "label" else ""
+        known = self.layout.said(cell)
+        if cell.role == "number" or (kind and not cell.type.entity):
+            known = self.layout.constants(cell)
+            steps = self.layout.seen.steps.get(cell.place, ())
             if steps and len(steps) < len(known):
-                return {self._token("step", "", step) for step in steps}, kind
-        elif self.pointing:
+                return {self._token("step", "", step) for step in (0, *steps)}, kind
+        elif kind:
             known = ()
         return {self._token("value", cell.kind, value) for value in known}, kind
 
@@ -115,10 +115,12 @@ class Tokens:
 
     # --- from deltas ------------------------------------------------------------------------------
 
-    def example(self, net: Net, names: Names, turned: bool = False) -> tuple[list[Point], bool]:
+    def example(self, state: State, net: Net, names: Names, turned: bool = False) -> tuple[list[Point], bool]:
         """The tokens of a delta, as many as fit the block, and whether all of it was said. Pairs are said in one order
         or, if `turned`, in the other; either is right."""
-        said = [ways for address, change in sorted(net.items()) if (ways := self._ways(address, change, names))]
+        whole = {(name, ()): state.get(name, ()) for name, columns in self.layout.columns.items() if not columns.keys}
+        every = {address: (value, value) for address, value in whole.items()} | dict(net)
+        said = [ways for address in sorted(every) if (ways := self._ways(address, every[address], names))]
         points: list[Point] = []
         for number, ways in enumerate(said):
             rest = [way for some in said[number:] for way in some if way[0] == ways[0][0]]
@@ -130,7 +132,7 @@ class Tokens:
                 slot = self.after(slot, code)
         points.append(Point(FIRST, frozenset({END}), END))
         block = self.layout.config.block
-        return points[:block], len(said) == len(net) and len(points) <= block
+        return points[:block], len(said) == len(every) and len(points) <= block
 
     def _ways(self, address: Address, change: tuple[Any, Any], names: Names) -> list[list[frozenset[int]]]:
         """The ways to say an edit, none where it cannot be said: for each token the right answers."""
@@ -172,7 +174,7 @@ class Tokens:
             found.add(self.number.get(Token("step", "", value - was), -1))
         if value == was:
             found.add(SAME)
-        codes = found & here.legal
+        codes = here.legal & found
         node = names.get(here.kind, {}).get(value) if here.kind else None
         return codes if node is None else codes | {len(self.tokens) + node}
 
