@@ -84,8 +84,8 @@ def data(
     as_json: Json = False,
 ) -> None:
     """Write labelled transitions of a world, with wrong deltas to learn from. Never overwrites a file."""
-    from .lab.parts import world_of
     from .lab.stream import Stream, write
+    from .worlds import world_of
 
     asked = Stream(driver, steps, negatives, seed, episode)
     with stepping("transitions", steps) as step:

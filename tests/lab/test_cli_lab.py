@@ -44,7 +44,7 @@ def test_data_for_training(tmp_path: Path) -> None:
         lab(*words, "hosts")
     with pytest.raises(Error, match="WG496"):
         lab(*words, "hosts=6")
-    with pytest.raises(Error, match="WG490"):
+    with pytest.raises(Error, match="WG202"):
         lab(*words, "guests=6")
     with pytest.raises(Error, match="WG202"):
         lab("data", "nowhere", "--driver", "everyday", "--steps", 20, "--out", tmp_path / "b")

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..system import replace
 from .errors import BadExperiment
 from .experiment import Drawing, Experiment, limits
 from .measures import CONFIDENCE, MEASURES, RESAMPLES
 from .plots import draw
-from .records import replace
 from .tables import Numbers, markdown
 
 BEGIN, END = "<!-- from records: begin -->", "<!-- from records: end -->"

@@ -9,17 +9,17 @@ the hash of its rows' ids and its bytes follow from its rows.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..horizon import RunRecord, from_json
+from ..system import replace
 from .errors import BadRecords, library
 
 
 class Row(NamedTuple):
-    """One run. `cell` and `record` are JSON; `made` tells parts of one folder apart by where they come from."""
+    """One run. `cell` and `record` are JSON; `checkpoint` is the SHA-256 of the model, where the predictor has one."""
 
     id: str
     cell: str
@@ -36,6 +36,7 @@ class Row(NamedTuple):
     python: str
     platform: str
     record: str
+    checkpoint: str = ""
 
 
 class Kept(NamedTuple):
@@ -54,25 +55,6 @@ def write_part(folder: Path, rows: Sequence[Row]) -> Path:
     schema = arrow.schema([(field, kinds.get(field, arrow.string())) for field in Row._fields])
     table = arrow.table([list(column) for column in zip(*rows, strict=True)], schema=schema)
     return replace(folder / f"{name}.parquet", lambda path: parquet.write_table(table, path, compression="zstd"))
-
-
-def replace(path: Path, write: Any) -> Path:
-    """`write(temporary path)`, then that file in the place of `path`: killed at any point, the old one or the new."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        write(temporary)
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-    return path
 
 
 def known(folder: Path) -> set[str]:

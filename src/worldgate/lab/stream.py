@@ -18,11 +18,11 @@ from typing import Any, NamedTuple
 
 from ..facts import Delta, Pool, State, canonical_json, delta_bytes, delta_from_json, encode, json_decode
 from ..facts import decode as decode_state
+from ..system import replace
 from ..worlds import World
+from ..worlds.beyond import admitted
 from ..worlds.check import walk
 from .errors import BadStream, library
-from .parts import admitted
-from .records import replace
 
 EPISODE = 250
 GROUP = 2000

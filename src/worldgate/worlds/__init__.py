@@ -2,7 +2,7 @@
 
 from .check import BrokenContract, Checked, check_actions, check_world
 from .contract import Action, Driver, Measure, Observation, Outside, Property, Question, Transition, World, transition
-from .registry import UnknownWorld, get, names, register
+from .registry import UnknownWorld, get, names, register, world_of
 
 __all__ = [
     "Action",
@@ -23,4 +23,5 @@ __all__ = [
     "names",
     "register",
     "transition",
+    "world_of",
 ]

@@ -1,11 +1,15 @@
-"""Worlds by name. The shipped ones are loaded on first use; users register theirs."""
+"""Worlds by name. The shipped ones are loaded on first use; users register theirs. Some are made anew with options."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from importlib import import_module
+from typing import Any
 
-from ..facts import Error
+import msgspec
+
+from ..facts import Error, json_decode
 from .contract import World
 
 _FACTORIES: dict[str, str | Callable[[], World]] = {
@@ -16,6 +20,8 @@ _FACTORIES: dict[str, str | Callable[[], World]] = {
     "network-0": "worldgate.worlds.network:bare",
     "robot-cell": "worldgate.worlds.declared:robot_cell",
 }
+WITH_OPTIONS = {"network": "worldgate.worlds.network:Network"}
+"""Worlds that are made anew with options; all others are those that are registered."""
 _worlds: dict[str, World] = {}
 
 
@@ -41,8 +47,29 @@ def get(name: str) -> World:
         factory = _FACTORIES.get(name)
         if factory is None:
             raise UnknownWorld(repr(name), f"one of {', '.join(names())}")
-        if isinstance(factory, str):
-            module, _, attribute = factory.partition(":")
-            factory = getattr(import_module(module), attribute)
-        _worlds[name] = factory()
+        _worlds[name] = (_imported(factory) if isinstance(factory, str) else factory)()
     return _worlds[name]
+
+
+def world_of(name: str, options: Mapping[str, Any]) -> World:
+    """The world of that name with these options, made once a process; `UnknownWorld` for options it does not take."""
+    return _world(name, msgspec.json.encode(options, order="sorted"))
+
+
+@lru_cache(maxsize=16)
+def _world(name: str, options: bytes) -> World:
+    given = json_decode(options)
+    maker = WITH_OPTIONS.get(name)
+    if maker is None:
+        if given:
+            raise UnknownWorld(f"options {given} of {name}", f"none; options are for {', '.join(WITH_OPTIONS)}")
+        return get(name)
+    try:
+        return _imported(maker)(name, **given)  # type: ignore[no-any-return]
+    except (TypeError, KeyError, ValueError, IndexError) as error:
+        raise UnknownWorld(f"options {given} of {name}: {error!r:.80}", "options that the world takes") from error
+
+
+def _imported(place: str) -> Any:
+    module, _, attribute = place.partition(":")
+    return getattr(import_module(module), attribute)

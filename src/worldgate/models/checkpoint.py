@@ -1,0 +1,110 @@
+"""A trained net as one file: safetensors, with all that is needed to use it in its metadata.
+
+Format 1: the weights of the net by name, and one metadata entry `worldgate`, canonical JSON: family, config, the
+encoder's document, name and digest of the schema, what it was trained on and how far, and what by. The same training
+gives the same bytes. Loading runs no code of the file. A file is written whole or not at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from ..facts import Error, Schema, canonical_json
+from ..system import replace
+from .errors import BadCheckpoint, library
+from .family import Encoder, config_of, family_of
+
+FORMAT = 1
+
+
+class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a checkpoint says of itself. `training` is the training's document, `steps` how many of it were done."""
+
+    format: int
+    family: str
+    config: dict[str, Any]
+    encoder: Any
+    schema: str
+    digest: str
+    training: dict[str, Any]
+    steps: int
+    versions: dict[str, str]
+
+
+class Checkpoint(NamedTuple):
+    """A net in `eval` mode with its encoder; `digest` is the SHA-256 of the file."""
+
+    card: Card
+    encoder: Encoder
+    net: Any
+    digest: str
+
+
+def save(path: Path, card: Card, tensors: Mapping[str, Any]) -> None:
+    """Write a checkpoint in the place of `path`, durable when this returns."""
+    data = library("safetensors.torch").save(dict(tensors), {"worldgate": canonical_json(card).decode()})
+    replace(path, lambda temporary: temporary.write_bytes(data))
+
+
+def read(path: Path) -> tuple[Card, dict[str, Any]]:
+    """The card and the tensors of a checkpoint, or `BadCheckpoint`."""
+    card = describe(path)
+    try:
+        tensors: dict[str, Any] = library("safetensors.torch").load_file(path)
+    except (OSError, library("safetensors").SafetensorError) as error:
+        raise BadCheckpoint(f"{path}: {error!s:.160}", "a whole checkpoint") from error
+    return card, tensors
+
+
+def describe(path: Path) -> Card:
+    """The card alone, without torch; `BadCheckpoint` for a file that is none, is cut off, or of another format."""
+    safetensors = library("safetensors")
+    try:
+        with safetensors.safe_open(path, "numpy") as file:
+            said = (file.metadata() or {}).get("worldgate")
+    except (OSError, safetensors.SafetensorError) as error:
+        raise BadCheckpoint(f"{path}: {error!s:.160}", "a whole safetensors file") from error
+    try:
+        version = msgspec.json.decode(said or b"null")
+        if not isinstance(version, dict) or version.get("format") != FORMAT:
+            found = version.get("format") if isinstance(version, dict) else "nothing of worldgate"
+            raise BadCheckpoint(f"{path}: {found!r}", f"a checkpoint of format {FORMAT}")
+        return msgspec.convert(version, Card)
+    except msgspec.MsgspecError as error:
+        raise BadCheckpoint(f"{path}: {error}", "a checkpoint's metadata") from error
+
+
+def load(path: Path, schema: Schema) -> Checkpoint:
+    """The net of a checkpoint for a world of that schema, on the CPU; else `BadCheckpoint`."""
+    card = fits(path, schema)
+    _, tensors = read(path)
+    try:
+        family = family_of(card.family)
+        encoder = family.restored(msgspec.convert(card.encoder, family.document), schema)
+        net = family.net(config_of(family, card.config), encoder)
+        net.load_state_dict(tensors)
+    except (Error, msgspec.ValidationError, RuntimeError) as error:
+        raise BadCheckpoint(f"{path}: {error!s:.300}", f"weights of family {card.family} as it is here") from error
+    return Checkpoint(card, encoder, net.eval(), digest(path))
+
+
+def fits(path: Path, schema: Schema) -> Card:
+    """The card of a checkpoint for a world of that schema; else `BadCheckpoint`."""
+    card = describe(path)
+    if card.digest != schema.digest:
+        trained = f"{path} of schema {card.schema} {card.digest[:12]}"
+        raise BadCheckpoint(trained, f"one of {schema.name} {schema.digest[:12]}", "Train on this world")
+    return card
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of the file, or `BadCheckpoint` where it cannot be read."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise BadCheckpoint(f"{path}: {error}", "a readable file") from error

@@ -1,0 +1,109 @@
+"""What a family of models is, and the table of families.
+
+A family is two things. Its *encoder* turns labelled transitions into questions and questions into arrays: pure,
+picklable, numpy alone, since it works in processes that never import torch. Its *net* takes these arrays and says a
+loss, and takes states and actions and says predictions. Neither knows of loops, files, worlds or drivers.
+
+Both must be deterministic: no wall clock, no unseeded randomness, no order of sets. A net may use torch's own random
+numbers in `loss`; the loop seeds them at each step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import msgspec
+
+from ..facts import Schema, State
+from ..horizon.predictor import Prediction
+from ..horizon.trajectory import Step
+from .errors import BadTraining, library
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+Arrays = Mapping[str, "np.ndarray[Any, Any]"]
+
+
+class Question(Protocol):
+    """One thing to learn from a transition."""
+
+    @property
+    def outcome(self) -> str:
+        """The class by which training is balanced."""
+
+
+class Encoder(Protocol):
+    """Turns transitions into arrays.
+
+    It may also have `windows(steps: Sequence[Step]) -> Sequence[Question]`, the questions of several steps in a row, to
+    be learned as one; the source's `unroll` needs it.
+    """
+
+    def questions(self, step: Step) -> Sequence[Question]:
+        """The questions of one transition. `step.before` may be a state that no step leads to."""
+
+    def batch(self, questions: Sequence[Any]) -> Arrays:
+        """The questions as arrays, each with all of them; whatever `torch.from_numpy` takes."""
+
+    def document(self) -> msgspec.Struct:
+        """All that is needed to make it again (see `Family.document`)."""
+
+
+class Net(Protocol):
+    """A `torch.nn.Module` whose weights are all that it learns."""
+
+    def loss(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        """The mean loss of a batch, a scalar."""
+
+    def predict(self, pairs: Sequence[tuple[State, Any]]) -> list[Prediction]:
+        """A prediction for each state and action, computed together. Called without gradients, in `eval` mode."""
+
+
+class Family(NamedTuple):
+    """One row of the table. `config` and `document` are the types of its two documents, both msgspec Structs; `config`
+    has a default for each field. The functions may raise `BadTraining` for a config that makes no sense.
+    """
+
+    config: type[Any]
+    document: type[Any]
+    encoder: Callable[[Any, Schema, Sequence[Step]], Encoder]
+    """Of a config, a schema and a sample of transitions."""
+    restored: Callable[[Any, Schema], Encoder]
+    """Of its document."""
+    net: Callable[[Any, Any], Any]
+    """Of a config and an encoder: a new `Net`, its weights drawn from torch's random numbers. Imports torch."""
+
+
+FAMILIES: dict[str, str] = {
+    "flat": "worldgate.models.flat:FAMILY",
+    "graph": "worldgate.models.graph:FAMILY",
+    "relational": "worldgate.models.relational:FAMILY",
+}
+"""Where the row of each family is; imported on first use, and without torch."""
+
+
+def register(name: str, place: str) -> None:
+    """Make the row at `place` (`module:attribute`) known as a family. Replacing a name is an error."""
+    if FAMILIES.setdefault(name, place) != place:
+        raise BadTraining(f"a second family named {name!r}", "a name not yet taken")
+
+
+def family_of(name: str) -> Family:
+    """The family of that name, or `BadTraining`; `MissingLearn` where the extra is not installed."""
+    if name not in FAMILIES:
+        raise BadTraining(f"family {name!r}", f"one of {', '.join(sorted(FAMILIES))}")
+    library("numpy")
+    module, _, attribute = FAMILIES[name].partition(":")
+    return getattr(import_module(module), attribute)  # type: ignore[no-any-return]
+
+
+def config_of(family: Family, given: Mapping[str, Any]) -> Any:
+    """Its config from plain data, or `BadTraining` with the place."""
+    try:
+        return msgspec.convert(given, family.config)
+    except msgspec.ValidationError as error:
+        raise BadTraining(f"config: {error}", "what the family takes") from error

@@ -1,0 +1,218 @@
+"""Training: steps, never seconds, decide when it ends.
+
+On a CPU with the same number of threads and the same versions the same document gives the same checkpoint, byte for
+byte, whatever the number of workers and wherever it was stopped and resumed. The state of the loop is saved beside the
+checkpoint every `save_every` steps, whole or not at all, and removed when the checkpoint is there. Randomness of step t
+is seeded by (seed, t). On other devices sums may be taken in another order; nothing is promised there but that it goes
+on from what was saved.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import msgspec
+
+from .. import __version__
+from ..facts import canonical_json
+from .checkpoint import FORMAT, Card, describe, read, save
+from .document import Training, proven
+from .errors import BadCheckpoint, Diverged, library
+from .family import Arrays, Encoder, config_of, family_of
+from .forcing import forced
+from .source import sample, versions, windows_of, world
+from .stream import Stream
+
+
+def train(
+    training: Training,
+    path: Path,
+    *,
+    workers: int = 0,
+    resume: bool = False,
+    save_every: int = 1000,
+    device: str = "cpu",
+    threads: int = 1,
+    step: Callable[[int, float], None] = lambda _, __: None,
+) -> Path:
+    """Train, and write the checkpoint to `path`; `step` is told how many steps are done and the loss of the last.
+
+    With `resume` it goes on from the state saved beside `path`, if there is one, and is done where the checkpoint is
+    there; without, neither may be there. Raises `BadTraining`, `BadCheckpoint` (a file of another training),
+    `WorkerEnded`, `Diverged` and `MissingLearn`.
+    """
+    torch, state = library("torch"), path.with_name(f"{path.name}.state")
+    library("safetensors.torch")
+    proven(training)
+    if not resume and (path.exists() or state.exists()):
+        there = path if path.exists() else state
+        raise BadCheckpoint(f"{there}, which is there already", "a new file", "Resume, or name another file")
+    with torched(torch, threads, device):
+        run = _Run(torch, training, device)
+        if path.exists():
+            run.same(path, describe(path))
+            return path
+        if state.exists():
+            run.restore(state)
+        stream = Stream(training.source, run.encoder, training.seed)
+        ahead = (number for number in range(run.done, training.loop.steps) if not run.forces(number))
+        with closing(stream.batches(ahead, workers)) as batches:
+            while run.done < training.loop.steps:
+                loss = run.step(run.own() if run.forces(run.done) else next(batches))
+                step(run.done, loss)
+                if run.done % save_every == 0 and run.done < training.loop.steps:
+                    save(state, run.card, run.state())
+        save(path, run.card, run.weights())
+        state.unlink(missing_ok=True)
+    return path
+
+
+class _Run:
+    """A training after `done` steps."""
+
+    def __init__(self, torch: Any, training: Training, device: str) -> None:
+        self.torch, self.training, self.device, self.done = torch, training, device, 0
+        self.schema = world(training.source).schema
+        family = family_of(training.family)
+        config = config_of(family, training.config)
+        self.encoder: Encoder = family.encoder(config, self.schema, sample(training.source, training.seed))
+        if training.source.unroll > 1:
+            windows_of(self.encoder)
+        self._seed("weights")
+        self.net = family.net(config, self.encoder).to(device)
+        named = list(self.net.named_parameters())
+        groups = [[pair for pair in named if (pair[1].ndim >= 2) == decays] for decays in (True, False)]
+        self.named = [pair for group in groups for pair in group]
+        decays = zip(groups, (training.loop.weight_decay, 0.0), strict=True)
+        some = [{"params": [one for _, one in group], "weight_decay": decay} for group, decay in decays if group]
+        self.optimizer = torch.optim.AdamW(some)
+        self.average = {name: weight.detach().clone() for name, weight in named} if training.loop.ema else {}
+
+    def forces(self, number: int) -> bool:
+        """Whether the batch of that step comes from the model's own rollouts."""
+        how, chance = self.training.loop.self_forcing, Random(f"forces/{self.training.seed}/{number}").random()
+        return how is not None and chance < how.at(number / self.training.loop.steps)
+
+    def own(self) -> Any:
+        """The batch of this step, from the model's own rollouts."""
+        how = self.training.loop.self_forcing
+        assert how is not None
+        self.net.eval()
+        with self.torch.no_grad():
+            return forced(how, self.net, self.training.source, self.encoder, self.training.seed, self.done)
+
+    def step(self, arrays: Any) -> float:
+        """One step of the optimiser; the loss."""
+        self._seed(self.done)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.training.loop.rate_at(self.done)
+        batch = tensors(self.torch, arrays, self.device)
+        value = one_step(self.torch, self.net, self.optimizer, batch, clip=self.training.loop.clip)
+        if not math.isfinite(value):
+            raise Diverged(f"loss {value} at step {self.done}", "a finite number", "Lower the rate, or clip gradients")
+        self.done += 1
+        keep = min(
+            self.training.loop.ema, self.done / (self.done + 9)
+        )  # the first weights, drawn at random, are soon forgotten
+        for name, weight in self.named if self.average else ():
+            self.average[name].lerp_(weight.detach(), 1.0 - keep)
+        return value
+
+    @property
+    def card(self) -> Card:
+        """What a file written now says of itself."""
+        training = self.training
+        worlds = {f"world {name}": version for name, version in versions(training.source).items()}
+        made = {"worldgate": __version__, "torch": str(self.torch.__version__), "numpy": library("numpy").__version__}
+        return Card(
+            FORMAT, training.family, training.config, msgspec.to_builtins(self.encoder.document()), self.schema.name,
+            self.schema.digest, msgspec.to_builtins(training), self.done, {**made, "device": self.device, **worlds},
+        )  # fmt: skip
+
+    def weights(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return {name: _kept(self.average.get(name, value)) for name, value in self.net.state_dict().items()}
+
+    def state(self) -> dict[str, Any]:
+        """All that is needed to go on."""
+        found = {f"net.{name}": _kept(value) for name, value in self.net.state_dict().items()}
+        found |= {f"ema.{name}": _kept(value) for name, value in self.average.items()}
+        for at, moments in self.optimizer.state_dict()["state"].items():
+            found |= {f"{part}.{self.named[at][0]}": _kept(value) for part, value in moments.items()}
+        return found
+
+    def restore(self, path: Path) -> None:
+        """Go on from a saved state; `BadCheckpoint` for that of another training."""
+        card, tensors = read(path)
+        self.same(path, card)
+        self.done = card.steps
+        parts: dict[str, dict[str, Any]] = {}
+        for name, value in tensors.items():
+            part, _, rest = name.partition(".")
+            parts.setdefault(part, {})[rest] = value
+        self.average = {name: value.to(self.device) for name, value in parts.pop("ema", {}).items()}
+        weights, groups = parts.pop("net", {}), self.optimizer.state_dict()["param_groups"]
+        moments = [{part: found[name] for part, found in parts.items() if name in found} for name, _ in self.named]
+        known = {at: one for at, one in enumerate(moments) if one}
+        try:
+            self.net.load_state_dict(weights)
+            self.optimizer.load_state_dict({"state": known, "param_groups": groups})
+        except (RuntimeError, ValueError) as error:
+            raise BadCheckpoint(f"{path}: {error!s:.160}", "the saved state of a training", "Begin anew") from error
+
+    def same(self, path: Path, card: Card) -> None:
+        """Refuse a file of another training."""
+        mine = msgspec.structs.replace(self.card, steps=card.steps)
+        if canonical_json(card) != canonical_json(mine):
+            fields = (name for name in Card.__struct_fields__ if _told(card, name) != _told(mine, name))
+            raise BadCheckpoint(f"{path}, which differs in {', '.join(fields)}", "one of this training", "Name another")
+
+    def _seed(self, what: object) -> None:
+        data = hashlib.sha256(f"{self.training.seed}/{what}".encode()).digest()
+        self.torch.manual_seed(int.from_bytes(data[:8], "big") >> 1)
+
+
+def _told(card: Card, name: str) -> bytes:
+    return canonical_json(getattr(card, name))
+
+
+def _kept(value: Any) -> Any:
+    """A copy on the CPU that shares nothing."""
+    return value.detach().to("cpu", copy=True).contiguous()
+
+
+def tensors(torch: Any, arrays: Arrays, device: str) -> dict[str, Any]:
+    """The arrays of a batch on a device."""
+    require = library("numpy").require
+    return {name: torch.from_numpy(require(array, requirements="CW")).to(device) for name, array in arrays.items()}
+
+
+def one_step(torch: Any, net: Any, optimizer: Any, batch: dict[str, Any], *, clip: float) -> float:
+    """One step of the optimiser; the loss. Where that is no finite number, nothing is changed."""
+    loss = net.train().loss(batch)
+    value = float(loss.detach())
+    if math.isfinite(value):
+        optimizer.zero_grad()
+        loss.backward()
+        if clip:
+            torch.nn.utils.clip_grad_norm_(net.parameters(), clip)
+        optimizer.step()
+    return value
+
+
+@contextmanager
+def torched(torch: Any, threads: int, device: str) -> Iterator[None]:
+    """So many threads; torch's random numbers are afterwards as they were."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        with torch.random.fork_rng(devices=[] if device == "cpu" else None):
+            yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,41 @@
+"""What several rooms need of the system: workers that end with who started them, files that are whole or not there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from multiprocessing import parent_process
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+
+def end_with_parent() -> None:
+    """Make this process end as soon as the one that started it does, however that ends."""
+    parent = parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
+
+
+def replace(path: Path, write: Callable[..., Any]) -> Path:
+    """`write(temporary path)`, then that file in the place of `path`: killed at any point, the old one or the new."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        write(temporary)
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+    return path
