@@ -47,12 +47,14 @@ class Seen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `actions` by name; `relations` of which there were facts, and the `unordered` ones among them, keyed by two entities
     of one kind that were always in order, so that the fact is about a pair; `ids` by kind of node; `values` that
-    numbers and plain texts became, and the `steps` by which numbers changed, by place (`relation.column`).
+    numbers and plain texts became, and the `steps` by which numbers changed, by place (`relation.column`). `whole` are
+    the relations without a key whose facts changed.
     """
 
     actions: tuple[str, ...] = ()
     relations: tuple[str, ...] = ()
     unordered: tuple[str, ...] = ()
+    whole: tuple[str, ...] = ()
     ids: dict[str, list[Any]] = {}
     values: dict[str, list[Any]] = {}
     steps: dict[str, list[int]] = {}
@@ -161,7 +163,7 @@ class Layout:
 def look(schema: Schema, config: GraphConfig, sample: Iterable[Step]) -> Seen:
     """What a sample shows; the same for the same sample, whatever the order of its sets."""
     columns = columns_of(schema, config, schema.relations)
-    actions = set[str]()
+    actions, whole = set[str](), set[str]()
     keys = defaultdict[str, set[Any]](set)
     ids, values, steps = (defaultdict[str, Counter[Any]](Counter) for _ in range(3))
     for step in sample:
@@ -171,6 +173,10 @@ def look(schema: Schema, config: GraphConfig, sample: Iterable[Step]) -> Seen:
             _note_ids(columns[relation], key, value, ids)
         for (relation, key), (before, after) in step.net.items():
             keys[relation].add(key)
+            if not key:
+                whole.add(relation)
+            if not key and before is not None:  # what may be said again
+                _note_values(columns[relation], None, before, values, steps)
             if after is not None:
                 _note_ids(columns[relation], key, after, ids)
                 _note_values(columns[relation], before, after, values, steps)
@@ -179,7 +185,7 @@ def look(schema: Schema, config: GraphConfig, sample: Iterable[Step]) -> Seen:
         values[place] -= Counter(dict.fromkeys(values[place], 1))
     unordered = (name for name in sorted(keys) if _unordered(columns[name], keys[name]))
     numbers = _often(ids, MOST_IDS), _often(values, MOST_VALUES), _often(steps, MOST_VALUES)
-    return Seen(tuple(sorted(actions)), tuple(sorted(keys)), tuple(unordered), *numbers)
+    return Seen(tuple(sorted(actions)), tuple(sorted(keys)), tuple(unordered), tuple(sorted(whole)), *numbers)
 
 
 def _unordered(columns: Columns, keys: set[Any]) -> bool:

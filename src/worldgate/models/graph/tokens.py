@@ -3,8 +3,8 @@
 A delta is its net edits, by relation, and `END`; an edit is its relation, the cells of its key, and what the fact
 becomes: a value, or `ABSENT`. A record is `PRESENT` and its fields, each of which may be the `SAME` as before. A cell
 is a known token, or (where the decoder points) a node of the graph. A number is one that was seen to be set there or,
-where fewer steps than values were seen, a step from the old one. What a fact without a key becomes is always said, also
-where nothing changes: so that an exit status need not be learned as a change.
+where fewer steps than values were seen, a step from the old one. What a fact without a key becomes, if such a fact
+ever changed, is always said: so that an exit status need not be learned as a change.
 
 Edits of one relation have no order. Before each token the grammar knows a slot, and which tokens are legal there; in an
 example of a delta, `choices` are all tokens that lead on to edits of the relation not said yet.
@@ -118,8 +118,8 @@ class Tokens:
     def example(self, state: State, net: Net, names: Names, turned: bool = False) -> tuple[list[Point], bool]:
         """The tokens of a delta, as many as fit the block, and whether all of it was said. Pairs are said in one order
         or, if `turned`, in the other; either is right."""
-        whole = {(name, ()): state.get(name, ()) for name, columns in self.layout.columns.items() if not columns.keys}
-        every = {address: (value, value) for address, value in whole.items()} | dict(net)
+        whole = {name: state.get(name, ()) for name in self.layout.seen.whole}
+        every = {(name, ()): (value, value) for name, value in whole.items()} | dict(net)
         said = [ways for address in sorted(every) if (ways := self._ways(address, every[address], names))]
         points: list[Point] = []
         for number, ways in enumerate(said):
