@@ -35,6 +35,6 @@ def test_from_a_file_to_a_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert shown["digest"] == made["digest"]
     assert shown["card"]["training"]["seed"] == 3
     assert made["digest"] in model("show", "models/a")
-    assert "robot-cell" in model("show", "models/a")
+    assert "network" in model("show", "models/a")
     with pytest.raises(Error, match="WG512"):
         model("show", "bag.yaml")
