@@ -97,7 +97,7 @@ def test_what_is_said_of_a_delta_means_that_delta(world: str, identity: str) -> 
 @pytest.mark.parametrize("identity", ["onehot", "pointer"])
 def test_no_weights_say_a_malformed_delta(world: str, identity: str) -> None:
     steps = walked(world, 12).steps
-    encoder, model = tiny(steps, identity=identity, block=24)
+    _, model = tiny(steps, identity=identity, block=24)
     for seed in range(2):
         for weights in model.parameters():
             torch.nn.init.normal_(weights, std=1.0 + seed)
