@@ -17,7 +17,8 @@ from ..horizon.predictor import Prediction
 from ..horizon.trajectory import Step
 from ..worlds import World
 from .family import Arrays, Encoder, Net
-from .source import Balanced, Source, ask, steps, walks
+from .pools import Balanced, ask, steps, walks
+from .source import Source
 
 
 class SelfForcing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -62,7 +63,7 @@ class Learner(Learned):
     def __init__(
         self, checkpoint: Checkpoint, learning: Learning, name: str = "", *, device: str = "cpu", threads: int = 1
     ) -> None:
-        super().__init__(checkpoint, name, device=device, threads=threads)
+        super().__init__(checkpoint._replace(net=deepcopy(checkpoint.net)), name, device=device, threads=threads)
         if learning.rate <= 0 or min(learning.steps, learning.batch) < 1 or learning.buffer < 0:
             raise BadTraining(f"{learning}", "a rate above 0, steps and a batch of 1 or more, a buffer of 0 or more")
         self._learning, self._random, self._shown = learning, Random("learning"), 0
