@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Iterator
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -14,9 +15,13 @@ import pytest
 from worldgate.facts import State
 from worldgate.horizon import Trajectory, roll
 from worldgate.horizon.trajectory import Step, net
+from worldgate.models.document import Loop, Training
 from worldgate.models.graph import FAMILY, Document, Encoder, GraphConfig
 from worldgate.models.graph.config import NotGraphable
 from worldgate.models.graph.features import graph_of, pointable
+from worldgate.models.predictor import learned
+from worldgate.models.source import Source, Walks
+from worldgate.models.training import train
 from worldgate.worlds import get
 from worldgate.worlds.network import Network
 
@@ -213,6 +218,16 @@ def test_what_does_not_fit_is_refused() -> None:
         tiny(steps, closed=("dragon",))
     with pytest.raises(NotGraphable, match="multiple of the heads"):
         GraphConfig(width=9)
+
+
+def test_it_is_trained_kept_and_asked_as_any_family(tmp_path: Path) -> None:
+    walks = Walks("network", "everyday", (0, 1), 12, options={"hosts": 4, "start": "empty"})
+    config = {"width": 8, "rounds": 1, "layers": 1, "latent": 4}
+    training = Training("graph", Source(walks=(walks,), batch=4), config, Loop(steps=3))
+    path = train(training, tmp_path / "a")
+    assert train(training, tmp_path / "b", workers=1).read_bytes() == path.read_bytes()
+    predictor, step = learned(path, SMALL.schema), roll(SMALL, "everyday", 5, 1).steps[0]
+    assert_well_formed(step.before, predictor.predict(step.before, step.action).delta)
 
 
 # --- learning -----------------------------------------------------------------------------------------
