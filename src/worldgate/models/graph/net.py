@@ -217,17 +217,15 @@ class Net(nn.Module):
         device = self.legal.device
         batch = {name: torch.from_numpy(array).to(device) for name, array in arrays.items()}
         nodes, vector, uncertainty = self._read(batch)
-        said = [[END] for _ in pairs]
-        slots = [[FIRST] for _ in pairs]
-        going = list(range(len(pairs)))
+        said, slots, going = [[END] for _ in pairs], [[FIRST] for _ in pairs], list(range(len(pairs)))
         for _ in range(self.coding.config.block):
-            given = (torch.tensor(rows, device=device) for rows in (slots, said))
-            codes = self._scores(batch, nodes, vector, *given)[:, -1].argmax(dim=-1).tolist()
-            for at in range(len(pairs)):
-                code = codes[at] if at in going else END
+            part = {"target": batch["target"][:, going], "first": batch["first"][going], "nodes": batch["nodes"][going]}
+            given = (torch.tensor([rows[at] for at in going], device=device) for rows in (slots, said))
+            codes = self._scores(part, nodes[going], vector[going], *given)[:, -1].argmax(dim=-1).tolist()
+            for at, code in zip(going, codes, strict=True):
                 said[at].append(code)
                 slots[at].append(grammar.after(slots[at][-1], code))
-            going = [at for at in going if said[at][-1] != END or slots[at][-2] != FIRST]
+            going = [at for at in going if said[at][-1] != END]
             if not going:
                 break
         found = []
