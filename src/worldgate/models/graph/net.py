@@ -1,0 +1,236 @@
+"""The graph network: message passing, a recurrent Gaussian belief over the pooled graph, and a decoder of deltas.
+
+As published: rounds of mean aggregation over the edges of each relation and direction, concatenated with the node and
+mapped linearly, plus the graph's vector, GELU, residual LayerNorm; a mean pool; a GRU cell from a zero state; a latent
+whose mean squared deviation is the uncertainty; a causal transformer each of whose tokens is shifted by the vector.
+Ours: an edge's message is the node it comes from plus what the fact says; under "pointer" the decoder also attends to
+the nodes, and scores them beside the known tokens.
+
+A message costs the same whatever the number of nodes, so a pass is O(facts); the decoder's look at the nodes is
+O(tokens * nodes).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ...facts import State
+from ...horizon.predictor import Prediction
+from .encoder import Encoder
+from .features import graph_of
+from .tokens import END, FIRST
+
+Batch = dict[str, Tensor]
+CHUNK = 64
+"""Predictions made together."""
+LEAST = 1e-4
+"""The least deviation of the latent."""
+
+
+class Round(nn.Module):
+    """One round of messages."""
+
+    def __init__(self, width: int, edge_types: int) -> None:
+        super().__init__()
+        self.own, self.whole = nn.Linear(width, width), nn.Linear(width, width, bias=False)
+        self.other = nn.Parameter(torch.empty(edge_types, width, width).uniform_(-1, 1) / width**0.5)
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, nodes: Tensor, facts: Tensor, whole: Tensor, graph: Tensor, batch: Batch) -> Tensor:
+        """`nodes` (N, d), `facts` (M, d), `whole` (B, d) and the graph of each node (N,)."""
+        new = self.own(nodes) + self.whole(whole)[graph]
+        begin = 0
+        for number, count in enumerate(batch["counts"].tolist()):
+            if count:
+                _, source, target, fact = batch["edges"][begin : begin + count].unbind(1)
+                said = (nodes[source] + facts[fact]) @ self.other[number]
+                new = new.index_add(0, target, said * batch["share"][begin : begin + count, None])
+                begin += count
+        return self.norm(nodes + functional.gelu(new))  # type: ignore[no-any-return]
+
+
+class GraphEncoder(nn.Module):
+    """Arrays of graphs to node vectors, and to one vector a graph."""
+
+    def __init__(self, features: int, edge_types: int, width: int, rounds: int) -> None:
+        super().__init__()
+        self.said = nn.Embedding(features, width)
+        self.rounds = nn.ModuleList(Round(width, edge_types) for _ in range(rounds))
+
+    def forward(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """(nodes (N, d), pooled (B, d), the graphs' own vectors (B, d))."""
+        width, sizes = self.said.embedding_dim, batch["nodes"]
+        said = self.said(batch["said_feature"]) * batch["said_weight"][:, None]
+        facts = said.new_zeros(int(batch["facts"]), width).index_add(0, batch["said_fact"], said)
+        whole = _summed(facts, batch["whole"], len(sizes))
+        graph = torch.arange(len(sizes), device=sizes.device).repeat_interleave(sizes)
+        nodes = _summed(facts, batch["unary"], len(graph))
+        for one in self.rounds:
+            nodes = one(nodes, facts, whole, graph, batch)
+        pooled = nodes.new_zeros(len(sizes), width).index_add(0, graph, nodes) / sizes.clamp(min=1)[:, None]
+        return nodes, pooled, whole
+
+
+def _summed(facts: Tensor, pairs: Tensor, count: int) -> Tensor:
+    return facts.new_zeros(count, facts.shape[1]).index_add(0, pairs[:, 1], facts[pairs[:, 0]])
+
+
+class Block(nn.Module):
+    """A layer of a causal transformer, pre-norm."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.before, self.between = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.looked, self.seen = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.thought = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        asked, shown, given = (_split(part, self.heads) for part in self.looked(self.before(tokens)).chunk(3, dim=-1))
+        seen = functional.scaled_dot_product_attention(asked, shown, given, is_causal=True)
+        tokens = tokens + self.seen(_joined(seen))
+        return tokens + self.thought(self.between(tokens))  # type: ignore[no-any-return]
+
+
+class Look(nn.Module):
+    """Cross-attention from tokens to the nodes of their graph, and to one more that is nothing."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm, self.nothing = nn.LayerNorm(width), nn.Parameter(torch.zeros(width))
+        self.asked, self.shown, self.seen = (
+            nn.Linear(width, width),
+            nn.Linear(width, 2 * width),
+            nn.Linear(width, width),
+        )
+
+    def forward(self, tokens: Tensor, nodes: Tensor, there: Tensor) -> Tensor:
+        """`tokens` (B, T, d), `nodes` (B, N, d), and which of them are `there` (B, N)."""
+        nodes = torch.cat([self.nothing.expand(len(nodes), 1, -1), nodes], dim=1)
+        mask = functional.pad(there, (1, 0), value=True)[:, None, None, :]
+        shown, given = (_split(part, self.heads) for part in self.shown(nodes).chunk(2, dim=-1))
+        asked = _split(self.asked(self.norm(tokens)), self.heads)
+        seen = functional.scaled_dot_product_attention(asked, shown, given, attn_mask=mask)
+        return tokens + self.seen(_joined(seen))  # type: ignore[no-any-return]
+
+
+def _split(x: Tensor, heads: int) -> Tensor:
+    return x.view(*x.shape[:2], heads, -1).transpose(1, 2)
+
+
+def _joined(x: Tensor) -> Tensor:
+    return x.transpose(1, 2).flatten(2)
+
+
+class Net(nn.Module):
+    """The predictor of an encoder's schema; see `family.Net`."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        super().__init__()
+        self.coding, config, width = encoder, encoder.config, encoder.config.width
+        layout, tokens = encoder.layout, encoder.tokens
+        self.known, self.pointing = len(tokens.tokens), config.identity == "pointer"
+        self.encode = GraphEncoder(len(layout.features), layout.edge_types, width, config.rounds)
+        self.cell = nn.GRUCell(width, width)
+        self.belief = nn.Linear(width, 2 * config.latent)
+        self.condition = nn.Linear(width + config.latent, width)
+        self.token, self.place = nn.Embedding(self.known, width), nn.Embedding(config.block, width)
+        self.blocks = nn.Sequential(*(Block(width, config.heads) for _ in range(config.layers)))
+        self.norm, self.head = nn.LayerNorm(width), nn.Linear(width, self.known)
+        if self.pointing:
+            self.look = Look(width, config.heads)
+            self.named, self.asked, self.shown = (nn.Linear(width, width) for _ in range(3))
+        legal = torch.zeros(len(tokens.slots), self.known, dtype=torch.bool)
+        for at, slot in enumerate(tokens.slots):
+            legal[at, list(slot.legal)] = True
+        kinds = torch.tensor([tokens.kinds.index(slot.kind) if slot.kind else -1 for slot in tokens.slots])
+        self.register_buffer("legal", legal, persistent=False)
+        self.register_buffer("kinds", kinds, persistent=False)
+        self.legal: Tensor
+        self.kinds: Tensor
+
+    # --- learning ---------------------------------------------------------------------------------
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Minus the log of the probability that a token is one of the right ones, a mean over tokens."""
+        nodes, vector, _ = self._read(batch)
+        logits = self._scores(batch, nodes, vector, batch["slot"], batch["said"])
+        right = batch["right"]
+        taught = right.any(dim=-1)
+        wanted = logits.masked_fill(~right, -torch.inf)[taught].logsumexp(dim=-1)
+        return (logits[taught].logsumexp(dim=-1) - wanted).mean()
+
+    def _read(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """(nodes (B, N, d) padded, the vector that conditions the decoder (B, d), the uncertainty (B,))."""
+        nodes, pooled, whole = self.encode(batch)
+        state = self.cell(pooled + whole)
+        mean, deviation = self.belief(state).chunk(2, dim=-1)
+        deviation = functional.softplus(deviation) + LEAST
+        latent = mean + deviation * torch.randn_like(mean) if self.training else mean
+        vector = self.condition(torch.cat([state, latent], dim=-1))
+        padded = nodes.new_zeros(*batch["target"].shape[1:], nodes.shape[1])
+        padded[self._there(batch)] = nodes
+        return padded, vector, deviation.square().mean(dim=-1)
+
+    def _there(self, batch: Batch) -> Tensor:
+        sizes = batch["nodes"]
+        return torch.arange(batch["target"].shape[2], device=sizes.device) < sizes[:, None]
+
+    def _scores(self, batch: Batch, nodes: Tensor, vector: Tensor, slot: Tensor, said: Tensor) -> Tensor:
+        """Logits (B, T, V + N) of the next token, minus infinity where it is not legal."""
+        length = said.shape[1]
+        tokens = self.token(said.clamp(max=self.known - 1))
+        if self.pointing:
+            at = (said - self.known).clamp(min=0)[..., None].expand(-1, -1, nodes.shape[2])
+            pointed = self.named(nodes).gather(1, at) if nodes.shape[1] else torch.zeros_like(tokens)
+            tokens = torch.where((said < self.known)[..., None], tokens, pointed)
+        tokens = self.blocks(tokens + self.place.weight[:length] + vector[:, None])
+        legal = self.legal[slot]
+        legal = torch.where((slot == FIRST)[..., None], legal & batch["first"][:, None], legal)
+        if not self.pointing:
+            logits = self.head(self.norm(tokens)).masked_fill(~legal, -torch.inf)
+            return functional.pad(logits, (0, nodes.shape[1]), value=-torch.inf)
+        tokens = self.norm(self.look(tokens, nodes, self._there(batch)))
+        scores = self.asked(tokens) @ self.shown(nodes).transpose(1, 2) / nodes.shape[2] ** 0.5
+        kind = self.kinds[slot]
+        target = batch["target"][kind.clamp(min=0), torch.arange(len(slot), device=slot.device)[:, None]]
+        legal = torch.cat([legal, target & (kind >= 0)[..., None]], dim=-1)
+        return torch.cat([self.head(tokens), scores], dim=-1).masked_fill(~legal, -torch.inf)
+
+    # --- predicting -------------------------------------------------------------------------------
+
+    def predict(self, pairs: Sequence[tuple[State, Any]]) -> list[Prediction]:
+        """Greedy and together; `uncertainty` is the mean squared deviation of the latent."""
+        return [one for at in range(0, len(pairs), CHUNK) for one in self._predict(pairs[at : at + CHUNK])]
+
+    @torch.no_grad()
+    def _predict(self, pairs: Sequence[tuple[State, Any]]) -> list[Prediction]:
+        grammar = self.coding.tokens
+        graphs = [graph_of(self.coding.layout, *pair) for pair in pairs]
+        arrays, names = self.coding.graphs(graphs)
+        device = self.legal.device
+        batch = {name: torch.from_numpy(array).to(device) for name, array in arrays.items()}
+        nodes, vector, uncertainty = self._read(batch)
+        said, slots, going = [[END] for _ in pairs], [[FIRST] for _ in pairs], list(range(len(pairs)))
+        for _ in range(self.coding.config.block):
+            part = {"target": batch["target"][:, going], "first": batch["first"][going], "nodes": batch["nodes"][going]}
+            given = (torch.tensor([rows[at] for at in going], device=device) for rows in (slots, said))
+            codes = self._scores(part, nodes[going], vector[going], *given)[:, -1].argmax(dim=-1).tolist()
+            for at, code in zip(going, codes, strict=True):
+                said[at].append(code)
+                slots[at].append(grammar.after(slots[at][-1], code))
+            going = [at for at in going if said[at][-1] != END]
+            if not going:
+                break
+        found = []
+        for at, (state, _) in enumerate(pairs):
+            meaning = {kind: {node: value for value, node in some.items()} for kind, some in names[at].items()}
+            delta = grammar.delta(state, said[at][1:], meaning)
+            found.append(Prediction(delta, uncertainty[at].item()))
+        return found
