@@ -118,7 +118,7 @@ def as_tensors(arrays: dict[str, Any]) -> dict[str, torch.Tensor]:
 
 
 def test_it_learns_what_it_is_shown() -> None:
-    lessons = [step for step in steps("network-0") if step.net][:12]
+    lessons = [step for step in steps("network-0") if step.net][:8]
     config = msgspec.structs.replace(TINY, width=32)
     torch.manual_seed(0)
     encoder = FLAT.encoder(config, get("network-0").schema, lessons)
@@ -126,7 +126,7 @@ def test_it_learns_what_it_is_shown() -> None:
     batch = as_tensors(encoder.batch([question for step in lessons for question in encoder.questions(step)]))
     before = right(made, lessons)
     optimizer = torch.optim.AdamW(made.parameters(), lr=1e-2)
-    for _ in range(90):
+    for _ in range(70):
         loss = made.loss(batch)
         optimizer.zero_grad()
         loss.backward()

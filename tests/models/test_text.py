@@ -82,7 +82,7 @@ def test_what_is_said_can_be_read_back(world: str) -> None:
     assert [(*edit[:2], edit.after) for edit in read.read(nothing, [*tokens, STOP])] == facts
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(strategies.cases())
 def test_nothing_is_inexpressible(case: tuple[State, Delta]) -> None:
     state, delta = case
@@ -118,7 +118,7 @@ def test_whatever_is_chosen_fits_the_schema(world: str, named: bool) -> None:
             assert all(name in known[kind] for kind, name in said_of)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(strategies.cases(), st.integers())
 def test_whatever_is_chosen_fits_any_schema(case: tuple[State, Delta], seed: int) -> None:
     state, _ = case

@@ -81,7 +81,7 @@ class FlatNet(nn.Module):
         tokens, places = batch["tokens"], learned(batch)
         return cross_entropy(self.head(self(tokens)[:, :-1][places]), tokens[:, 1:][places])
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def predict(self, pairs: Sequence[tuple[State, Any]]) -> list[Prediction]:
         """The deltas expected, with the uncertainty that the config asks for."""
         if not pairs:
