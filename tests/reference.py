@@ -25,7 +25,8 @@ ROOT = Path(__file__).parents[1]
 
 AREAS = {
     "1": "Facts", "2": "Worlds and kernels", "3": "Plans, verification and runs", "4": "Policies and intent",
-    "5": "Budgets", "6": "Workspaces and commits", "7": "The ledger and approvals", "9": "The command line",
+    "5": "Budgets, and learned predictors", "6": "Workspaces and commits", "7": "The ledger and approvals",
+    "9": "The command line",
 }  # fmt: skip
 
 

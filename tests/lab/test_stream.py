@@ -10,9 +10,8 @@ import pytest
 
 from worldgate.lab import stream as streams
 from worldgate.lab.errors import BadStream
-from worldgate.worlds import world_of
 from worldgate.lab.stream import Stream, transitions, write
-from worldgate.worlds import get
+from worldgate.worlds import get, world_of
 from worldgate.worlds.check import walk
 
 NETWORK = world_of("network", {"hosts": 6, "start": "scattered"})

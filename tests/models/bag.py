@@ -1,4 +1,4 @@
-"""A small real family: the delta of a step, lifted over the words of its action, by a linear model over touched facts."""
+"""A small real family: deltas lifted over the words of actions, chosen by a linear model over the facts touched."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
-from worldgate.facts import Edit, Schema, State, canonical_json, delta_from_json, delta_to_json, json_decode
+from worldgate.facts import Edit, Schema, State, canonical_json, json_decode
 from worldgate.horizon.induction.reading import read
 from worldgate.horizon.predictor import Prediction
 from worldgate.horizon.trajectory import Step
 from worldgate.models import family as families
-
-HASHES = 4096
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -43,8 +41,7 @@ class Encoder:
         self.answers = {text: at for at, text in enumerate(document.deltas)}
 
     def questions(self, step: Step) -> Sequence[Asked]:
-        text = self._lifted(step)
-        call = read(step.action)
+        text, call = lifted(step), read(step.action)
         return [
             Asked(f"{call.name}: {len(step.net)}", self.features(step.before, step.action), self.answers.get(text, 0))
         ]
@@ -72,21 +69,26 @@ class Encoder:
         found[_hash(call.name.encode()) % self.made.features] = 1.0
         return found
 
-    def _lifted(self, step: Step) -> str:
-        return lifted(step)
-
     def lowered(self, answer: int, state: State, action: Any) -> tuple[Edit, ...]:
         words, text = read(action).words, self.made.deltas[answer]
         for at, word in enumerate(words):
             text = text.replace(f"?{at}", word)
-        return tuple(
-            Edit(relation, key, state.get(relation, key), after)
-            for relation, key, _, after in delta_from_json(self.schema, json_decode(text.encode()))
-        )
+        edits = []
+        for relation, key, after, by in json_decode(text.encode()):
+            before = state.get(relation, tuple(key))
+            value = (before or 0) + by if by else after
+            if value is None or not self.schema.relations[relation].value.problem(value):
+                edits.append(Edit(relation, tuple(key), before, value))
+        return tuple(edits)
 
 
 def lifted(step: Step) -> str:
-    text = canonical_json(delta_to_json(step.delta)).decode()
+    """Its edits with the places of words for words, and of numbers the difference."""
+    rows = []
+    for relation, key, before, after in step.delta:
+        by = after - before if type(before) is int and type(after) is int else 0
+        rows.append([relation, key, None if by else after, by])
+    text = canonical_json(rows).decode()
     for at, word in enumerate(read(step.action).words):
         text = text.replace(f'"{word}"', f'"?{at}"')
     return text
@@ -142,6 +144,7 @@ config: {features: 128, dropout: 0.1}
 source:
   places: [{world: robot-cell, drivers: [everyday]}]
   batch: 16
+  share: 3
   episode: 12
   burn_in: 20
   walks_each: 2

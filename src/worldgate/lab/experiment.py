@@ -183,12 +183,13 @@ def expand(experiment: Experiment) -> tuple[list[Planned], list[str]]:
     for place in experiment.worlds:
         for driver, asked in product(place.drivers, experiment.predictors):
             for training, taught in enumerate(_taught(experiment, place, driver, asked)):
+                kept = asked.trained(training)
                 for at, settings, second in ways(experiment):
                     if settings.policy in NEED_UNCERTAINTY and not PREDICTORS[asked.name].uncertain:
                         left_out[f"{at['policy']} with {asked.label}, which says no uncertainty"] = None
                         continue
                     cell = Cell(
-                        place.world, place.options, driver, experiment.steps, asked, taught, settings, second,
+                        place.world, place.options, driver, experiment.steps, kept, taught, settings, second,
                         experiment.judges,
                     )  # fmt: skip
                     label = place.label or place.world
@@ -203,8 +204,9 @@ def _taught(experiment: Experiment, place: Place, driver: str, asked: Predicting
     if not PREDICTORS[asked.name].learns or experiment.train is None:
         yield None
         return
+    fresh = asked.train and asked.train.source.places
     for seeds in experiment.train.all:
-        yield Taught(place.trained_on or driver, tuple(seeds), experiment.train.steps)
+        yield None if fresh else Taught(place.trained_on or driver, tuple(seeds), experiment.train.steps)
 
 
 def ways(experiment: Experiment) -> Iterator[tuple[dict[str, Any], Settings, str | None]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -18,6 +19,7 @@ from .errors import BadExperiment, SharedSeeds
 from .experiment import DIMENSIONS, Drawing, Experiment, Planned, expand, keeps, ways
 from .measures import MEASURES
 from .parts import PREDICTORS, derived_of
+from .trained import file_of, prove
 
 
 def load_experiment(text: str, name: str) -> Experiment:
@@ -34,6 +36,8 @@ def load_experiment(text: str, name: str) -> Experiment:
         if shared:
             raise SharedSeeds(f"{name}: seeds {shared[:5]} in both `$.train` and `$.seeds`", "disjoint ranges")
     planned, _ = expand(found)
+    for place, said in _about_models(planned, found):
+        raise BadExperiment(f"{name}: {said} at `$.{place}`", "what docs/models.md tells")
     for marks in ([one.cell.digest for one in planned], [(*one.at.values(), one.training) for one in planned]):
         if len(set(marks)) < len(marks):
             raise BadExperiment(f"{name}: two cells that are the same, or told apart by nothing", "labels, each once")
@@ -100,10 +104,38 @@ def _about_predictors(found: Experiment) -> Iterator[tuple[str, str]]:
     if len(set(labels)) < len(labels):
         yield "predictors", "the same predictor twice"
     for number, one in enumerate(found.predictors):
-        if PREDICTORS[one.name].learns and not found.train:
-            yield f"predictors[{number}]", f"{one.name} without `train`, which it learns from"
-        if not 0 <= one.error <= 1 or (one.error and one.name != "oracle"):
-            yield f"predictors[{number}].error", f"{one.error} of {one.name}: an error in [0, 1], of the oracle"
+        kind, where = PREDICTORS[one.name], f"predictors[{number}]"
+        for field in msgspec.structs.fields(one):
+            if field.name not in {"name", *kind.takes} and getattr(one, field.name) != field.default:
+                yield f"{where}.{field.encode_name}", f"{field.encode_name} of {one.name}"
+        if not 0 <= one.error <= 1:
+            yield f"{where}.error", f"{one.error}, not in [0, 1]"
+        fresh = one.train and one.train.source.places
+        if kind.learns and not found.train and not fresh:
+            yield where, f"{one.name} without `train`, which it learns from"
+        if one.name == "learned" and not (one.family and one.train):
+            yield where, "learned without `family` and `train`"
+        if one.train and one.train.source.walks:
+            yield f"{where}.train.source.walks", "walks, which those of the experiment's `train` are"
+        if one.name == "checkpoint":
+            try:
+                yield from () if one.sha256 else [(where, "neither a path nor a digest")]
+            except Error as error:
+                yield where, str(error)
+
+
+def _about_models(planned: list[Planned], found: Experiment) -> Iterator[tuple[str, str]]:
+    numbers = {one.label: number for number, one in enumerate(found.predictors)}
+    for one in {(file_of(each.cell, Path()), each.at["world"]): each for each in planned if _modelled(each)}.values():
+        number = numbers[str(one.at["predictor"])]
+        try:
+            prove(one.cell, found.predictors[number].path or None)
+        except Error as error:
+            yield f"predictors[{number}]", str(error)
+
+
+def _modelled(one: Planned) -> bool:
+    return PREDICTORS[one.cell.predictor.name].model
 
 
 def _drawable(drawing: Drawing, planned: list[Planned], where: str) -> None:

@@ -7,16 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from ..facts import Delta, Pool, State
 from ..horizon import Derived, Predictor
 from ..horizon.baselines import CopyOracle, Flaw, Null
 from ..horizon.induction import Induction
 from ..horizon.lookup import Lookup
+from ..models.checkpoint import digest
+from ..models.document import Loop
+from ..models.predictor import Learning, learned
+from ..models.source import Source
 from ..worlds import World
 from ..worlds.beyond import Answering, admitted
 from .errors import BadExperiment
@@ -25,27 +31,68 @@ DERIVED = {"network": {"reachability": "worldgate.worlds.network:matrix"}}
 """Derived relations by world, for a second oracle and for judges."""
 
 
+class Taking(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a model is trained. Without places, the source's walks are those of the experiment's training sets."""
+
+    source: Source = Source()
+    loop: Loop = Loop()
+
+
 class Predicting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A predictor by name. `error`: how often the oracle is wrong, by one mistake in its delta."""
+    """A predictor by name. `error`: how often the oracle is wrong, by one mistake in its delta.
+
+    What only models have is left out of the ids of all other runs. Of `learned`: `family`, `config`, `train`, and the
+    `seed` of the first training set, each next having the next. Of `checkpoint`: the file's `path`, and its SHA-256
+    `digest`, which a file without it is asked for. Of both: `learn`, how it learns during rollouts, and a `label`.
+    """
 
     name: str
     error: float = 0.0
+    family: str | UnsetType = UNSET
+    config: dict[str, Any] | UnsetType = UNSET
+    train: Taking | UnsetType = UNSET
+    seed: int | UnsetType = UNSET
+    path: str | UnsetType = UNSET
+    digest: str | UnsetType = UNSET
+    learn: Learning | UnsetType = UNSET
+    given: str | UnsetType = msgspec.field(default=UNSET, name="label")
 
     @property
     def label(self) -> str:
         """As it stands in tables."""
-        return f"{self.name} wrong at {self.error:g}" if self.error else self.name
+        if self.given:
+            return self.given
+        which = self.family or self.path or (self.digest or "")[:12]
+        online = ", learning" if self.learn else ""
+        return f"{self.name} wrong at {self.error:g}" if self.error else f"{self.name} {which}".strip() + online
+
+    @property
+    def sha256(self) -> str:
+        """The digest of a checkpoint; `BadCheckpoint` where its file must be asked and cannot be read."""
+        return self.digest or digest(Path(self.path or ""))
+
+    def trained(self, number: int) -> Predicting:
+        """What decides the runs of training set `number`: no words; of a checkpoint not where it is, but what."""
+        if not PREDICTORS[self.name].model:
+            return self
+        kept = msgspec.structs.replace(self, given=UNSET, path=UNSET)
+        if self.name == "checkpoint":
+            return msgspec.structs.replace(kept, digest=self.sha256)
+        return msgspec.structs.replace(kept, seed=(self.seed or 0) + number)
 
 
 class Kind(NamedTuple):
-    """How a predictor is made, whether it learns, and whether it says how uncertain it is."""
+    """How a predictor is made (of a world, what was asked for, and the file of its model), whether it learns from the
+    experiment's walks, whether it says how uncertain it is, whether it has a model, and which fields it takes."""
 
-    make: Callable[[World, Predicting], Predictor]
+    make: Callable[[World, Predicting, Path], Predictor]
     learns: bool = False
     uncertain: bool = False
+    model: bool = False
+    takes: tuple[str, ...] = ()
 
 
-def _oracle(world: World, asked: Predicting) -> Predictor:
+def _oracle(world: World, asked: Predicting, _: Path) -> Predictor:
     admit = admitted(world)
     answering: Any = Answering(world)
 
@@ -56,12 +103,26 @@ def _oracle(world: World, asked: Predicting) -> Predictor:
     return CopyOracle(answering, Flaw(asked.error, mistaken) if asked.error else None)
 
 
+def _modelled(world: World, asked: Predicting, file: Path) -> Predictor:
+    return learned(file, world.schema, asked.learn or None)
+
+
 PREDICTORS: Mapping[str, Kind] = {
-    "null": Kind(lambda _, __: Null()),
-    "oracle": Kind(_oracle),
-    "lookup": Kind(lambda world, _: Lookup(world.schema), learns=True, uncertain=True),
-    "induction": Kind(lambda world, _: Induction(world.schema), learns=True, uncertain=True),
-    "induction without paths": Kind(lambda world, _: Induction(world.schema, paths=False), learns=True, uncertain=True),
+    "null": Kind(lambda *_: Null()),
+    "oracle": Kind(_oracle, takes=("error",)),
+    "lookup": Kind(lambda world, *_: Lookup(world.schema), learns=True, uncertain=True),
+    "induction": Kind(lambda world, *_: Induction(world.schema), learns=True, uncertain=True),
+    "induction without paths": Kind(
+        lambda world, *_: Induction(world.schema, paths=False), learns=True, uncertain=True
+    ),
+    "learned": Kind(
+        _modelled,
+        learns=True,
+        uncertain=True,
+        model=True,
+        takes=("family", "config", "train", "seed", "learn", "given"),
+    ),
+    "checkpoint": Kind(_modelled, uncertain=True, model=True, takes=("path", "digest", "learn", "given")),
 }
 
 NEED_UNCERTAINTY = frozenset({"uncertainty", "drift"})

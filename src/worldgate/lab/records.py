@@ -19,7 +19,7 @@ from .errors import BadRecords, library
 
 
 class Row(NamedTuple):
-    """One run. `cell` and `record` are JSON; `made` tells parts of one folder apart by where they come from."""
+    """One run. `cell` and `record` are JSON; `checkpoint` is the SHA-256 of the model, where the predictor has one."""
 
     id: str
     cell: str
@@ -36,6 +36,7 @@ class Row(NamedTuple):
     python: str
     platform: str
     record: str
+    checkpoint: str = ""
 
 
 class Kept(NamedTuple):

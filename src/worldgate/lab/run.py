@@ -1,8 +1,9 @@
 """Running an experiment: the runs that are not yet recorded, each once, in any order, on one machine or many.
 
-Workers compute, this process writes: one part for the missing runs of each cell, whole or not at all. Killed at any
-moment, the same call goes on with the cells that have no part yet; at most the cells in work are lost. The records are
-the same bytes whatever the number and kind of workers; only what they ran on is recorded with them.
+Models are trained first. Then workers compute and this process writes: one part for the missing runs of each cell,
+whole or not at all. Killed at any moment, the same call goes on with the cells that have no part yet; at most the cells
+in work are lost. The records are the same bytes whatever the number and kind of workers; only what they ran on is
+recorded with them. Workers on other machines must see the folder, where the models are.
 
 A run's id does not know the code of predictors: after a change of one, start a new folder.
 """
@@ -24,6 +25,7 @@ from ..system import end_with_parent
 from .errors import RunFailed, library
 from .experiment import Experiment, expand
 from .records import Row, known, write_part
+from .trained import provide
 from .work import Task, work
 
 AHEAD = 4
@@ -53,16 +55,18 @@ def run(
     """
     planned, left_out = expand(experiment)
     there = known(folder)
-    tasks, total = [], 0
+    tasks, cells, total = [], [], 0
     for one in planned:
         ids = {seed: one.cell.run(seed) for seed in experiment.seeds.all}
         seeds = tuple(seed for seed, id_ in ids.items() if id_ not in there)
         total += len(ids)
         if seeds:
-            tasks.append(Task(canonical_json(one.cell), seeds))
+            tasks.append(Task(canonical_json(one.cell), seeds, str(folder.absolute())))
+            cells.append(one.cell)
     new = sum(len(task.seeds) for task in tasks)
     done = total - new
     step(done)
+    provide(experiment, cells, folder, workers)
     for rows in spread(tasks, workers, ray):
         write_part(folder, rows)
         done += len(rows)

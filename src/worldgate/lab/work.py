@@ -17,55 +17,64 @@ import msgspec
 from .. import __version__
 from ..facts import canonical_json, json_decode
 from ..horizon import Trajectory, roll, rollout, to_json
+from ..models.predictor import Learned
 from ..worlds import world_of
 from .errors import RunFailed
 from .experiment import Cell, Taught
 from .parts import PREDICTORS, Predicting, derived_of
 from .records import Row
+from .trained import file_of
 
 
 class Task(NamedTuple):
-    """Runs of one cell: its canonical JSON and the seeds."""
+    """Runs of one cell: its canonical JSON, the seeds, and the folder of the records, where its model is."""
 
     cell: bytes
     seeds: tuple[int, ...]
+    folder: str = ""
 
 
 def work(task: Task) -> list[Row]:
     """The runs of a task, in the order of its seeds; `RunFailed` names the one that raised."""
     cell = msgspec.json.decode(task.cell, type=Cell)
-    return [_run(cell, seed) for seed in task.seeds]
+    return [_run(cell, seed, Path(task.folder)) for seed in task.seeds]
 
 
-def _run(cell: Cell, seed: int) -> Row:
+def _run(cell: Cell, seed: int, folder: Path) -> Row:
     try:
-        return _rolled(cell, seed)
+        return _rolled(cell, seed, folder)
     except Exception as error:
         where = f"{cell.world}/{cell.driver}, {cell.predictor.label}, {cell.settings.policy}, seed {seed}"
         raise RunFailed(f"{where}: {error!r:.300}", "a record", "What was finished is kept") from error
 
 
-def _rolled(cell: Cell, seed: int) -> Row:
+def _rolled(cell: Cell, seed: int, folder: Path) -> Row:
     options, settings = canonical_json(cell.options), msgspec.structs.replace(cell.settings, seed=seed)
     world = world_of(cell.world, cell.options)
     teach = _taught if settings.learning else _taught_once
+    file = file_of(cell, folder) if PREDICTORS[cell.predictor.name].model else folder
+    predictor = teach(cell.world, options, canonical_json(cell.predictor), cell.taught, file)
+    model = predictor.checkpoint.digest if isinstance(predictor, Learned) else ""
     record = rollout(
         _trajectory(cell.world, options, cell.driver, seed, cell.steps),
-        teach(cell.world, options, cell.predictor, cell.taught),
+        predictor,
         settings,
         second=derived_of(world.schema.name, cell.second) if cell.second else None,
         judges=[derived_of(world.schema.name, name) for name in cell.judges],
     )
     return Row(
         cell.run(seed), canonical_json(cell).decode(), seed, cell.world, world.version, cell.driver,
-        cell.predictor.label, settings.policy, settings.semantics, settings.rho, *made(), to_json(record).decode(),
+        cell.predictor.label, settings.policy, settings.semantics, settings.rho, *made(),
+        to_json(record).decode(), model,
     )  # fmt: skip
 
 
-def _taught(world: str, options: bytes, asked: Predicting, taught: Taught | None) -> Any:
-    """A new predictor that has learned what it is to learn."""
-    predictor: Any = PREDICTORS[asked.name].make(world_of(world, json_decode(options)), asked)
-    for seed in taught.seeds if taught else ():
+def _taught(world: str, options: bytes, asked: bytes, taught: Taught | None, file: Path) -> Any:
+    """A new predictor that has learned what it is to learn; a model has."""
+    found = msgspec.json.decode(asked, type=Predicting)
+    kind = PREDICTORS[found.name]
+    predictor: Any = kind.make(world_of(world, json_decode(options)), found, file)
+    for seed in taught.seeds if taught and not kind.model else ():
         for step in _trajectory(world, options, taught.driver, seed, taught.steps).steps:  # type: ignore[union-attr]
             predictor.learn(step.before, step.action, step.delta)
     return predictor

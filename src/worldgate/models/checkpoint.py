@@ -81,10 +81,8 @@ def describe(path: Path) -> Card:
 
 def load(path: Path, schema: Schema) -> Checkpoint:
     """The net of a checkpoint for a world of that schema, on the CPU; else `BadCheckpoint`."""
-    card, tensors = read(path)
-    if card.digest != schema.digest:
-        trained = f"{path} of schema {card.schema} {card.digest[:12]}"
-        raise BadCheckpoint(trained, f"one of {schema.name} {schema.digest[:12]}", "Train on this world")
+    card = fits(path, schema)
+    _, tensors = read(path)
     try:
         family = family_of(card.family)
         encoder = family.restored(msgspec.convert(card.encoder, family.document), schema)
@@ -93,6 +91,15 @@ def load(path: Path, schema: Schema) -> Checkpoint:
     except (Error, msgspec.ValidationError, RuntimeError) as error:
         raise BadCheckpoint(f"{path}: {error!s:.300}", f"weights of family {card.family} as it is here") from error
     return Checkpoint(card, encoder, net.eval(), digest(path))
+
+
+def fits(path: Path, schema: Schema) -> Card:
+    """The card of a checkpoint for a world of that schema; else `BadCheckpoint`."""
+    card = describe(path)
+    if card.digest != schema.digest:
+        trained = f"{path} of schema {card.schema} {card.digest[:12]}"
+        raise BadCheckpoint(trained, f"one of {schema.name} {schema.digest[:12]}", "Train on this world")
+    return card
 
 
 def digest(path: Path) -> str:

@@ -143,6 +143,11 @@ def places(source: Source) -> tuple[Place | Walks, ...]:
     return (*source.places, *source.walks)
 
 
+def versions(source: Source) -> dict[str, str]:
+    """The version of each of its worlds, by name."""
+    return {one.world: world_of(one.world, one.options).version for one in places(source)}
+
+
 def world(source: Source) -> World:
     """The first of its worlds, whose schema all of them have."""
     first = places(source)[0]

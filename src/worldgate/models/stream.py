@@ -72,7 +72,7 @@ def _ordered(made: ProcessPoolExecutor, rest: Iterator[tuple[int, ...]], ahead: 
     except BrokenProcessPool as error:
         raise WorkerEnded("a worker that ended", "workers that go on", "Resume the training to go on") from error
     finally:
-        made.shutdown(wait=False, cancel_futures=True)
+        made.shutdown(cancel_futures=True)
 
 
 _stream: Stream

@@ -1,0 +1,71 @@
+"""The commands of learned predictors: train one from a file, say what a checkpoint is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import text_of
+from .terminal import print_json, print_lines, stepping
+
+model_app = typer.Typer(help="Learned predictors: training files and checkpoints.", no_args_is_help=True)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
+@model_app.command()
+def train(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A training file (YAML).")],
+    to: Annotated[Path, typer.Option("--to", metavar="CKPT", help="The checkpoint to write. Never overwritten.")],
+    workers: Annotated[
+        int, typer.Option("--workers", "-j", metavar="N", min=0, help="How many processes make batches.")
+    ] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where it was stopped.")] = False,
+    save_every: Annotated[int, typer.Option(metavar="N", min=1, help="Save the state every N steps.")] = 1000,
+    threads: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Threads of the net; they are part of what is promised.")
+    ] = 1,
+    device: Annotated[str, typer.Option(metavar="NAME", help="cpu, or cuda.")] = "cpu",
+    as_json: Json = False,
+) -> None:
+    """Train a model. Stopped at any moment, the same command with --resume goes on."""
+    from .models.checkpoint import digest
+    from .models.document import load_training
+    from .models.training import train as make
+
+    training = load_training(text_of(file), file.name)
+    with stepping("steps", training.loop.steps) as step:
+        make(
+            training, to, workers=workers, resume=resume, save_every=save_every, threads=threads, device=device,
+            step=lambda done, _: step(done),
+        )  # fmt: skip
+    if as_json:
+        print_json({"checkpoint": str(to), "digest": digest(to), "steps": training.loop.steps})
+    else:
+        print_lines([("bold green", f"{training.loop.steps} steps of {training.family} in {to}")])
+
+
+@model_app.command()
+def show(
+    checkpoint: Annotated[Path, typer.Argument(metavar="CKPT", help="A checkpoint.")], as_json: Json = False
+) -> None:
+    """Say what a checkpoint is: its family, what it was trained on, how far, and what by."""
+    from .facts import canonical_json
+    from .models.checkpoint import describe, digest
+
+    card = describe(checkpoint)
+    if as_json:
+        print_json({"digest": digest(checkpoint), "card": card})
+        return
+    source = card.training.get("source", {})
+    rows = {
+        "family": f"{card.family} {canonical_json(card.config).decode()}",
+        "schema": f"{card.schema} {card.digest[:12]}",
+        "trained on": canonical_json(source.get("places") or source.get("walks")).decode(),
+        "steps": f"{card.steps}, seed {card.training.get('seed')}",
+        "made by": ", ".join(f"{name} {version}" for name, version in card.versions.items()),
+        "digest": digest(checkpoint),
+    }
+    print_lines(("", f"{name:<10}  {said}") for name, said in rows.items())

@@ -1,0 +1,94 @@
+"""Models of an experiment: each is trained once, and found again by the digest of its training.
+
+Checkpoints lie in the folder of the records, in `models/`. Killed at any moment, the same call goes on with the states
+of trainings that were saved there. A digest does not know the code of families: after a change of one, start a new
+folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from ..facts import canonical_json
+from ..models import checkpoint
+from ..models.document import Training, proven
+from ..models.errors import BadTraining
+from ..models.source import Walks, versions, world
+from ..models.training import train
+from ..system import end_with_parent
+from ..system import replace as put
+from ..worlds import world_of
+from .errors import RunFailed
+from .experiment import Cell, Experiment
+from .parts import PREDICTORS
+
+
+def training_of(cell: Cell) -> Training | None:
+    """What the model of a cell is trained by; None where it is there already, or none."""
+    asked, taught = cell.predictor, cell.taught
+    if asked.name != "learned" or not asked.family:
+        return None
+    assert asked.train
+    source = asked.train.source
+    if taught is not None:
+        source = replace(source, walks=(Walks(cell.world, taught.driver, taught.seeds, taught.steps, cell.options),))
+    return Training(asked.family, source, asked.config or {}, asked.train.loop, asked.seed or 0)
+
+
+def file_of(cell: Cell, folder: Path) -> Path:
+    """Where the checkpoint of a cell lies among records."""
+    training = training_of(cell)
+    digest = cell.predictor.digest or ""
+    if training is not None:
+        told = [checkpoint.FORMAT, training, versions(training.source)]
+        digest = hashlib.sha256(canonical_json(told)).hexdigest()
+    return folder / "models" / f"{digest}.safetensors"
+
+
+def prove(cell: Cell, path: str | None) -> None:
+    """Raise where the model of a cell cannot be trained, or the one at `path` is not for its world."""
+    training, schema = training_of(cell), world_of(cell.world, cell.options).schema
+    if training is not None:
+        found = world(proven(training).source).schema
+        if found != schema:
+            raise BadTraining(f"worlds of schema {found.name} {found.digest[:12]}", f"that of the world {cell.world}")
+    elif path is not None:
+        checkpoint.fits(Path(path), schema)
+
+
+def provide(experiment: Experiment, cells: Iterable[Cell], folder: Path, workers: int) -> None:
+    """Bring there all checkpoints that these cells need, training in so many processes those that are not."""
+    missing = {}
+    for cell in cells:
+        if PREDICTORS[cell.predictor.name].model and not (file := file_of(cell, folder)).exists():
+            missing[file] = training_of(cell)
+    for asked in experiment.predictors:
+        if asked.path and (file := folder / "models" / f"{asked.sha256}.safetensors") in missing:
+            if checkpoint.digest(Path(asked.path)) != asked.sha256:
+                raise RunFailed(f"{asked.path}, which has changed", f"the checkpoint {asked.digest}")
+            put(file, lambda path, given=asked.path: shutil.copyfile(given, path))
+    tasks = [(training, file) for file, training in missing.items() if training]
+    if workers <= 1 or len(tasks) <= 1:
+        for training, file in tasks:
+            train(training, file, workers=workers if workers > 1 else 0, resume=True)
+        return
+    with ProcessPoolExecutor(min(workers, len(tasks)), get_context("spawn"), end_with_parent) as pool:
+        try:
+            for _ in pool.map(_train, tasks):
+                pass
+        except BrokenProcessPool as error:
+            raise RunFailed("a worker that ended", "workers that go on", "Run it again to go on") from error
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _train(task: tuple[Training, Path]) -> None:
+    train(*task, resume=True)

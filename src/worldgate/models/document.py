@@ -1,0 +1,78 @@
+"""A training as a document: all that decides its result. Reading one, and all that can be wrong with it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal
+
+import msgspec
+
+from ..worlds.documents import load_document
+from .errors import BadTraining
+from .family import config_of, family_of
+from .forcing import SelfForcing, problems
+from .source import Source, checked
+
+
+class Loop(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """AdamW (Loshchilov and Hutter, 2019) for `steps` steps.
+
+    The rate rises to `rate` over the share `warm_up` of the steps, then falls to zero as `decay` says. Weights of two
+    and more dimensions decay by `weight_decay`. Gradients are clipped to the norm `clip` (0: not). With `ema`, what is
+    kept is the exponential moving average of the weights, of that decay.
+    """
+
+    steps: int = 1000
+    rate: float = 1e-3
+    warm_up: float = 0.05
+    decay: Literal["cosine", "linear"] = "cosine"
+    weight_decay: float = 0.01
+    clip: float = 1.0
+    ema: float = 0.0
+    self_forcing: SelfForcing | None = None
+
+    def rate_at(self, step: int) -> float:
+        """The rate of a step, from 0 on."""
+        warm = self.warm_up * self.steps
+        if step < warm:
+            return self.rate * (step + 1) / (warm + 1)
+        left = 1.0 - (step - warm) / (self.steps - warm)
+        return self.rate * (left if self.decay == "linear" else 0.5 - 0.5 * math.cos(math.pi * left))
+
+
+class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A training file: a family with its config, what to train on, and how. The seed decides all that is drawn."""
+
+    family: str
+    source: Source
+    config: dict[str, Any] = {}
+    loop: Loop = Loop()
+    seed: int = 0
+
+
+def json_schema() -> dict[str, Any]:
+    """The published JSON Schema of a training file; what a config holds is a matter of its family."""
+    return msgspec.json.schema(Training)
+
+
+def load_training(text: str, name: str) -> Training:
+    """The training of a YAML or JSON text, or `BadTraining` with the place in it."""
+    try:
+        training = msgspec.convert(load_document(text, name, BadTraining), Training)
+    except msgspec.ValidationError as error:
+        raise BadTraining(f"{name}: {error}", "a training, as docs/models.md tells it") from error
+    return proven(training)
+
+
+def proven(training: Training) -> Training:
+    """The training, or `BadTraining` with what is wrong in it."""
+    loop = training.loop
+    config_of(family_of(training.family), training.config)
+    checked(training.source)
+    if loop.steps < 1 or loop.rate <= 0 or not math.isfinite(loop.rate):
+        raise BadTraining(f"loop: {loop.steps} steps at rate {loop.rate}", "at least 1, at a rate above 0")
+    if not 0 <= loop.warm_up < 1 or not 0 <= loop.ema < 1 or loop.clip < 0 or loop.weight_decay < 0:
+        raise BadTraining(f"loop: {loop}", "warm_up and ema in [0, 1), clip and weight_decay of 0 or more")
+    for problem in problems(loop.self_forcing) if loop.self_forcing else ():
+        raise BadTraining(f"loop: {problem}", "what docs/models.md tells")
+    return training

@@ -1,0 +1,91 @@
+"""A checkpoint as a predictor, which may go on learning during a rollout.
+
+`Learned` predicts; what it says is a function of the checkpoint, the state and the action. `Learner` also has `learn`:
+it takes optimiser steps on each truth that it is shown, with or without a buffer of earlier ones, so that its
+predictions are a function of what was shown so far as well. The same checkpoint, options and lessons give the same
+predictions, on one device with one number of threads. Give each rollout that learns a fresh one.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import msgspec
+
+from ..facts import Delta, Schema, State
+from ..horizon.predictor import Prediction
+from ..horizon.trajectory import Step, net
+from .checkpoint import Checkpoint, load
+from .errors import BadTraining, library
+from .family import Question
+from .training import one_step, tensors, torched
+
+
+class Learning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`steps` steps of AdamW at `rate` for each truth shown, each on its questions and, of those of the last `buffer`
+    truths, `batch` ones drawn at random."""
+
+    rate: float = 1e-3
+    steps: int = 1
+    buffer: int = 0
+    batch: int = 32
+
+
+class Learned:
+    """Predicts by a checkpoint. Uncertainty is what the family says, on the whole the probability of being wrong."""
+
+    def __init__(self, checkpoint: Checkpoint, name: str = "", *, device: str = "cpu", threads: int = 1) -> None:
+        self.name = name or f"{checkpoint.card.family} {checkpoint.digest[:12]}"
+        self.checkpoint, self.device, self.threads = checkpoint, device, threads
+        self._net = checkpoint.net.to(device)
+
+    def predict(self, state: State, action: Any) -> Prediction:
+        """The delta expected of `action` in `state`."""
+        return self.predict_all([(state, action)])[0]
+
+    def predict_all(self, pairs: Sequence[tuple[State, Any]]) -> list[Prediction]:
+        """A prediction for each state and action, computed together."""
+        torch = library("torch")
+        if not pairs:
+            return []
+        with torched(torch, self.threads, self.device), torch.no_grad():
+            return list(self._net.eval().predict(pairs))
+
+
+class Learner(Learned):
+    """Predicts by a checkpoint and by what it has been shown since."""
+
+    def __init__(
+        self, checkpoint: Checkpoint, learning: Learning, name: str = "", *, device: str = "cpu", threads: int = 1
+    ) -> None:
+        super().__init__(checkpoint, name, device=device, threads=threads)
+        if learning.rate <= 0 or min(learning.steps, learning.batch) < 1 or learning.buffer < 0:
+            raise BadTraining(f"{learning}", "a rate above 0, steps and a batch of 1 or more, a buffer of 0 or more")
+        self._learning, self._random, self._shown = learning, Random("learning"), 0
+        self._buffer: deque[Sequence[Question]] = deque(maxlen=learning.buffer)
+        self._optimizer = library("torch").optim.AdamW(self._net.parameters(), lr=learning.rate, weight_decay=0.0)
+
+    def learn(self, state: State, action: Any, delta: Delta) -> None:
+        """Take in the truth of one step."""
+        torch, encoder = library("torch"), self.checkpoint.encoder
+        step = Step(state, str(action), action, delta, state.force(delta), net(delta))
+        new = encoder.questions(step)
+        with torched(torch, self.threads, self.device):
+            for number in range(self._learning.steps if new else 0):
+                torch.manual_seed(self._shown * self._learning.steps + number)
+                old = [question for questions in self._buffer for question in questions]
+                drawn = self._random.choices(old, k=self._learning.batch) if old else []
+                batch = tensors(torch, encoder.batch([*new, *drawn]), self.device)
+                one_step(torch, self._net, self._optimizer, batch, clip=1.0)
+        self._shown += 1
+        self._buffer.append(new)
+
+
+def learned(path: Path, schema: Schema, learning: Learning | None = None, name: str = "") -> Learned:
+    """The predictor of a checkpoint file for a world of that schema; `BadCheckpoint` as `load`."""
+    found = load(path, schema)
+    return Learned(found, name) if learning is None else Learner(found, learning, name)

@@ -1,0 +1,140 @@
+"""Models in experiments: trained once for each training set, found again, loaded by whatever worker runs the cell."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pyarrow.parquet as parquet
+import pytest
+
+from tests.lab.tiny import contents, elsewhere
+from tests.models import bag
+from worldgate.facts import Error
+from worldgate.lab import Experiment, expand, load_experiment, run
+from worldgate.models.document import load_training
+from worldgate.models.training import train
+
+assert bag.FAMILY
+
+EXPERIMENT = """
+name: models
+title: Models
+question: Do they run?
+expected: They do.
+limits: [Anything else.]
+worlds: [{world: robot-cell, drivers: [everyday]}]
+steps: 5
+seeds: {first: 100, count: 2}
+train: {first: 0, count: 2, steps: 10, sets: 2}
+predictors:
+  - {name: "null"}
+  - name: learned
+    family: bag
+    config: {features: 64}
+    train: {source: {batch: 8, balance: 0.5}, loop: {steps: 6, rate: 0.05}}
+    seed: 5
+policies: [{name: fixed}, {name: uncertainty, calibration: own_unaided_signals}]
+rho: [0.5]
+measures: [horizon]
+drawings: [{name: a, measure: horizon, epsilon: 0, x: policy}]
+"""
+CODE = """
+import sys
+from pathlib import Path
+from tests.models.test_lab import experiment
+from worldgate.lab import run
+
+if __name__ == "__main__":
+    run(experiment(), Path(sys.argv[1]), workers=2)
+"""
+FRESH = "places: [{world: robot-cell, drivers: [everyday]}], episode: 8, walks_each: 1, batch: 8"
+
+
+def experiment(old: str = "", new: str = "") -> Experiment:
+    assert old in EXPERIMENT
+    return load_experiment(EXPERIMENT.replace(old, new), "models.yaml")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("whole")
+    assert run(experiment(), folder).new == 2 * (1 + 2 * 2)
+    return folder
+
+
+def rows(folder: Path) -> list[dict]:
+    return [row for path in sorted(folder.glob("*.parquet")) for row in parquet.read_table(path).to_pylist()]
+
+
+def test_each_training_set_has_its_model_and_records_say_which(whole: Path) -> None:
+    made = {hashlib.sha256(path.read_bytes()).hexdigest() for path in (whole / "models").iterdir()}
+    assert len(made) == 2
+    assert {row["checkpoint"] for row in rows(whole) if row["predictor"] == "learned bag"} == made
+    assert {row["checkpoint"] for row in rows(whole) if row["predictor"] == "null"} == {""}
+    planned = [one for one in expand(experiment())[0] if one.cell.predictor.family == "bag"]
+    assert {(one.training, one.cell.predictor.seed) for one in planned} == {(0, 5), (1, 6)}
+
+
+def test_a_model_is_found_again(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("worldgate.lab.trained.train", lambda *_, **__: pytest.fail("trained again"))
+    assert run(experiment("count: 2}\ntrain", "count: 3}\ntrain"), whole).new == 1 + 2 * 2
+
+
+def test_other_processes_train_and_run_the_same(whole: Path, tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(CODE)
+    ran = elsewhere(f"import runpy; runpy.run_path({str(script)!r}, run_name='__main__')", tmp_path / "records")
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    parts = contents(tmp_path / "records")
+    assert parts.items() <= contents(whole).items()
+    assert len(parts) == 1 + 2 * 2
+
+
+def test_a_model_of_fresh_walks_has_a_seed_a_set_and_needs_no_walks(tmp_path: Path) -> None:
+    fresh = EXPERIMENT.replace("batch: 8, balance: 0.5", FRESH)
+    planned = [one for one in expand(load_experiment(fresh, "f.yaml"))[0] if one.cell.predictor.family]
+    assert {(one.cell.taught, one.cell.predictor.seed) for one in planned} == {(None, 5), (None, 6)}
+    alone = load_experiment(fresh.replace("train: {first: 0, count: 2, steps: 10, sets: 2}", ""), "f.yaml")
+    assert len(expand(alone)[0]) == 1 + 2
+    run(alone, tmp_path)
+    assert len(list((tmp_path / "models").iterdir())) == 1
+
+
+def test_a_checkpoint_is_a_predictor_by_what_it_holds(tmp_path: Path) -> None:
+    training = load_training(bag.TRAINING.replace("steps: 30", "steps: 2"), "t")
+    path = train(training, tmp_path / "some.safetensors")
+    asked = f"\n  - {{name: checkpoint, path: {path}, learn: {{rate: 0.1, steps: 2, buffer: 4}}, label: mine}}"
+    some = EXPERIMENT.replace('\n  - {name: "null"}', asked).replace("rho: [0.5]", "rho: [0.5]\nlearning: true")
+    some = some.replace("seed: 5", "seed: 5\n    learn: {rate: 0.1}")
+    mine = load_experiment(some, "mine.yaml")
+    run(mine, tmp_path / "records")
+    held = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert [row["checkpoint"] for row in rows(tmp_path / "records") if "checkpoint" in row["predictor"]] == [held] * 4
+    by_digest = load_experiment(some.replace(f"path: {path}", f"digest: {held}"), "mine.yaml")
+    assert {one.cell.digest for one in expand(by_digest)[0]} == {one.cell.digest for one in expand(mine)[0]}
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    assert not {one.cell.digest for one in expand(mine)[0]} >= {one.cell.digest for one in expand(by_digest)[0]}
+
+
+WRONG = [
+    ("family: bag", "family: bags", "`$.predictors[1]`"),
+    ("features: 64", "features: many", "features"),
+    ("batch: 8", "batch: 0", "batch 0"),
+    ("rate: 0.05", "rate: 0", "rate 0"),
+    ("name: learned", "name: induction", "family of induction"),
+    ('{name: "null"}', '{name: "null", seed: 3}', "`$.predictors[0].seed`"),
+    ('{name: "null"}', "{name: checkpoint, path: nowhere}", "WG512"),
+    ('{name: "null"}', "{name: checkpoint}", "`$.predictors[0]`"),
+    ("    family: bag\n", "", "without `family`"),
+    ("train: {first: 0, count: 2, steps: 10, sets: 2}\n", "", "`$.predictors[1]`"),
+    ("batch: 8, balance: 0.5", FRESH.replace("robot-cell", "network"), "schema"),
+    ("batch: 8", "walks: [{world: robot-cell, driver: everyday, seeds: [1], steps: 5}]", "walks"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "said"), WRONG, ids=lambda part: str(part)[:24])
+def test_a_wrong_model_is_refused_before_anything_runs(old: str, new: str, said: str) -> None:
+    with pytest.raises(Error, match="WG490") as caught:
+        experiment(old, new)
+    assert said in str(caught.value)

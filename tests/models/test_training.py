@@ -1,0 +1,215 @@
+"""Training: one document, one checkpoint, byte for byte, wherever it was stopped; and what else is promised."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import jsonschema
+import msgspec
+import numpy as np
+import pytest
+from msgspec.structs import replace
+
+from tests.lab.tiny import ROOT, elsewhere
+from tests.models import bag
+from worldgate.facts import Error
+from worldgate.models import checkpoint
+from worldgate.models.document import Loop, Training, json_schema, load_training
+from worldgate.models.errors import BadCheckpoint, BadTraining, Diverged
+from worldgate.models.family import FAMILIES, family_of, register
+from worldgate.models.forcing import SelfForcing
+from worldgate.models.training import train
+from worldgate.worlds import get
+
+torch = pytest.importorskip("torch", reason="torch is not installed (extra learn)")
+
+WHOLE = load_training(bag.TRAINING, "bag.yaml")
+SHORT = replace(WHOLE, loop=Loop(steps=14, rate=0.05, ema=0.9, self_forcing=SelfForcing(begin=0.0, horizon=3, walks=2)))
+
+
+@pytest.fixture(scope="module")
+def short(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    return train(SHORT, tmp_path_factory.mktemp("short") / "a").read_bytes()
+
+
+def test_a_model_learns_what_is_there_to_learn(tmp_path: Path) -> None:
+    losses: list[float] = []
+    steps: list[int] = []
+    train(WHOLE, tmp_path / "a", step=lambda done, loss: (steps.append(done), losses.append(loss)))
+    assert steps == list(range(1, 31))
+    assert sum(losses[-5:]) < 0.4 * sum(losses[:5])
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_number_of_workers_changes_nothing(workers: int, short: bytes, tmp_path: Path) -> None:
+    assert train(SHORT, tmp_path / "a", workers=workers).read_bytes() == short
+
+
+def test_the_random_numbers_of_others_neither_matter_nor_change(short: bytes, tmp_path: Path) -> None:
+    torch.manual_seed(99)
+    before, threads = torch.get_rng_state(), torch.get_num_threads()
+    assert train(SHORT, tmp_path / "a").read_bytes() == short
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.get_num_threads() == threads
+    assert train(replace(SHORT, seed=4), tmp_path / "b").read_bytes() != short
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from tests.models.test_training import SHORT
+from worldgate.models.training import train
+
+def part(path, kind, place):
+    real, calls = os.fsync, 0
+    def here(*_):
+        nonlocal calls
+        calls += 1
+        if calls == place:
+            os.kill(os.getpid(), signal.SIGKILL)
+    def fsync(file):
+        here()
+        real(file)
+    if kind == "write":
+        os.fsync = fsync
+    train(SHORT, path, resume=True, save_every=3, step=here if kind == "step" else lambda *_: None)
+
+path = Path(sys.argv[1])
+path.parent.mkdir()
+train(SHORT, path.with_name("warm"))  # so that no child imports torch anew
+for kind, place in [("step", 2), ("write", 1), ("write", 2), ("step", 2), ("step", 6), ("write", 3), ("write", 3)]:
+    child = os.fork()
+    if not child:
+        part(path, kind, place)
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), sorted(one.name for one in path.parent.iterdir()))
+"""
+
+
+def test_killed_at_any_moment_it_goes_on_to_the_same_bytes(short: bytes, tmp_path: Path) -> None:
+    ran = elsewhere(KILLED, tmp_path / "records" / "a")
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    assert [line.split()[0] for line in ran.stdout.splitlines()] == ["-9"] * 7
+    assert not (tmp_path / "records" / "a").exists() or (tmp_path / "records" / "a").read_bytes() == short
+    done: list[int] = []
+    path = train(SHORT, tmp_path / "records" / "a", resume=True, step=lambda number, _: done.append(number))
+    assert path.read_bytes() == short
+    assert len(done) < 14
+    assert not path.with_name("a.state").exists()
+    assert train(SHORT, path, resume=True, step=lambda *_: pytest.fail("trained again")) == path
+
+
+def test_nothing_that_is_there_is_overwritten_or_taken_for_another(short: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(short)
+    with pytest.raises(BadCheckpoint, match=r"WG512.*there already"):
+        train(SHORT, path)
+    with pytest.raises(BadCheckpoint, match=r"differs in .*training"):
+        train(replace(SHORT, seed=4), path, resume=True)
+    path.rename(path.with_name("a.state"))
+    with pytest.raises(BadCheckpoint, match="WG512"):
+        train(SHORT, path, resume=True)
+    assert not path.exists()
+
+
+def test_a_loss_that_is_no_number_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bag.Encoder, "features", lambda self, *_: np.full(self.made.features, np.inf, np.float32))
+    with pytest.raises(Diverged, match=r"WG513.*step 0"):
+        train(WHOLE, tmp_path / "a")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_rate_rises_and_falls_to_zero() -> None:
+    for decay in ("cosine", "linear"):
+        rates = [Loop(steps=100, rate=2.0, warm_up=0.1, decay=decay).rate_at(step) for step in range(101)]
+        assert rates[:11] == sorted(rates[:11])
+        assert rates[10] == max(rates) == 2.0
+        assert rates[10:] == sorted(rates[10:], reverse=True)
+        assert rates[100] == 0.0
+
+
+def test_self_forcing_rises() -> None:
+    how = SelfForcing(share=0.6, begin=0.2, full=0.7)
+    assert [round(how.at(done), 9) for done in (0.0, 0.2, 0.45, 0.7, 1.0)] == [0.0, 0.0, 0.3, 0.6, 0.6]
+    assert SelfForcing(share=1.0, begin=0.5, full=0.5).at(0.5) == 1.0
+
+
+def test_a_checkpoint_says_what_it_is_and_is_refused_elsewhere(short: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(short)
+    schema = get("robot-cell").schema
+    found = checkpoint.load(path, schema)
+    assert found.digest == hashlib.sha256(short).hexdigest()
+    assert msgspec.convert(found.card.training, Training) == SHORT
+    assert (found.card.steps, found.card.schema, found.card.family) == (14, schema.name, "bag")
+    assert msgspec.to_builtins(found.encoder.document()) == found.card.encoder
+    with pytest.raises(BadCheckpoint, match="of schema"):
+        checkpoint.load(path, get("support-desk").schema)
+    for cut in range(0, len(short), 997):
+        path.write_bytes(short[:cut])
+        with pytest.raises(BadCheckpoint, match="WG512"):
+            checkpoint.load(path, schema)
+    with pytest.raises(BadCheckpoint, match="WG512"):
+        checkpoint.load(tmp_path / "nowhere", schema)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"format": 2}, "of format 1"),
+        ({"family": "bags"}, "bags"),
+        ({"config": {"features": 5}}, "size mismatch"),
+        ({"encoder": {"features": 128}}, "deltas"),
+        ({"more": 1}, "more"),
+    ],
+)
+def test_a_checkpoint_whose_card_does_not_fit_is_refused(change: dict, said: str, short: bytes, tmp_path: Path) -> None:
+    from safetensors.torch import load, save
+
+    (tmp_path / "a").write_bytes(short)
+    card = msgspec.to_builtins(checkpoint.describe(tmp_path / "a")) | change
+    (tmp_path / "b").write_bytes(save(load(short), {"worldgate": json.dumps(card)}))
+    with pytest.raises(BadCheckpoint, match=said):
+        checkpoint.load(tmp_path / "b", get("robot-cell").schema)
+    (tmp_path / "b").write_bytes(save(load(short), {"other": "{}"}))
+    with pytest.raises(BadCheckpoint, match="nothing of worldgate"):
+        checkpoint.load(tmp_path / "b", get("robot-cell").schema)
+
+
+WRONG = [
+    ("family: bag", "family: flag", "flag"),
+    ("features: 128", "features: 1.5", "config"),
+    ("seed: 3", "sed: 3", "sed"),
+    ("steps: 30", "steps: 0", "0 steps"),
+    ("rate: 0.05", "rate: .inf", "inf"),
+    ("rate: 0.05", "rate: 0.1, ema: 1", "ema"),
+    ("rate: 0.05", "rate: 0.1, warm_up: 1", "warm_up"),
+    ("rate: 0.05", "rate: 0.1, decay: step", "decay"),
+    ("rate: 0.05", "rate: 0.1, self_forcing: {share: 2}", "self_forcing"),
+    ("rate: 0.05", "rate: 0.1, self_forcing: {horizon: 0}", "self_forcing"),
+    ("batch: 16", "batch: 16\n  unroll: 13", "episode"),
+    ("seed: 3", "seed: [", "bag.yaml"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "said"), WRONG, ids=lambda part: str(part)[:30])
+def test_a_wrong_training_file_is_refused(old: str, new: str, said: str) -> None:
+    assert old in bag.TRAINING
+    with pytest.raises(BadTraining, match=f"WG510.*({said})"):
+        load_training(bag.TRAINING.replace(old, new, 1), "bag.yaml")
+
+
+def test_the_published_schema_is_the_one_of_training_files() -> None:
+    published = json.loads((ROOT / "docs" / "schemas" / "training.json").read_text(encoding="utf-8"))
+    assert published == json.loads(json.dumps(json_schema()))
+    jsonschema.validate(json.loads(msgspec.json.encode(SHORT)), published, cls=jsonschema.Draft202012Validator)
+
+
+def test_families_are_registered_once() -> None:
+    register("bag", "tests.models.bag:FAMILY")
+    assert family_of("bag") is bag.FAMILY
+    with pytest.raises(Error, match="WG510"):
+        register("bag", "elsewhere:FAMILY")
+    assert FAMILIES["bag"] == "tests.models.bag:FAMILY"
