@@ -11,13 +11,13 @@ from ...facts import Error
 class BadLanguageModel(Error):
     """A folder that holds no causal language model with a fast tokenizer, or another one than was trained."""
 
-    number, title = "WG505", "not the language model wanted"
+    number, title = "WG515", "not the language model wanted"
 
 
 class MissingLanguage(Error):
     """A library of the extra `language` is imported when it is needed, not before."""
 
-    number, title = "WG506", "a library of language models is not installed"
+    number, title = "WG516", "a library of language models is not installed"
 
 
 def library(name: str) -> Any:
