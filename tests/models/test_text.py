@@ -17,7 +17,7 @@ from worldgate.horizon.trajectory import Step, roll
 from worldgate.models.text.digits import following
 from worldgate.models.text.grammar import Caps, Cursor, Grammar, nameable
 from worldgate.models.text.prompt import ordered, prompt
-from worldgate.models.text.tokens import ACTION, CLOSE, CUT, DELTA, OPEN, START, STOP, Vocabulary, Words, words_of
+from worldgate.models.text.tokens import CLOSE, CUT, DELTA, FACTS, OPEN, START, STOP, Vocabulary, Words, words_of
 from worldgate.worlds import get, names
 
 WORLDS = sorted(names())
@@ -175,7 +175,7 @@ def test_a_prompt_keeps_to_its_room_and_says_that_it_was_cut(world: str) -> None
             assert len(cut) <= room
             assert (CUT in cut) == (room < len(whole))
             assert cut[-1] == DELTA
-            assert ACTION in cut
+            assert FACTS in cut
 
 
 def test_facts_about_what_the_action_names_come_first() -> None:

@@ -1,4 +1,4 @@
-"""Transitions as token sequences: a prompt of state and action, then the delta, padded to one length."""
+"""Transitions as token sequences: a prompt of action and state, then the delta, padded to one length."""
 
 from __future__ import annotations
 

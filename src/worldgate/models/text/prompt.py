@@ -1,8 +1,8 @@
-"""What a sequence model is shown: the facts of a state, the action, and a mark where the delta begins.
+"""What a sequence model is shown: the action, the facts of a state, and a mark where the delta begins.
 
-Facts about the entities that the action names come first, then those about nothing in particular, then the rest, each
-in the order of the schema. Where not all fit, those at the end are left out and a mark says so; an action that does
-not fit is cut itself.
+The action comes first, so that its words stand in the same places whatever the state. Of the facts, those about the
+entities that it names come first, then those about nothing in particular, then the rest, each in the order of the
+schema. Where not all fit, those at the end are left out and a mark says so; an action that does not fit is cut itself.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from ...facts import Fact, State, references
 from ...horizon.induction.reading import read
-from .tokens import ACTION, CUT, DELTA, START, Vocabulary
+from .tokens import CUT, DELTA, FACTS, START, Vocabulary
 
 
 def prompt(vocabulary: Vocabulary, state: State, action: Any, room: int) -> list[int]:
@@ -32,7 +32,7 @@ def prompt(vocabulary: Vocabulary, state: State, action: Any, room: int) -> list
             break
         shown.append(tokens)
         left -= len(tokens)
-    return [START, *chain.from_iterable(shown), ACTION, *said, DELTA]
+    return [START, *said, FACTS, *chain.from_iterable(shown), DELTA]
 
 
 def ordered(state: State, action: Any) -> Iterator[Fact]:

@@ -27,7 +27,7 @@ from ...facts import Address, Delta, Fact, Schema, State, Type, Value, reference
 from ...facts.codec import format_decimal
 from ...horizon.trajectory import Step
 
-PAD, START, STOP, ACTION, DELTA, CUT, OPEN, CLOSE, ABSENT = range(9)
+PAD, START, STOP, FACTS, DELTA, CUT, OPEN, CLOSE, ABSENT = range(9)
 """Marks. CUT stands where facts of a state were left out."""
 BYTE = 9
 """The token of byte 0."""
