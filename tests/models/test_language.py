@@ -131,10 +131,22 @@ def test_it_learns_what_it_is_shown_and_keeps_it(folder: Path) -> None:
     said = made.eval().predict(pairs)
     assert [net(one.delta) for one in said] == [step.net for step in lessons]
     kept = {name: value.clone() for name, value in made.state_dict().items()}
-    assert len({value.data_ptr() for value in made.state_dict().values()}) == len(kept)
     again = FAMILY.net(asked, FAMILY.restored(pickle.loads(pickle.dumps(encoder)).document(), get(WORLD).schema))
     again.load_state_dict(kept)
     assert again.eval().predict(pairs) == said
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_each_weight_is_kept_once(tied: bool, tmp_path: Path) -> None:
+    tiny_language.made(tmp_path, ["a"], tied=tied)
+    asked = config(tmp_path, examples=0)
+    one, other = (FAMILY.net(asked, FAMILY.encoder(asked, get(WORLD).schema, ())) for _ in range(2))
+    for weight in one.parameters():
+        weight.data.add_(1.0)
+    kept = one.state_dict()
+    assert len({value.data_ptr() for value in kept.values()}) == len(kept) == len(list(one.parameters()))
+    other.load_state_dict(kept)
+    assert all(torch.equal(*pair) for pair in zip(one.parameters(), other.parameters(), strict=True))
 
 
 def test_examples_are_shown_and_the_room_is_kept(folder: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 
-def made(folder: Path, texts: Iterable[str], *, positions: int = 1024) -> Any:
+def made(folder: Path, texts: Iterable[str], *, positions: int = 1024, tied: bool = True) -> Any:
     """Write the model to `folder`, as transformers keeps one, and return it."""
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -26,7 +26,14 @@ def made(folder: Path, texts: Iterable[str], *, positions: int = 1024) -> Any:
     torch.manual_seed(0)
     model = GPT2LMHeadModel(
         GPT2Config(
-            vocab_size=330, n_positions=positions, n_embd=32, n_layer=2, n_head=2, bos_token_id=0, eos_token_id=0
+            vocab_size=330,
+            n_positions=positions,
+            n_embd=32,
+            n_layer=2,
+            n_head=2,
+            bos_token_id=0,
+            eos_token_id=0,
+            tie_word_embeddings=tied,
         )
     )
     model.save_pretrained(folder)

@@ -43,10 +43,9 @@ class LanguageNet(nn.Module):
         self.size = self.model.get_output_embeddings().weight.shape[0]
         self._tokens = guidance.LLTokenizer(f"{config.path}/tokenizer.json", n_vocab=self.size, eos_token=encoder.stop)
         self.caps = Caps(config.edits, config.characters)
-        tied = dict(self.named_parameters(remove_duplicate=False)).keys() - dict(self.named_parameters()).keys()
         hooks: Any = self  # untyped there
-        hooks.register_state_dict_post_hook(lambda _, state, *__: [state.pop(name) for name in tied] and None)
-        hooks.register_load_state_dict_pre_hook(lambda _, state, *__: state.update(_twins(self, tied, state)))
+        hooks.register_state_dict_post_hook(_without_twins)
+        hooks.register_load_state_dict_pre_hook(_with_twins)
 
     def loss(self, batch: dict[str, Tensor]) -> Tensor:
         """Mean cross-entropy of the changes' tokens, in nats."""
@@ -138,7 +137,17 @@ class Run:
         return self._step(fed)[self.live]
 
 
-def _twins(net: LanguageNet, tied: Sequence[str] | set[str], state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Weights that have two names, by the one under which they are not kept."""
-    every = dict(net.named_parameters(remove_duplicate=False))
-    return {name: state[kept] for name in tied for kept in state if kept not in tied and every.get(kept) is every[name]}
+def _twins(net: nn.Module) -> dict[str, str]:
+    """Weights that have two names: the name that is not kept, and the one that is."""
+    names = {id(weight): name for name, weight in net.named_parameters()}
+    every = net.named_parameters(remove_duplicate=False)
+    return {name: names[id(weight)] for name, weight in every if names[id(weight)] != name}
+
+
+def _without_twins(net: nn.Module, state: dict[str, Tensor], *_: Any) -> None:
+    for name in _twins(net):
+        state.pop(name, None)
+
+
+def _with_twins(net: nn.Module, state: dict[str, Tensor], *_: Any) -> None:
+    state.update({name: state[kept] for name, kept in _twins(net).items() if kept in state})

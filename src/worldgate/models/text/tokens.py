@@ -66,14 +66,14 @@ class Vocabulary:
         self.relative = frozenset(words.relative)
         longest = sorted(filter(None, every), key=lambda word: (-len(word), word))
         self._split = re.compile("|".join((*map(re.escape, longest), ".")), re.DOTALL).findall
-        self._bounded: Callable[[Fact], tuple[int, ...]] = lru_cache(maxsize=1 << 15)(self._fact)
+        self._known: Callable[[Fact], tuple[int, ...]] = lru_cache(maxsize=1 << 15)(self._fact)
 
     def __reduce__(self) -> tuple[type[Vocabulary], tuple[Schema, Words]]:
         return Vocabulary, (self.schema, self.words)
 
     def fact(self, fact: Fact) -> tuple[int, ...]:
-        """Its relation, key and value."""
-        return self._bounded(fact)
+        """Its relation, key and value; None stands for absence."""
+        return self._known(fact)
 
     def _fact(self, fact: Fact) -> tuple[int, ...]:
         name, key, value = fact
@@ -83,18 +83,16 @@ class Vocabulary:
 
     def delta(self, state: State, delta: Delta) -> list[int]:
         """The edits of a delta that applies to `state`, and STOP."""
-        return [token for edit in self.edits(state, delta) for token in edit] + [STOP]
-
-    def edits(self, state: State, delta: Delta) -> Iterable[tuple[int, ...]]:
-        """Each edit of a delta that applies to `state`."""
         now: dict[Address, Value | None] = {}
+        found: list[int] = []
         for name, key, _, after in delta:
             before = now[name, key] if (name, key) in now else state.get(name, key)
             now[name, key] = after
             if name in self.relative and before is not None and after is not None:
-                yield (*self._fact((name, key, None))[:-1], *_digits(after - before))  # type: ignore[operator]
+                found += (*self.fact((name, key, None))[:-1], *_digits(after - before))  # type: ignore[operator]
             else:
-                yield self.fact((name, key, after))
+                found += self.fact((name, key, after))
+        return [*found, STOP]
 
     def action(self, text: str) -> list[int]:
         """The words of an action's text, as spaces part them."""
