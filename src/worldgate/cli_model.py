@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from pathlib import Path
 from typing import Annotated
 
@@ -36,15 +37,23 @@ def train(
     from .models.training import train as make
 
     training = load_training(text_of(file), file.name)
+    losses: deque[float] = deque(maxlen=100)
     with stepping("steps", training.loop.steps) as step:
+
+        def told(done: int, loss: float) -> None:
+            losses.append(loss)
+            step(done)
+
         make(
             training, to, workers=workers, resume=resume, save_every=save_every, threads=threads, device=device,
-            step=lambda done, _: step(done),
+            step=told,
         )  # fmt: skip
     if as_json:
-        print_json({"checkpoint": str(to), "digest": digest(to), "steps": training.loop.steps})
-    else:
-        print_lines([("bold green", f"{training.loop.steps} steps of {training.family} in {to}")])
+        print_json({"checkpoint": str(to), "digest": digest(to), "steps": training.loop.steps, "losses": list(losses)})
+        return
+    print_lines([("bold green", f"{training.loop.steps} steps of {training.family} in {to}")])
+    if losses:
+        print_lines([("dim", f"mean loss of the last {len(losses)} steps: {sum(losses) / len(losses):.4g}")])
 
 
 @model_app.command()

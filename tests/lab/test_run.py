@@ -13,7 +13,7 @@ from worldgate.facts import canonical_json
 from worldgate.horizon import from_json
 from worldgate.lab import expand, run
 from worldgate.lab.errors import BadRecords, RunFailed
-from worldgate.lab.parts import PREDICTORS, Kind
+from worldgate.lab.parts import PREDICTORS
 from worldgate.lab.records import read
 from worldgate.lab.work import Task, work
 
@@ -138,7 +138,7 @@ def test_a_run_that_raises_is_named_and_what_was_finished_is_kept(
         raise ZeroDivisionError("broken")
 
     with monkeypatch.context() as patch:
-        patch.setitem(PREDICTORS, "oracle", Kind(broken))
+        patch.setitem(PREDICTORS, "oracle", PREDICTORS["oracle"]._replace(make=broken))
         with pytest.raises(RunFailed, match=r"WG495.*/everyday, oracle wrong at 0.3, fixed, seed 100.*broken"):
             run(tiny(), tmp_path)
     assert 0 < len(contents(tmp_path)) < 36

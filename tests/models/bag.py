@@ -1,4 +1,7 @@
-"""A small real family: deltas lifted over the words of actions, chosen by a linear model over the facts touched."""
+"""A small real family: deltas lifted over the words of actions, chosen by a linear model over the facts touched.
+
+With a training and an experiment, for this process and others.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from worldgate.facts import Edit, Schema, State, canonical_json, json_decode
 from worldgate.horizon.induction.reading import read
 from worldgate.horizon.predictor import Prediction
 from worldgate.horizon.trajectory import Step
+from worldgate.lab import Experiment, load_experiment
 from worldgate.models import family as families
 
 
@@ -142,7 +146,7 @@ TRAINING = """
 family: bag
 config: {features: 128, dropout: 0.1}
 source:
-  places: [{world: robot-cell, drivers: [everyday]}]
+  places: [{world: network, options: {hosts: 4, start: scattered}, drivers: [everyday]}]
   batch: 16
   share: 3
   episode: 12
@@ -151,3 +155,31 @@ source:
 loop: {steps: 30, rate: 0.05}
 seed: 3
 """
+
+EXPERIMENT = """
+name: models
+title: Models
+question: Do they run?
+expected: They do.
+limits: [Anything else.]
+worlds: [{world: network, options: {hosts: 4, start: scattered}, drivers: [everyday]}]
+steps: 5
+seeds: {first: 100, count: 2}
+train: {first: 0, count: 2, steps: 10, sets: 2}
+predictors:
+  - {name: "null"}
+  - name: learned
+    family: bag
+    config: {features: 64}
+    train: {source: {batch: 8, balance: 0.5}, loop: {steps: 6, rate: 0.05}}
+    seed: 5
+policies: [{name: fixed}, {name: uncertainty, calibration: own_unaided_signals}]
+rho: [0.5]
+measures: [horizon]
+drawings: [{name: a, measure: horizon, epsilon: 0, x: policy}]
+"""
+
+
+def experiment(old: str = "", new: str = "") -> Experiment:
+    assert old in EXPERIMENT
+    return load_experiment(EXPERIMENT.replace(old, new), "models.yaml")

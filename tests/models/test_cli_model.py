@@ -28,6 +28,7 @@ def test_from_a_file_to_a_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyP
     Path("bag.yaml").write_text(bag.TRAINING.replace("steps: 30", "steps: 4"))
     made = json.loads(model("train", "bag.yaml", "--to", "models/a", "--save-every", 2, "--json"))
     assert (made["checkpoint"], made["steps"]) == ("models/a", 4)
+    assert len(made["losses"]) == 4
     with pytest.raises(Error, match=r"WG512.*Resume"):
         model("train", "bag.yaml", "--to", "models/a")
     assert "4 steps of bag in models/a" in model("train", "bag.yaml", "--to", "models/a", "--resume")
@@ -35,6 +36,6 @@ def test_from_a_file_to_a_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert shown["digest"] == made["digest"]
     assert shown["card"]["training"]["seed"] == 3
     assert made["digest"] in model("show", "models/a")
-    assert "robot-cell" in model("show", "models/a")
+    assert "network" in model("show", "models/a")
     with pytest.raises(Error, match="WG512"):
         model("show", "bag.yaml")

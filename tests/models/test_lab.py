@@ -10,50 +10,23 @@ import pytest
 
 from tests.lab.tiny import contents, elsewhere
 from tests.models import bag
+from tests.models.bag import EXPERIMENT, experiment
 from worldgate.facts import Error
-from worldgate.lab import Experiment, expand, load_experiment, run
+from worldgate.lab import expand, load_experiment, run
 from worldgate.models.document import load_training
 from worldgate.models.training import train
 
-assert bag.FAMILY
-
-EXPERIMENT = """
-name: models
-title: Models
-question: Do they run?
-expected: They do.
-limits: [Anything else.]
-worlds: [{world: robot-cell, drivers: [everyday]}]
-steps: 5
-seeds: {first: 100, count: 2}
-train: {first: 0, count: 2, steps: 10, sets: 2}
-predictors:
-  - {name: "null"}
-  - name: learned
-    family: bag
-    config: {features: 64}
-    train: {source: {batch: 8, balance: 0.5}, loop: {steps: 6, rate: 0.05}}
-    seed: 5
-policies: [{name: fixed}, {name: uncertainty, calibration: own_unaided_signals}]
-rho: [0.5]
-measures: [horizon]
-drawings: [{name: a, measure: horizon, epsilon: 0, x: policy}]
-"""
 CODE = """
 import sys
 from pathlib import Path
-from tests.models.test_lab import experiment
+from tests.models.bag import experiment
 from worldgate.lab import run
 
 if __name__ == "__main__":
     run(experiment(), Path(sys.argv[1]), workers=2)
 """
-FRESH = "places: [{world: robot-cell, drivers: [everyday]}], episode: 8, walks_each: 1, batch: 8"
-
-
-def experiment(old: str = "", new: str = "") -> Experiment:
-    assert old in EXPERIMENT
-    return load_experiment(EXPERIMENT.replace(old, new), "models.yaml")
+PLACE = "world: network, options: {hosts: 4, start: scattered}"
+FRESH = f"places: [{{{PLACE}, drivers: [everyday]}}], episode: 8, walks_each: 1, batch: 8"
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +101,11 @@ WRONG = [
     ('{name: "null"}', "{name: checkpoint}", "`$.predictors[0]`"),
     ("    family: bag\n", "", "without `family`"),
     ("train: {first: 0, count: 2, steps: 10, sets: 2}\n", "", "`$.predictors[1]`"),
-    ("batch: 8, balance: 0.5", FRESH.replace("robot-cell", "network"), "schema"),
+    (
+        "batch: 8, balance: 0.5",
+        FRESH.replace(PLACE, "world: robot-cell"),
+        "schema",
+    ),
     ("batch: 8", "walks: [{world: robot-cell, driver: everyday, seeds: [1], steps: 5}]", "walks"),
 ]
 

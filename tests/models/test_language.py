@@ -171,6 +171,12 @@ def test_what_is_no_language_model_is_refused(folder: Path, tmp_path: Path, monk
     with pytest.raises(BadLanguageModel, match="another tokenizer"):
         FAMILY.restored(msgspec.structs.replace(encoder.document(), tokenizer="0" * 64), schema)
     (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "tokenizer.json").write_text("{}")
+    with pytest.raises(BadLanguageModel, match="eos_token_id"):
+        FAMILY.encoder(Config(str(tmp_path)), schema, ())
+    (tmp_path / "config.json").write_text('{"eos_token_id": 0}')
+    with pytest.raises(BadLanguageModel, match=r"tokenizer\.json"):
+        FAMILY.encoder(Config(str(tmp_path)), schema, ())
     with pytest.raises(BadLanguageModel):
         FAMILY.net(config(tmp_path), encoder)
     with pytest.raises(BadLanguageModel, match="at most 1024"):

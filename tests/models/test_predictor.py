@@ -13,11 +13,11 @@ from worldgate.models.document import Loop, load_training
 from worldgate.models.errors import BadCheckpoint, BadTraining
 from worldgate.models.predictor import Learning, learned
 from worldgate.models.training import train
-from worldgate.worlds import get
+from worldgate.worlds import get, world_of
 
 torch = pytest.importorskip("torch", reason="torch is not installed (extra learn)")
 
-WORLD = get("robot-cell")
+WORLD = world_of("network", {"hosts": 4, "start": "scattered"})
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,8 @@ from msgspec.structs import replace
 from tests.models import bag
 from worldgate.horizon import roll
 from worldgate.models.errors import BadTraining
-from worldgate.models.source import FRESH, Balanced, Place, Source, Walks, checked, pool, sample, steps, walks, world
+from worldgate.models.pools import FRESH, Balanced, pool, sample, steps, walks
+from worldgate.models.source import Place, Source, Walks, checked, world
 from worldgate.worlds import get
 
 NETWORK = Place("network", ("everyday", "outages"), {"hosts": 4, "start": "scattered"})

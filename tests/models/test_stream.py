@@ -13,7 +13,8 @@ from tests.lab.tiny import elsewhere
 from tests.models import bag
 from worldgate.models.document import load_training
 from worldgate.models.errors import WorkerEnded
-from worldgate.models.source import Source, Walks, sample, world
+from worldgate.models.pools import sample
+from worldgate.models.source import Source, Walks, world
 from worldgate.models.stream import Stream
 
 FREE = replace(load_training(bag.TRAINING, "bag").source, share=3, noise=0.2, counterfactuals=1, balance=0.5)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from itertools import islice
+from itertools import chain, islice
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,7 +25,7 @@ from ..system import end_with_parent
 from .errors import RunFailed, library
 from .experiment import Experiment, expand
 from .records import Row, known, write_part
-from .trained import provide
+from .trained import lacking
 from .work import Task, work
 
 AHEAD = 4
@@ -66,27 +66,31 @@ def run(
     new = sum(len(task.seeds) for task in tasks)
     done = total - new
     step(done)
-    provide(experiment, cells, folder, workers)
-    for rows in spread(tasks, workers, ray):
-        write_part(folder, rows)
+    train = [Task(canonical_json(cell), (), str(folder.absolute())) for cell in lacking(experiment, cells, folder)]
+    for rows in spread([train, tasks], workers, ray):
+        if rows:
+            write_part(folder, rows)
         done += len(rows)
         step(done)
     return Ran(total, new, left_out)
 
 
-def spread(tasks: Sequence[Task], workers: int, ray: str | None) -> Iterator[list[Row]]:
-    """The results of all tasks, as they come."""
-    if not tasks:
+def spread(rounds: Sequence[Sequence[Task]], workers: int, ray: str | None) -> Iterator[list[Row]]:
+    """The results of all tasks, as they come; a round begins when the one before it is done."""
+    most = max(map(len, rounds))
+    if not most:
         return
     if ray is not None:
         with _cluster(ray, workers) as give:
-            yield from _given(tasks, workers, *give)
+            for tasks in rounds:
+                yield from _given(tasks, workers, *give)
     elif workers <= 1:
-        yield from map(work, tasks)
+        yield from map(work, chain(*rounds))
     else:
-        with ProcessPoolExecutor(min(workers, len(tasks)), get_context("spawn"), end_with_parent) as pool:
+        with ProcessPoolExecutor(min(workers, most), get_context("spawn"), end_with_parent) as pool:
             try:
-                yield from _given(tasks, workers, lambda task: pool.submit(work, task), _first, Future.result)
+                for tasks in rounds:
+                    yield from _given(tasks, workers, lambda task: pool.submit(work, task), _first, Future.result)
             except BrokenProcessPool as error:
                 raise RunFailed("a worker that ended", "workers that go on", "Run it again to go on") from error
             finally:

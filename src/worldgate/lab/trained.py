@@ -10,9 +10,6 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Iterable
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -23,7 +20,6 @@ from ..models.document import Training, proven
 from ..models.errors import BadTraining
 from ..models.source import Walks, versions, world
 from ..models.training import train
-from ..system import end_with_parent
 from ..system import replace as put
 from ..worlds import world_of
 from .errors import RunFailed
@@ -64,31 +60,21 @@ def prove(cell: Cell, path: str | None) -> None:
         checkpoint.fits(Path(path), schema)
 
 
-def provide(experiment: Experiment, cells: Iterable[Cell], folder: Path, workers: int) -> None:
-    """Bring there all checkpoints that these cells need, training in so many processes those that are not."""
+def lacking(experiment: Experiment, cells: Iterable[Cell], folder: Path) -> list[Cell]:
+    """A cell for each model that is yet to be trained; those of given checkpoints are brought there at once."""
     missing = {}
     for cell in cells:
         if PREDICTORS[cell.predictor.name].model and not (file := file_of(cell, folder)).exists():
-            missing[file] = training_of(cell)
+            missing[file] = cell
     for asked in experiment.predictors:
         if asked.path and (file := folder / "models" / f"{asked.sha256}.safetensors") in missing:
             if checkpoint.digest(Path(asked.path)) != asked.sha256:
                 raise RunFailed(f"{asked.path}, which has changed", f"the checkpoint {asked.digest}")
             put(file, lambda path, given=asked.path: shutil.copyfile(given, path))
-    tasks = [(training, file) for file, training in missing.items() if training]
-    if workers <= 1 or len(tasks) <= 1:
-        for training, file in tasks:
-            train(training, file, workers=workers if workers > 1 else 0, resume=True)
-        return
-    with ProcessPoolExecutor(min(workers, len(tasks)), get_context("spawn"), end_with_parent) as pool:
-        try:
-            for _ in pool.map(_train, tasks):
-                pass
-        except BrokenProcessPool as error:
-            raise RunFailed("a worker that ended", "workers that go on", "Run it again to go on") from error
-        finally:
-            pool.shutdown(cancel_futures=True)
+    return [cell for cell in missing.values() if cell.predictor.name == "learned"]
 
 
-def _train(task: tuple[Training, Path]) -> None:
-    train(*task, resume=True)
+def train_for(cell: Cell, folder: Path) -> None:
+    """Train the model of a cell, or go on with it."""
+    if (training := training_of(cell)) is not None:
+        train(training, file_of(cell, folder), resume=True)

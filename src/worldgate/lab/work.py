@@ -23,11 +23,12 @@ from .errors import RunFailed
 from .experiment import Cell, Taught
 from .parts import PREDICTORS, Predicting, derived_of
 from .records import Row
-from .trained import file_of
+from .trained import file_of, train_for
 
 
 class Task(NamedTuple):
-    """Runs of one cell: its canonical JSON, the seeds, and the folder of the records, where its model is."""
+    """Runs of one cell: its canonical JSON, the seeds, and the folder of the records, where its model is. Without seeds
+    the model is trained and nothing is run."""
 
     cell: bytes
     seeds: tuple[int, ...]
@@ -37,6 +38,8 @@ class Task(NamedTuple):
 def work(task: Task) -> list[Row]:
     """The runs of a task, in the order of its seeds; `RunFailed` names the one that raised."""
     cell = msgspec.json.decode(task.cell, type=Cell)
+    if not task.seeds:
+        train_for(cell, Path(task.folder))
     return [_run(cell, seed, Path(task.folder)) for seed in task.seeds]
 
 

@@ -60,7 +60,8 @@ class Net(Protocol):
         """The mean loss of a batch, a scalar."""
 
     def predict(self, pairs: Sequence[tuple[State, Any]]) -> list[Prediction]:
-        """A prediction for each state and action, computed together. Called without gradients, in `eval` mode."""
+        """A prediction for each state and action, computed together. Without gradients, in `eval` mode. Its arrays must
+        be put where the weights are, and its edits fit the schema."""
 
 
 class Family(NamedTuple):

@@ -17,7 +17,8 @@ from ..horizon.predictor import Prediction
 from ..horizon.trajectory import Step
 from ..worlds import World
 from .family import Arrays, Encoder, Net
-from .source import Balanced, Source, ask, steps, walks
+from .pools import Balanced, ask, steps, walks
+from .source import Source
 
 
 class SelfForcing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -47,7 +48,9 @@ def problems(how: SelfForcing) -> Iterator[str]:
 def forced(how: SelfForcing, net: Net, source: Source, encoder: Encoder, seed: int, number: int) -> Arrays:
     """The batch of step `number`."""
     random = Random(f"forced/{seed}/{number}")
-    chosen = list(walks(msgspec.structs.replace(source, walks_each=how.walks), f"forced/{seed}", number))
+    later = source.burn_in + max(0, source.episode - how.horizon)  # a rollout begins anywhere in what is else asked
+    short = msgspec.structs.replace(source, walks_each=how.walks, burn_in=later, episode=how.horizon)
+    chosen = list(walks(short, f"forced/{seed}", number))
     if source.walks:
         chosen = random.choices(chosen, k=how.walks)
     rows = [_Row(walk.world, _stretch(list(steps(walk)), how.horizon, random)) for walk in chosen]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -53,7 +54,7 @@ class Learned:
         if not pairs:
             return []
         with torched(torch, self.threads, self.device), torch.no_grad():
-            return list(self._net.eval().predict(pairs))
+            return list(self._net.predict(pairs))
 
 
 class Learner(Learned):
@@ -62,7 +63,7 @@ class Learner(Learned):
     def __init__(
         self, checkpoint: Checkpoint, learning: Learning, name: str = "", *, device: str = "cpu", threads: int = 1
     ) -> None:
-        super().__init__(checkpoint, name, device=device, threads=threads)
+        super().__init__(checkpoint._replace(net=deepcopy(checkpoint.net)), name, device=device, threads=threads)
         if learning.rate <= 0 or min(learning.steps, learning.batch) < 1 or learning.buffer < 0:
             raise BadTraining(f"{learning}", "a rate above 0, steps and a batch of 1 or more, a buffer of 0 or more")
         self._learning, self._random, self._shown = learning, Random("learning"), 0
@@ -81,6 +82,7 @@ class Learner(Learned):
                 drawn = self._random.choices(old, k=self._learning.batch) if old else []
                 batch = tensors(torch, encoder.batch([*new, *drawn]), self.device)
                 one_step(torch, self._net, self._optimizer, batch, clip=1.0)
+        self._net.eval()
         self._shown += 1
         self._buffer.append(new)
 

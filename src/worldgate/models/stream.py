@@ -18,7 +18,8 @@ from random import Random
 from ..system import end_with_parent
 from .errors import WorkerEnded
 from .family import Arrays, Encoder
-from .source import Balanced, Source, pool
+from .pools import Balanced, pool
+from .source import Source
 
 AHEAD = 2
 """Tasks given out for each worker."""

@@ -23,10 +23,11 @@ from .. import __version__
 from ..facts import canonical_json
 from .checkpoint import FORMAT, Card, describe, read, save
 from .document import Training, proven
-from .errors import BadCheckpoint, Diverged, library
+from .errors import BadCheckpoint, BadTraining, Diverged, library
 from .family import Arrays, Encoder, config_of, family_of
 from .forcing import forced
-from .source import sample, versions, windows_of, world
+from .pools import sample, windows_of
+from .source import versions, world
 from .stream import Stream
 
 
@@ -117,9 +118,8 @@ class _Run:
         if not math.isfinite(value):
             raise Diverged(f"loss {value} at step {self.done}", "a finite number", "Lower the rate, or clip gradients")
         self.done += 1
-        keep = min(
-            self.training.loop.ema, self.done / (self.done + 9)
-        )  # the first weights, drawn at random, are soon forgotten
+        # the first weights, drawn at random, are soon forgotten
+        keep = min(self.training.loop.ema, self.done / (self.done + 9))
         for name, weight in self.named if self.average else ():
             self.average[name].lerp_(weight.detach(), 1.0 - keep)
         return value
@@ -130,9 +130,10 @@ class _Run:
         training = self.training
         worlds = {f"world {name}": version for name, version in versions(training.source).items()}
         made = {"worldgate": __version__, "torch": str(self.torch.__version__), "numpy": library("numpy").__version__}
+        made |= {"device": self.device, "threads": str(self.torch.get_num_threads()), **worlds}
         return Card(
             FORMAT, training.family, training.config, msgspec.to_builtins(self.encoder.document()), self.schema.name,
-            self.schema.digest, msgspec.to_builtins(training), self.done, {**made, "device": self.device, **worlds},
+            self.schema.digest, msgspec.to_builtins(training), self.done, made,
         )  # fmt: skip
 
     def weights(self) -> dict[str, Any]:
@@ -208,11 +209,16 @@ def one_step(torch: Any, net: Any, optimizer: Any, batch: dict[str, Any], *, cli
 
 @contextmanager
 def torched(torch: Any, threads: int, device: str) -> Iterator[None]:
-    """So many threads; torch's random numbers are afterwards as they were."""
+    """So many threads, and torch's random numbers afterwards as they were; `BadTraining` without such a device."""
+    if device != "cpu":
+        try:
+            torch.empty(0, device=device)
+        except (RuntimeError, AssertionError) as error:
+            raise BadTraining(f"device {device!r}: {error!s:.80}", "cpu, or a device that torch has here") from error
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        with torch.random.fork_rng(devices=[] if device == "cpu" else None):
+        with torch.random.fork_rng(devices=[] if device == "cpu" else [device]):
             yield
     finally:
         torch.set_num_threads(before)

@@ -69,7 +69,7 @@ class LanguageEncoder:
             raise BadLanguageModel(
                 f"another tokenizer in {document.path}", f"that of SHA-256 {document.tokenizer[:12]}"
             )
-        tokenizer = library("tokenizers").Tokenizer.from_str(data.decode())
+        tokenizer = _tokenizer(data, document.path)
         self.tokens: Callable[[str], list[int]] = lambda text: tokenizer.encode(text, add_special_tokens=False).ids
         self.text: Callable[[Sequence[int]], str] = tokenizer.decode
         self._told: Callable[[str], list[int]] = lru_cache(maxsize=1 << 14)(self.tokens)
@@ -123,6 +123,14 @@ class LanguageEncoder:
 def _example(asked: Question, most: int) -> str:
     facts = [line(fact) for fact in ordered(asked.before, asked.action)][:most]
     return f"Facts: [{','.join(facts)}]\nAction: {plain(str(asked.action))}\nChanges: {line(asked.net)}\n"
+
+
+def _tokenizer(data: bytes, path: str) -> Any:
+    made = library("tokenizers").Tokenizer
+    try:
+        return made.from_buffer(data)
+    except Exception as error:  # of no narrower kind
+        raise BadLanguageModel(f"{path}/tokenizer.json: {error!s:.160}", "a tokenizer") from error
 
 
 def _stop(path: str) -> int:
