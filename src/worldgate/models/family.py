@@ -90,6 +90,7 @@ class Family(NamedTuple):
 FAMILIES: dict[str, str] = {
     "flat": "worldgate.models.flat:FAMILY",
     "graph": "worldgate.models.graph:FAMILY",
+    "language": "worldgate.models.language:FAMILY",
     "relational": "worldgate.models.relational:FAMILY",
 }
 """Where the row of each family is; imported on first use, and without torch."""
