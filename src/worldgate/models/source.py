@@ -31,7 +31,7 @@ from .family import Encoder, Question
 
 FRESH = 2**32
 """The least seed of a fresh walk."""
-SAMPLE = 8
+SAMPLE = 96
 """Fresh walks from which an encoder is made."""
 
 
