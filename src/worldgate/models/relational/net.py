@@ -38,6 +38,8 @@ class Relational(nn.Module):
 
     step: Tensor
     known: Tensor
+    tell: Any
+    sorts: Any
 
     def __init__(self, encoder: Encoder, width: int, head: int, harden: tuple[int, int], rounds: int) -> None:
         super().__init__()
@@ -59,7 +61,7 @@ class Relational(nn.Module):
         self.register_buffer("step", torch.zeros((), dtype=torch.int64))
         with torch.no_grad():
             for one in self.sorts:
-                one.weight.mul_(0.3)  # type: ignore[operator]
+                one.weight.mul_(0.3)
 
     def loss(self, batch: dict[str, Tensor]) -> Tensor:
         """The mean of -log(the probability that is given to right answers)."""
@@ -105,9 +107,12 @@ class Relational(nn.Module):
         hard = self._hardness()
         rounds = still.numel() + 1 if hard == 1.0 else self.rounds
         ends = STILL if hard < 1.0 else 0.0
-        return settle(
-            facts, told, lambda now: self._state(still, now), self._tell, lambda said: message(said, hard), rounds, ends
-        )
+        weights = {number: self.tell[number].weight for number in facts}
+
+        def state(told: Tensor) -> Tensor:
+            return self._state(still, told)
+
+        return settle(facts, weights, told, state, lambda said: message(said, hard), rounds, ends)
 
     def _spread(
         self, still: Tensor, marked: Tensor, facts: dict[int, Facts], of: Tensor, shift: Tensor, marks: Tensor
