@@ -12,6 +12,7 @@ from .effects import Effect, learned
 from .language import Language, words_of
 from .reading import MOST_WORDS, known_ids, read
 from .study import Seen, sampled
+from .terms import Argument
 from .tree import Leaf
 
 LIMIT = 20_000
@@ -23,6 +24,7 @@ class _Shape:
     def __init__(self, schema: Schema, limit: int, paths: bool) -> None:
         self.schema, self.paths = schema, paths
         self.seen: deque[Seen] = deque(maxlen=max(1, limit))
+        self.typed: list[Argument] = []
         self.effects: list[Effect] = []
         self.beyond = 0.0
         self._fresh = 0
@@ -37,8 +39,8 @@ class _Shape:
             seen = list(self.seen)
             known = known_ids(sampled(seen), (one.delta for one in seen))
             words = [one.words for one in seen]
-            typed = words_of(self.schema, words, len(words[0]), known)
-            self.effects, beyond = learned(Language(self.schema, typed, paths=self.paths), seen)
+            self.typed = words_of(self.schema, words, len(words[0]), known)
+            self.effects, beyond = learned(Language(self.schema, self.typed, paths=self.paths), seen)
             self.beyond = beyond / len(seen)
             self._fresh = 0
         return self
@@ -64,6 +66,11 @@ class Induction:
         call = read(action)
         shape = self._shapes.setdefault(call.shape, _Shape(self._schema, self._limit, self._paths))
         shape.add(Seen(state, call.words[:MOST_WORDS], delta))
+
+    @property
+    def shapes(self) -> dict[tuple[str, int], tuple[list[Argument], list[Effect]]]:
+        """The typed words and the effects of each shape of action, fitted to all that was learned."""
+        return {name: (shape.fitted(now=True).typed, shape.effects) for name, shape in sorted(self._shapes.items())}
 
     def fit(self) -> None:
         """Make the rules of all that was learned now."""

@@ -1,0 +1,138 @@
+"""What learned predictors cost, on one core: a prediction, a training step, and a whole training.
+
+The growth of a training step with the size of the network is set beside what was reported for a dense implementation
+(message passing over all pairs of hosts, 50 iterations on 120 transitions of 5 ports, in seconds on another machine:
+only the exponents may be compared).
+
+    python bench/learn.py [--train]     # with --train also the headline model, from nothing
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from math import log
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+from measure import cpu, table
+
+import torch
+
+from worldgate.horizon import roll
+from worldgate.models.document import load_training
+from worldgate.models.predictor import learned
+from worldgate.models.trained import NETWORK_0
+from worldgate.models.training import tensors, train
+from worldgate.worlds.network import Network
+
+ROOT = Path(__file__).parents[1]
+REPORTED = {50: 3.2, 100: 6.3, 200: 17.5, 400: 59.8}
+SIZES = (5, 50, 100, 200, 400)
+BATCH = 32
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--train", action="store_true")
+    parser.add_argument("--memory", type=int, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    if given.memory:
+        _predicted(given.memory, "everyday", 20)
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+        return
+    head = ("hosts", "driver", "one at a time, ms", "64 together, a second", "memory, MB")
+    table(
+        "Predictions",
+        head,
+        (
+            _prediction(*row)
+            for row in ((5, "weighted"), (5, "everyday"), (25, "everyday"), (100, "everyday"), (400, "everyday"))
+        ),
+    )
+    rows = [(hosts, *_training(hosts)) for hosts in SIZES]
+    head = ("hosts", "facts", f"ms a step of {BATCH} questions", "reported, s for 50 iterations")
+    table("A training step", head, [(*row, REPORTED.get(row[0], "-")) for row in rows])
+    mine = {hosts: ms for hosts, _, ms in rows}
+    ends = (("50 to 400", 50, 400), ("200 to 400", 200, 400))
+    table(
+        "Exponents",
+        ("hosts", "here", "reported"),
+        [(name, _exponent(mine, *pair), _exponent(REPORTED, *pair)) for name, *pair in ends],
+    )
+    if given.train:
+        table("The headline model", ("steps", "CPU seconds", "wall seconds", "one-step exact"), [_headline()])
+
+
+def _exponent(times, one, other) -> float:
+    return log(times[other] / times[one]) / log(other / one)
+
+
+def _predicted(hosts: int, driver: str, steps: int):
+    world = Network("network", hosts=hosts, start="scattered")
+    predictor = learned(NETWORK_0, world.schema)
+    rows = roll(world, driver, 7, steps).steps
+    for row in rows:
+        predictor.predict(row.before, row.action)
+    return predictor, rows
+
+
+def _prediction(hosts: int, driver: str):
+    predictor, rows = _predicted(hosts, driver, 64)
+    one = cpu(lambda number: predictor.predict(rows[number].before, rows[number].action), len(rows), 3)
+    pairs = [(row.before, row.action) for row in rows]
+    together = cpu(lambda _: predictor.predict_all(pairs), 1) / len(pairs)
+    asked = [sys.executable, __file__, "--memory", str(hosts)]
+    memory = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+    return hosts, driver, one * 1e3, round(1 / together), memory
+
+
+def _training(hosts: int):
+    """Facts of the last state and CPU milliseconds of one optimiser step on questions of late states of a walk."""
+    world = Network("network", hosts=hosts, services=5, start="scattered")
+    predictor = learned(NETWORK_0, world.schema)
+    net, encoder = predictor.checkpoint.net.train(), predictor.checkpoint.encoder
+    rows = roll(world, "weighted", 3, 120).steps
+    questions = [question for row in rows for question in encoder.questions(row)]
+    optimizer = torch.optim.AdamW(net.parameters(), 1e-5)
+    some = questions[:: max(1, len(questions) // BATCH)][:BATCH]
+
+    def step(_: int) -> None:
+        loss = net.loss(tensors(torch, encoder.batch(some), "cpu"))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    return sum(1 for _ in rows[-1].state.facts()), cpu(step, 2, 3) * 1e3
+
+
+def _headline():
+    training = load_training((ROOT / "examples/models/network-0.yaml").read_text(), "network-0.yaml")
+    wall, spent = time.monotonic(), _spent()
+    with tempfile.TemporaryDirectory() as folder:
+        path = train(training, Path(folder) / "a.safetensors", workers=1)
+        spent, wall = _spent() - spent, time.monotonic() - wall
+        world = Network("network-0", hosts=5, start="empty")
+        predictor, right, total = learned(path, world.schema), 0, 0
+        from worldgate.horizon.trajectory import net
+
+        for driver in world.drivers:
+            rows = roll(world, driver, 900, 400).steps
+            said = predictor.predict_all([(row.before, row.action) for row in rows])
+            right += sum(net(one.delta) == row.net for one, row in zip(said, rows, strict=True))
+            total += len(rows)
+    return training.loop.steps, spent, wall, f"{right} of {total}"
+
+
+def _spent() -> float:
+    """CPU seconds of this process and of those it waited for."""
+    return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+
+
+if __name__ == "__main__":
+    main()

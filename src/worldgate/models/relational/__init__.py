@@ -1,0 +1,42 @@
+"""The family `relational`: scores what becomes of named facts, so it depends neither on names nor on their number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from ...facts import Schema
+from ...horizon.trajectory import Step
+from ..family import Family
+from .encoder import Encoder
+from .templates import Document, mined
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`width` channels a node and `head` hidden units of the heads; messages are hard from step `hard_at` on, more and
+    more of them from `hard_from` on (0 and 0: never); at most `rounds` rounds in training."""
+
+    width: int = 32
+    head: int = 64
+    hard_from: int = 0
+    hard_at: int = 0
+    rounds: int = 24
+
+
+def _encoder(_: Config, schema: Schema, sample: Sequence[Step]) -> Encoder:
+    return Encoder(schema, mined(schema, sample))
+
+
+def _restored(document: Document, schema: Schema) -> Encoder:
+    return Encoder(schema, document)
+
+
+def _net(config: Config, encoder: Encoder) -> Any:
+    from .net import Relational
+
+    return Relational(encoder, config.width, config.head, (config.hard_from, config.hard_at), config.rounds)
+
+
+FAMILY = Family(Config, Document, _encoder, _restored, _net)

@@ -1,0 +1,191 @@
+"""Questions about single facts, and graphs with marks as arrays.
+
+A question is one fact that an action may change, and which answers are right. Its *lane* is a copy of the state's graph
+in which the things are marked that the action's words name (and those of the fact, where the template is about each
+fact of a relation). Questions of one action share a lane wherever they mark the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import permutations
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...facts import Schema, State
+from ...horizon.induction.reading import MOST_WORDS, read
+from ...horizon.trajectory import Step
+from ..family import Arrays
+from .graph import WORLD, Array, Graph, kind_of, kinds_of, layouts
+from .templates import Ask, Document, asks, ready
+
+Words = tuple[str, ...]
+
+
+class Question(NamedTuple):
+    """An ask with the answers that are right, a bit each."""
+
+    outcome: str
+    state: State
+    shape: tuple[str, int]
+    words: Words
+    ask: Ask
+    right: tuple[bool, ...]
+
+
+class Encoder:
+    """Templates, and what follows from them and the schema."""
+
+    def __init__(self, schema: Schema, document: Document) -> None:
+        self.schema, self._document = schema, document
+        self.templates = ready(document, schema)
+        self.layouts, kinds = layouts(schema), kinds_of(schema)
+        self.kinds = len(kinds) + 1
+        self.words = {
+            (shape.name, len(shape.words)): [kinds.get(f"ref {word}", WORLD) for word in shape.words]
+            for shape in document.shapes
+        }
+        self.columns = {
+            relation.name: [kinds[kind_of(type_)] for _, type_ in relation.key]
+            for relation in schema.relations.values()
+        }
+        self.marks = {name: number for number, name in enumerate(self._marks())}
+        every = [(shape, template) for shape, group in self.templates.items() for template in group]
+        self.answers = [len(template.answers) for _, template in every]
+        named = (shape[1] + len(self.columns.get(template.each, ())) for shape, template in every)
+        self.roles = 1 + max(named, default=0)
+
+    def _marks(self) -> Iterator[tuple[Any, ...]]:
+        """What a node may be marked as: a word of a shape, one that comes before another, a column of a fact."""
+        for shape, kinds in self.words.items():
+            yield from ((shape, one) for one in range(len(kinds)))
+            yield from ((shape, *pair) for pair in permutations(range(len(kinds)), 2))
+        for relation, kinds in self.columns.items():
+            yield from ((relation, column) for column in range(len(kinds)))
+
+    def document(self) -> Document:
+        """All that is needed to make it again."""
+        return self._document
+
+    def asks(self, state: State, action: Any) -> tuple[tuple[str, int], Words, list[Ask]] | None:
+        """The shape and words of an action and every fact it may change; None for a shape never seen."""
+        call = read(action)
+        words = call.words[:MOST_WORDS]
+        shape = call.name, len(words)
+        if shape not in self.templates:
+            return None
+        return shape, words, [ask for template in self.templates[shape] for ask in asks(template, state, words)]
+
+    def questions(self, step: Step) -> Sequence[Question]:
+        """A question for each fact that the action may change."""
+        found = self.asks(step.before, step.action)
+        if found is None:
+            return []
+        shape, words, asked = found
+        questions = []
+        for ask in asked:
+            change = step.net.get((ask.template.relation, ask.key))
+            after = ask.now if change is None else change[1]
+            right = tuple(value == after for value in ask.values)
+            if any(right):
+                outcome = f"{ask.template.number}{''.join('-+'[one] for one in right)}"
+                questions.append(Question(outcome, step.before, shape, words, ask, right))
+        return questions
+
+    def batch(self, questions: Sequence[Question]) -> Arrays:
+        """The arrays of `Lanes`, with copies, and `right` (asks, most answers): 1 where an answer is right."""
+        lanes = Lanes(self)
+        for one in questions:
+            lanes.add(one.state, one.shape, one.words, one.ask)
+        right = np.zeros((len(questions), max(self.answers, default=1)), np.float32)
+        for row, one in enumerate(questions):
+            right[row, : len(one.right)] = one.right
+        return {**lanes.arrays(copies=True), "right": right}
+
+
+class Lanes:
+    """Gathers asks into the arrays of one batch, all of int64.
+
+    `kinds` (nodes of all graphs); of each relation r `joins_r` (facts, nodes each) and `sorts_r` (facts, sorts each).
+    `lanes` (lanes, 3): the first node of its graph and its own, and how many nodes it has; `marked`, `marks`: a node of
+    a lane and its mark; `roles` (asks, roles): the nodes of its lane that an ask is about, the world first; `template`
+    (asks). `copies` are the facts once more for each lane: `facts_r`, of what it is a copy, and `lane_r` as `joins_r`.
+    """
+
+    def __init__(self, encoder: Encoder) -> None:
+        self.encoder = encoder
+        self.graphs: list[Graph] = []
+        self._graph_of: dict[int, int] = {}
+        self._states: list[State] = []  # so that an identity is not used twice
+        self._lanes: dict[tuple[Any, ...], int] = {}
+        self._marks: list[list[tuple[int, int]]] = []
+        self._graph: list[int] = []
+        self._asks: list[tuple[int, list[int], int]] = []
+
+    def add(self, state: State, shape: tuple[str, int], words: Words, ask: Ask) -> None:
+        """One more ask."""
+        at = self._graph_of.get(id(state))
+        if at is None:
+            at = self._graph_of[id(state)] = len(self.graphs)
+            self.graphs.append(Graph(state, self.encoder.layouts))
+            self._states.append(state)
+        graph, each = self.graphs[at], ask.template.each
+        kinds = self.encoder.words[shape]
+        named = [graph.node(kind, word) if kind else WORLD for kind, word in zip(kinds, words, strict=True)]
+        columns = self.encoder.columns[each] if each else ()
+        parts = [graph.node(kind, part) for kind, part in zip(columns, ask.part, strict=True)]
+        key = (at, shape, words, each, ask.part)
+        if key not in self._lanes:
+            self._lanes[key] = len(self._marks)
+            self._graph.append(at)
+            marks = [(node, self.encoder.marks[shape, one]) for one, node in enumerate(named) if node != WORLD]
+            marks += [(named[one], self.encoder.marks[shape, one, other]) for one, other in _ordered(kinds, words)]
+            marks += [(node, self.encoder.marks[each, column]) for column, node in enumerate(parts)]
+            self._marks.append(marks)
+        self._asks.append((self._lanes[key], [*named, *parts], ask.template.number))
+
+    @property
+    def size(self) -> int:
+        """How many facts the lanes have together."""
+        facts = [sum(len(columns) for columns in graph.columns) for graph in self.graphs]
+        return sum(facts[graph] for graph in self._graph)
+
+    def arrays(self, *, copies: bool) -> dict[str, Array]:
+        """The arrays, with or without copies."""
+        sizes = np.array([len(graph.kinds) for graph in self.graphs], np.int64)
+        starts, of = np.cumsum(sizes) - sizes, np.array(self._graph, np.int64)
+        own = np.cumsum(sizes[of]) - sizes[of]
+        found = {"kinds": np.array([kind for graph in self.graphs for kind in graph.kinds], np.int64)}
+        found["lanes"] = np.stack([starts[of], own, sizes[of]], 1)
+        for number in range(len(self.encoder.layouts)):
+            counts = np.array([len(graph.columns[number]) for graph in self.graphs], np.int64)
+            joins = [graph.columns[number] + start for graph, start in zip(self.graphs, starts, strict=True)]
+            found[f"joins_{number}"] = np.concatenate(joins)
+            found[f"sorts_{number}"] = np.concatenate([graph.sorts[number] for graph in self.graphs])
+            if copies:
+                facts = spans((np.cumsum(counts) - counts)[of], counts[of])
+                found[f"facts_{number}"] = facts
+                found[f"lane_{number}"] = (
+                    found[f"joins_{number}"][facts] + np.repeat(own - starts[of], counts[of])[:, None]
+                )
+        marks = [(own[lane] + node, mark) for lane, some in enumerate(self._marks) for node, mark in some]
+        found["marked"], found["marks"] = np.array(marks, np.int64).reshape(-1, 2).T
+        roles = [[0, *nodes, *[0] * (self.encoder.roles - 1 - len(nodes))] for _, nodes, _ in self._asks]
+        found["roles"] = np.array(roles, np.int64) + own[[lane for lane, _, _ in self._asks]][:, None]
+        found["template"] = np.array([template for _, _, template in self._asks], np.int64)
+        return found
+
+
+def _ordered(kinds: Sequence[int], words: Words) -> Iterator[tuple[int, int]]:
+    """The pairs of words of one kind of thing of which the first comes before the other."""
+    for one, other in permutations(range(len(words)), 2):
+        if kinds[one] and kinds[one] == kinds[other] and words[one] < words[other]:
+            yield one, other
+
+
+def spans(starts: Array, lengths: Array) -> Array:
+    """start, start + 1, ... of each span, one after the other."""
+    ends = np.cumsum(lengths)
+    total = int(ends[-1]) if len(ends) else 0
+    return np.arange(total) - np.repeat(ends - lengths - starts, lengths)

@@ -1,0 +1,109 @@
+"""A state as a graph: things are nodes, facts join them. Derived from the schema; O(facts).
+
+A node is a thing of a kind: an entity, or a text or number that stands in a key. A fact joins the nodes of its key and
+of the ids and texts in its value; a fact without any joins the node of the world. Truth values and enums, alone or in
+a record, are what kind of fact it is. Not in the graph: numbers, decimals and bytes in values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...facts import Relation, Schema, State, Type
+
+WORLD = 0
+"""The node of the world itself."""
+Array = np.ndarray[Any, np.dtype[np.int64]]
+
+
+class Layout(NamedTuple):
+    """How facts of one relation are read: `columns`, the places in key and value that are nodes, with their `kinds`;
+    `sorts`, the places of truth values and enums, with the number of each choice, all below `width`."""
+
+    name: str
+    columns: tuple[tuple[int, str], ...]
+    kinds: tuple[int, ...]
+    sorts: tuple[tuple[int, dict[Any, int]], ...]
+    width: int
+
+
+def kind_of(type_: Type) -> str:
+    """The kind of a node for values of this type."""
+    return f"ref {type_.entity}" if type_.entity else type_.kind
+
+
+def kinds_of(schema: Schema) -> dict[str, int]:
+    """The kinds of nodes, numbered from 1; 0 is the world."""
+    return {name: number for number, name in enumerate(sorted(_kinds(schema)), 1)}
+
+
+def _kinds(schema: Schema) -> set[str]:
+    return {kind_of(type_) for relation in schema.relations.values() for _, type_ in _joined(relation)}
+
+
+def _parts(relation: Relation) -> Iterator[tuple[int, Type]]:
+    """(place in `key + value parts`, type) of all that a fact says."""
+    value = relation.value
+    types = [*(type_ for _, type_ in relation.key), *((t for _, t in value.fields) if value.fields else (value,))]
+    yield from enumerate(types)
+
+
+def _joined(relation: Relation) -> Iterator[tuple[int, Type]]:
+    for place, type_ in _parts(relation):
+        if place < len(relation.key) or type_.kind in ("ref", "text"):
+            yield place, type_
+
+
+def layouts(schema: Schema) -> list[Layout]:
+    """The relations that say anything to a graph."""
+    kinds, found = kinds_of(schema), []
+    for relation in schema.relations.values():
+        joined = [(place, kind_of(type_)) for place, type_ in _joined(relation)]
+        sorts: list[tuple[int, dict[Any, int]]] = []
+        width = 1
+        for place, type_ in _parts(relation):
+            if type_.kind in ("bool", "enum") and place >= len(relation.key):
+                choices = (False, True) if type_.kind == "bool" else type_.choices
+                sorts.append((place, {choice: width + at for at, choice in enumerate(choices)}))
+                width += len(choices)
+        if joined or sorts:
+            columns = tuple(joined) or ((-1, ""),)
+            found.append(
+                Layout(relation.name, columns, tuple(kinds.get(k, WORLD) for _, k in columns), tuple(sorts), width)
+            )
+    return found
+
+
+class Graph:
+    """One state. Nodes may be added: things that only an action names. `columns[r]` is (facts, nodes each), `sorts[r]`
+    is (facts, 1 + sorts each)."""
+
+    def __init__(self, state: State, layouts: Iterable[Layout]) -> None:
+        self.numbers: dict[tuple[int, Any], int] = {(WORLD, None): WORLD}
+        self.kinds = [WORLD]
+        by: dict[str, list[tuple[Any, Any]]] = {}
+        for relation, key, value in state.facts():
+            by.setdefault(relation, []).append((key, value))
+        self.columns: list[Array] = []
+        self.sorts: list[Array] = []
+        for layout in layouts:
+            facts = by.get(layout.name, [])
+            rows = [(*key, *value) if isinstance(value, tuple) else (*key, value) for key, value in facts]
+            joined = [
+                [self.node(kind, row[place]) if kind else WORLD for row in rows]
+                for (place, _), kind in zip(layout.columns, layout.kinds, strict=True)
+            ]
+            sorts = [[0] * len(rows), *([which[row[place]] for row in rows] for place, which in layout.sorts)]
+            self.columns.append(np.array(joined, np.int64).reshape(len(joined), len(rows)).T)
+            self.sorts.append(np.array(sorts, np.int64).reshape(len(sorts), len(rows)).T)
+
+    def node(self, kind: int, value: Any) -> int:
+        """The node of that thing, made where there is none."""
+        found = self.numbers.get((kind, value))
+        if found is None:
+            found = self.numbers[kind, value] = len(self.kinds)
+            self.kinds.append(kind)
+        return found

@@ -1,0 +1,181 @@
+"""The relational net: rounds of messages along facts until nothing changes.
+
+Each node holds what it has been told: `width` channels, at first 0. In a round every fact reads the states of the nodes
+it joins and tells each of them, in each channel, 0 or 1; a node keeps the maximum of all that it was ever told. So what
+is told only grows, the rounds come to an end whatever the number of nodes, and the input is read anew in each round.
+It is done twice: without marks, once for a state, and from there with the marks of each lane. The weights of a relation
+are the same in each round and for each fact. At last a template's head reads the nodes that the ask is about.
+
+In training messages are at first anything between 0 and 1 and are made hard at random, more and more of them; the
+gradient is that of the soft ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ...facts import Edit, State, Value
+from ...horizon.predictor import Prediction
+from .encoder import Encoder, Lanes
+from .settling import Facts, settle, spans, spread, web
+from .templates import Ask
+
+LEAK = 0.05
+"""The slope of a message outside of [0, 1], in gradients alone."""
+STILL = 1e-3
+"""Soft messages that grow by less stand still."""
+COPIED = 20_000
+"""Facts of all lanes up to which a prediction sends every message in every round: fewer steps, though longer ones."""
+
+
+class Relational(nn.Module):
+    """See the module. `harden`: the step of training from which on messages become hard, and that at which all are;
+    (0, 0): never. At most `rounds` rounds where messages are soft."""
+
+    step: Tensor
+    known: Tensor
+    tell: Any
+    sorts: Any
+
+    def __init__(self, encoder: Encoder, width: int, head: int, harden: tuple[int, int], rounds: int) -> None:
+        super().__init__()
+        self.encoder, self.width, self.harden, self.rounds = encoder, width, harden, rounds
+        self.kinds = nn.Embedding(encoder.kinds, width)
+        self.marks = nn.Embedding(max(1, len(encoder.marks)), width)
+        self.told = nn.Linear(width, width)
+        joins = [len(layout.columns) * width for layout in encoder.layouts]
+        self.tell = nn.ModuleList(nn.Linear(size, size, bias=False) for size in joins)
+        widths = [layout.width for layout in encoder.layouts]
+        self.sorts = nn.ModuleList(nn.EmbeddingBag(*sizes, mode="sum") for sizes in zip(widths, joins, strict=True))
+        templates, most = len(encoder.answers), max(encoder.answers, default=1)
+        self.ask = nn.Embedding(templates, head)
+        self.read = nn.Linear(encoder.roles * width, head)
+        self.answer = nn.Parameter(torch.randn(templates, head, most) / head**0.5)
+        self.prior = nn.Parameter(torch.zeros(templates, most))
+        known = torch.arange(most) < torch.tensor(encoder.answers)[:, None]
+        self.register_buffer("known", known, persistent=False)
+        self.register_buffer("step", torch.zeros((), dtype=torch.int64))
+        with torch.no_grad():
+            for one in self.sorts:
+                one.weight.mul_(0.3)
+
+    def loss(self, batch: dict[str, Tensor]) -> Tensor:
+        """The mean of -log(the probability that is given to right answers)."""
+        scores = self.forward(batch).log_softmax(-1)
+        self.step += 1
+        return -scores.masked_fill(batch["right"] == 0, -torch.inf).logsumexp(-1).mean()
+
+    def forward(self, batch: dict[str, Tensor]) -> Tensor:
+        """The score of each answer, (asks, most answers), for the arrays of `Lanes`."""
+        facts = {
+            number: Facts(batch[f"joins_{number}"], sorts(batch[f"sorts_{number}"]))
+            for number, sorts in enumerate(self.sorts)
+            if len(batch[f"joins_{number}"])
+        }
+        still = self.kinds(batch["kinds"])
+        first, own, sizes = batch["lanes"].T
+        of = spans(first, sizes)
+        marked = still[of].index_add(0, batch["marked"], self.marks(batch["marks"]))
+        if "lane_0" in batch:
+            copies = {
+                number: Facts(batch[f"lane_{number}"], one.sorts[batch[f"facts_{number}"]])
+                for number, one in facts.items()
+            }
+            told = self._settled(still, torch.zeros_like(still), facts)
+            states = self._state(marked, self._settled(marked, told[of], copies))
+        else:
+            shift = (own - first).repeat_interleave(sizes)
+            states = self._spread(still, marked, facts, of, shift, torch.unique(batch["marked"]))
+        at = batch["template"]
+        hidden = torch.relu(self.read(states[batch["roles"]].flatten(1)) + self.ask(at))
+        scores = torch.einsum("qh,qha->qa", hidden, self.answer[at]) + self.prior[at]
+        return scores.masked_fill(~self.known[at], -torch.inf)
+
+    def _state(self, still: Tensor, told: Tensor) -> Tensor:
+        return torch.relu(still + self.told(told))
+
+    def _tell(self, number: int, states: Tensor) -> Tensor:
+        said: Tensor = self.tell[number](states)
+        return said
+
+    def _settled(self, still: Tensor, told: Tensor, facts: dict[int, Facts]) -> Tensor:
+        """What the nodes have been told in the end, all messages in all rounds."""
+        hard = self._hardness()
+        rounds = still.numel() + 1 if hard == 1.0 else self.rounds
+        ends = STILL if hard < 1.0 else 0.0
+        weights = {number: self.tell[number].weight for number in facts}
+
+        def state(told: Tensor) -> Tensor:
+            return self._state(still, told)
+
+        return settle(facts, weights, told, state, lambda said: message(said, hard), rounds, ends)
+
+    def _spread(
+        self, still: Tensor, marked: Tensor, facts: dict[int, Facts], of: Tensor, shift: Tensor, marks: Tensor
+    ) -> Tensor:
+        """The states of the nodes in the end, with those messages alone that may be new."""
+        webs, every = {number: web(one, len(still)) for number, one in facts.items()}, torch.arange(len(still))
+
+        def states(of: Tensor) -> Any:
+            return lambda nodes, told: self._state(of[nodes], told)
+
+        def hard(said: Tensor) -> Tensor:
+            return message(said, 1.0)
+
+        nothing = torch.zeros_like(still)
+        told, _ = spread(webs, nothing, every, every, torch.zeros_like(every), states(still), self._tell, hard)
+        return spread(webs, told[of], marks, of, shift, states(marked), self._tell, hard)[1]
+
+    def _hardness(self) -> float:
+        """The share of messages that are hard now."""
+        first, last = self.harden
+        if not self.training or not last:
+            return float(bool(last))
+        return min(1.0, max(0.0, (int(self.step) - first) / max(1, last - first)))
+
+    def predict(self, pairs: Sequence[tuple[State, Any]]) -> list[Prediction]:
+        """The most probable value of each fact that an action may change. Uncertainty: 1 - the product of their
+        probabilities, 1.0 for a shape of action never seen."""
+        lanes, found = Lanes(self.encoder), [self.encoder.asks(*pair) for pair in pairs]
+        for (state, _), asked in zip(pairs, found, strict=True):
+            if asked:
+                shape, words, asks = asked
+                for ask in asks:
+                    lanes.add(state, shape, words, ask)
+        rows: Iterator[list[float]] = iter(())
+        if lanes.graphs:
+            arrays = lanes.arrays(copies=not self.harden[1] or lanes.size <= COPIED)
+            scores = self.forward({name: torch.from_numpy(array) for name, array in arrays.items()})
+            rows = iter(scores.softmax(-1).tolist())
+        return [self._said(asked[2], rows) if asked else Prediction((), 1.0) for asked in found]
+
+    def _said(self, asked: Sequence[Ask], rows: Iterator[list[float]]) -> Prediction:
+        edits: dict[tuple[str, Any], Edit] = {}
+        right = 1.0
+        for ask in asked:
+            chances: dict[Value | None, float] = {}
+            for value, chance in zip(ask.values, next(rows), strict=False):
+                chances[value] = chances.get(value, 0.0) + chance
+            value = max(chances, key=chances.__getitem__)
+            right *= chances[value]
+            relation = self.encoder.schema.relations[ask.template.relation]
+            if value != ask.now and (value is None or not relation.value.problem(value)):
+                edits.setdefault((relation.name, ask.key), Edit(relation.name, ask.key, ask.now, value))
+        return Prediction(tuple(edits.values()), 1.0 - right)
+
+
+def message(said: Tensor, hard: float) -> Tensor:
+    """What is said as 0 to 1, or a random share `hard` of it as 0 or 1, with a gradient of its own."""
+    if hard >= 1.0 and not said.requires_grad:
+        return (said > 0.5).to(said.dtype)
+    soft = said.clamp(0.0, 1.0)
+    value = soft.detach()
+    if hard > 0.0:
+        some = torch.rand_like(value) < hard
+        value = torch.where(some, (said.detach() > 0.5).to(said.dtype), value)
+    slope = soft + LEAK * (said - soft)
+    return value + (slope - slope.detach())

@@ -1,0 +1,170 @@
+"""The relational family: templates, graphs, the two ways to settle, and what a short training learns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from worldgate.facts import State
+from worldgate.horizon import roll
+from worldgate.horizon.induction.coding import from_data, to_data
+from worldgate.horizon.trajectory import Step, net
+from worldgate.models.document import load_training
+from worldgate.models.relational import FAMILY
+from worldgate.models.relational.encoder import Encoder, Lanes
+from worldgate.models.relational.templates import Document, mined
+from worldgate.models.training import train
+from worldgate.worlds import get, names
+from worldgate.worlds.network import Network
+
+torch = pytest.importorskip("torch", reason="torch is not installed (extra learn)")
+
+NETWORK = Network("network", hosts=6, start="scattered")
+HARD = FAMILY.config(width=8, head=8, hard_at=1)
+
+
+def steps(world: Network, seeds: Sequence[int] = (1, 2, 3), length: int = 80) -> list[Step]:
+    drivers = [driver for driver in world.drivers if driver != "adversarial"]
+    return [step for driver in drivers for seed in seeds for step in roll(world, driver, seed, length).steps]
+
+
+@pytest.fixture(scope="module")
+def encoder() -> Encoder:
+    return FAMILY.encoder(HARD, NETWORK.schema, steps(NETWORK))
+
+
+def random_net(encoder: Encoder, seed: int = 0):
+    """A net whose messages spread far, since its weights are large."""
+    torch.manual_seed(seed)
+    made = FAMILY.net(HARD, encoder).eval()
+    with torch.no_grad():
+        for weight in made.tell.parameters():
+            weight.mul_(3.0)
+    return made
+
+
+def arrays(encoder: Encoder, some: Sequence[Step], *, copies: bool):
+    lanes = Lanes(encoder)
+    for step in some:
+        shape, words, asks = encoder.asks(step.before, step.action)
+        for ask in asks:
+            lanes.add(step.before, shape, words, ask)
+    return {name: torch.from_numpy(array) for name, array in lanes.arrays(copies=copies).items()}
+
+
+@pytest.mark.parametrize("name", list(names()))
+def test_templates_are_data(name: str) -> None:
+    world = get(name)
+    document = mined(world.schema, roll(world, next(iter(world.drivers)), 5, 60).steps)
+    again = msgspec.json.decode(msgspec.json.encode(document), type=Document)
+    assert again == document
+    assert any(shape.templates for shape in document.shapes)
+    for shape in again.shapes:
+        for template in shape.templates:
+            for data in (*template.keys, *template.answers):
+                assert to_data(from_data(data, world.schema), world.schema) == data
+
+
+def test_templates_of_another_schema_are_refused() -> None:
+    document = mined(get("market").schema, roll(get("market"), "everyday", 5, 60).steps)
+    with pytest.raises(Exception, match="WG5|WG1"):
+        FAMILY.restored(document, get("robot-cell").schema)
+
+
+def test_right_answers_come_to_the_true_delta(encoder: Encoder) -> None:
+    for step in steps(NETWORK, (11, 12), 60):
+        found = {}
+        for one in encoder.questions(step):
+            value = one.ask.values[one.right.index(True)]
+            if value != one.ask.now:
+                found[one.ask.template.relation, one.ask.key] = (one.ask.now, value)
+        assert found == step.net, step.text
+
+
+def test_both_ways_to_settle_come_to_the_same(encoder: Encoder) -> None:
+    some = steps(NETWORK, (21,), 20)
+    for seed in range(2):
+        net = random_net(encoder, seed)
+        with torch.no_grad():
+            every, few = (net(arrays(encoder, some, copies=copies)) for copies in (True, False))
+        assert torch.allclose(every, few, atol=1e-4)
+        assert every.isfinite().any(1).all()
+
+
+def test_names_do_not_matter_but_for_their_order(encoder: Encoder) -> None:
+    world, net = NETWORK, random_net(encoder)
+    names = {host: f"x-{host}" for host in world.hosts}
+
+    def renamed(state: State) -> State:
+        def other(key):
+            return tuple(names.get(part, part) for part in key)
+
+        return State.of(state.schema, ((name, other(key), value) for name, key, value in state.facts()))
+
+    some = steps(world, (31,), 40)
+    texts = [" ".join(names.get(word, word) for word in step.text.split()) for step in some]
+    mine = net.predict([(step.before, step.action) for step in some])
+    other = net.predict([(renamed(step.before), world.parse(text)) for step, text in zip(some, texts, strict=True)])
+    for one, also in zip(mine, other, strict=True):
+        said = [
+            (edit.relation, tuple(names.get(part, part) for part in edit.key), edit.before, edit.after)
+            for edit in one.delta
+        ]
+        assert said == [tuple(edit) for edit in also.delta]
+        assert one.uncertainty == pytest.approx(also.uncertainty, abs=1e-6)
+
+
+def test_a_shape_never_seen_is_wholly_uncertain(encoder: Encoder) -> None:
+    net = random_net(encoder)
+    state = NETWORK.initial(0)
+    said = net.predict([(state, NETWORK.parse("zone h1 clients")), (state, NETWORK.parse("host_down h1"))])
+    assert said[0] == ((), 1.0)
+    assert said[1].uncertainty < 1.0
+
+
+def test_hard_messages_are_the_same_in_training_and_after(encoder: Encoder) -> None:
+    batch = {name: torch.from_numpy(array) for name, array in encoder.batch(questions(encoder)).items()}
+    net = random_net(encoder)
+    net.step += 5
+    net.train()
+    trained = net(batch)
+    trained.logsumexp(-1).sum().backward()
+    assert any(weight.grad is not None and weight.grad.abs().sum() > 0 for weight in net.tell.parameters())
+    with torch.no_grad():
+        assert torch.allclose(net.eval()(batch), trained, atol=1e-5)
+
+
+def questions(encoder: Encoder):
+    return [question for step in steps(NETWORK, (41,), 20) for question in encoder.questions(step)]
+
+
+TRAINING = """
+family: relational
+config: {width: 16, head: 16, hard_from: 60, hard_at: 140, rounds: 8}
+source:
+  places: [{world: network, options: {hosts: 4, services: 2, start: scattered}, drivers: [weighted, outages]}]
+  batch: 96
+  walks_each: 4
+  burn_in: 20
+  share: 3
+  balance: 0.4
+loop: {steps: 200, rate: 0.006}
+"""
+
+
+def test_a_short_training_predicts_other_seeds_and_sizes(tmp_path: Path) -> None:
+    from worldgate.models.predictor import learned
+
+    path = train(load_training(TRAINING, "relational.yaml"), tmp_path / "a.safetensors")
+    right = total = 0
+    world = Network("network", hosts=9, services=3, start="scattered")
+    predictor = learned(path, world.schema)
+    for seed in (1, 2):
+        rows = roll(world, "outages", seed, 100).steps
+        said = predictor.predict_all([(step.before, step.action) for step in rows])
+        right += sum(net(one.delta) == step.net for one, step in zip(said, rows, strict=True))
+        total += len(rows)
+    assert right > 0.8 * total
