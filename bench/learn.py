@@ -19,15 +19,15 @@ from math import log
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-from measure import cpu, table
-
 import torch
+from measure import cpu, table
 
 from worldgate.horizon import roll
 from worldgate.models.document import load_training
+from worldgate.models.family import tensors
 from worldgate.models.predictor import learned
 from worldgate.models.trained import NETWORK_0
-from worldgate.models.training import tensors, train
+from worldgate.models.training import train
 from worldgate.worlds.network import Network
 
 ROOT = Path(__file__).parents[1]
@@ -103,7 +103,7 @@ def _training(hosts: int):
     some = questions[:: max(1, len(questions) // BATCH)][:BATCH]
 
     def step(_: int) -> None:
-        loss = net.loss(tensors(torch, encoder.batch(some), "cpu"))
+        loss = net.loss(tensors(encoder.batch(some)))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -12,7 +12,12 @@ from tests.models.conformance import assert_keeps_the_contract
 pytest.importorskip("torch", reason="torch is not installed (extra learn)")
 assert bag.FAMILY
 
-SMALL = {"bag": {"features": 64}}
+SMALL = {
+    "bag": {"features": 64},
+    "flat": {"layers": 1, "heads": 1, "width": 16},
+    "graph": {"width": 16},
+    "relational": {"width": 8, "head": 8, "hard_from": 1, "hard_at": 2},
+}
 """A small config of each."""
 
 

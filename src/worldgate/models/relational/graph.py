@@ -77,6 +77,10 @@ def layouts(schema: Schema) -> list[Layout]:
     return found
 
 
+def _key(fact: tuple[Any, Any]) -> Any:
+    return fact[0]
+
+
 class Graph:
     """One state. Nodes may be added: things that only an action names. `columns[r]` is (facts, nodes each), `sorts[r]`
     is (facts, 1 + sorts each)."""
@@ -90,7 +94,7 @@ class Graph:
         self.columns: list[Array] = []
         self.sorts: list[Array] = []
         for layout in layouts:
-            facts = by.get(layout.name, [])
+            facts = sorted(by.get(layout.name, ()), key=_key)  # states do not promise an order
             rows = [(*key, *value) if isinstance(value, tuple) else (*key, value) for key, value in facts]
             joined = [
                 [self.node(kind, row[place]) if kind else WORLD for row in rows]

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from ...facts import Edit, State, Value
 from ...horizon.predictor import Prediction
+from ..family import tensors
 from .encoder import Encoder, Lanes
 from .settling import Facts, settle, spans, spread, web
 from .templates import Ask
@@ -149,7 +150,7 @@ class Relational(nn.Module):
         rows: Iterator[list[float]] = iter(())
         if lanes.graphs:
             arrays = lanes.arrays(copies=not self.harden[1] or lanes.size <= COPIED)
-            scores = self.forward({name: torch.from_numpy(array) for name, array in arrays.items()})
+            scores = self.forward(tensors(arrays))
             rows = iter(scores.softmax(-1).tolist())
         return [self._said(asked[2], rows) if asked else Prediction((), 1.0) for asked in found]
 
