@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..family import tensors
 from ..graph.encoder import Encoder
 from ..graph.features import Graph
 from ..graph.net import GraphEncoder
-from ..training import tensors
 from .objectives import contrast, unspread
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Latent(nn.Module):
     def sums(self, graphs: Sequence[Graph], *, slow: bool = False) -> Tensor:
         """The vectors of graphs (B, d)."""
         arrays, _ = self.coding.graphs(graphs)
-        _, pooled, whole = (self.slow if slow else self.encode)(tensors(torch, arrays, "cpu"))
+        _, pooled, whole = (self.slow if slow else self.encode)(tensors(arrays))
         return pooled + whole  # type: ignore[no-any-return]
 
     def guesses(self, graphs: Sequence[Graph]) -> Tensor:
