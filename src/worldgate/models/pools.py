@@ -3,7 +3,7 @@
 A pool is all questions of some walks. Pools and draws are pure functions of (source, seed, number), so it does not
 matter which process makes them. Seeds of fresh walks are 2**32 or more: no seed that people write is among them.
 
-Not covered: a world that does not come back from a state that no step leads to, with `noise`.
+Not covered: a world that does not come back from a state that no step leads to, with `noise` or `thinning`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from ..facts import Pool, State
+from ..facts import Edit, Pool, State
 from ..horizon.trajectory import Step, net
 from ..worlds import World, world_of
 from ..worlds.beyond import admitted, labelled
@@ -93,11 +93,26 @@ def _questions(source: Source, encoder: Encoder, walk: Walk, random: Random) -> 
             flips = flips or Pool.of(state, admit=admitted(walk.world))
             wrong = flips.flips(state, random, random.randint(1, source.noise_facts))
             state = state.force(tuple(wrong))
+        if source.thinning and random.random() < source.thinning:
+            state = state.force(tuple(_thinned(state, random)))
+        if state is not step.before:
             asked = ask(walk.world, state, step.text)
         if asked is not None:
             yield from encoder.questions(asked)
         for other in _others(source, walk, state, step.text, random):
             yield from encoder.questions(other)
+
+
+def _thinned(state: State, random: Random) -> Iterator[Edit]:
+    """A random share of the facts of one relation goes."""
+    by: dict[str, list[tuple[Any, Any]]] = {}
+    for relation, key, value in state.facts():
+        if key:
+            by.setdefault(relation, []).append((key, value))
+    if by:
+        relation = random.choice(sorted(by))
+        share = random.random()
+        yield from (Edit(relation, *fact, None) for fact in sorted(by[relation]) if random.random() < share)
 
 
 def _others(source: Source, walk: Walk, state: State, text: str, random: Random) -> Iterator[Step]:
