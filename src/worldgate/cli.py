@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from . import COMPILED, __version__, cli_lab, cli_market, cli_model, cli_network
+from . import COMPILED, __version__, cli_horizon, cli_lab, cli_market, cli_model, cli_network
 from .facts import Error
 from .options import BadOption, BadUsage, Defect, SystemRefused, budget_of, policy_of, spoken
 from .terminal import fail, finish, following, ground, print_json, print_lines, progress, propose
@@ -31,6 +31,7 @@ world_app = typer.Typer(help="The worlds: list them, check one against its contr
 app.add_typer(world_app, name="world")
 app.add_typer(cli_market.app, name="market")
 app.add_typer(cli_network.app, name="network")
+app.add_typer(cli_horizon.horizon_app, name="horizon")
 app.add_typer(cli_lab.lab_app, name="lab")
 app.add_typer(cli_model.model_app, name="model")
 app.command()(cli_market.replay)

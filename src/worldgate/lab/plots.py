@@ -25,7 +25,7 @@ WIDTH, HEIGHT = 2.7, 2.1
 """Of a panel, in inches."""
 
 
-def draw(drawing: Drawing, lines: Mapping[tuple[Any, Any, Any], dict[str | float, Interval | None]]) -> bytes:
+def draw(drawing: Drawing, lines: Mapping[tuple[Any, Any, Any], Mapping[Any, Interval | None]]) -> bytes:
     """The figure: panels by row and column, a line with its interval for each of `lines`; the same scales in all."""
     matplotlib, canvas = library("matplotlib"), library("matplotlib.backends.backend_svg")
     rows, columns, names = (list(dict.fromkeys(key[part] for key in lines)) for part in range(3))
