@@ -49,7 +49,8 @@ class Source(_Strict, frozen=True):
     f ** `balance` (1: as they come, 0: all outcomes alike), and then any question of it.
 
     `noise`: the share of steps that are asked from a state with up to `noise_facts` wrong facts; `thinning`: from one
-    that lacks a random share of the facts of some relation. The walk goes on from the true state. `counterfactuals`: so many other actions are asked in each state, each from a driver of the place.
+    that lacks a random share of the facts of some relation. The walk goes on from the true state.
+    `counterfactuals`: so many other actions are asked in each state, each from a driver of the place.
     `unroll`: so many steps in a row are one question, which the family must offer.
     """
 

@@ -29,8 +29,6 @@ LEAK = 0.05
 """The slope of a message outside of [0, 1], in gradients alone."""
 STILL = 1e-3
 """Soft messages that grow by less stand still."""
-EASY = 0.02
-"""The weight of a question that is answered rightly for sure, beside 1 + this of one that is answered wrongly."""
 COPIED = 20_000
 """Facts of all lanes up to which a prediction sends every message in every round: fewer steps, though longer ones."""
 
@@ -67,13 +65,10 @@ class Relational(nn.Module):
                 one.weight.mul_(0.3)
 
     def loss(self, batch: dict[str, Tensor]) -> Tensor:
-        """The mean of -log(the probability that is given to right answers), weighted by how wrong an answer is: the
-        oracle is never wrong, so the few questions that are still hard are all that there is to learn."""
+        """The mean of -log(the probability that is given to right answers)."""
         scores = self.forward(batch).log_softmax(-1)
         self.step += 1
-        losses = -scores.masked_fill(batch["right"] == 0, -torch.inf).logsumexp(-1)
-        weights = 1.0 - (-losses.detach()).exp() + EASY
-        return (weights * losses).sum() / weights.sum()
+        return -scores.masked_fill(batch["right"] == 0, -torch.inf).logsumexp(-1).mean()
 
     def forward(self, batch: dict[str, Tensor]) -> Tensor:
         """The score of each answer, (asks, most answers), for the arrays of `Lanes`."""
