@@ -1,13 +1,17 @@
-"""What several rooms need of the system: workers that end with who started them, files that are whole or not there."""
+"""What several rooms need of the system: workers that end with who started them, files that are whole or not there, and
+libraries of extras."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from importlib import import_module
 from multiprocessing import parent_process
 from pathlib import Path
 from threading import Thread
 from typing import Any
+
+from .facts import Error
 
 
 def end_with_parent() -> None:
@@ -39,3 +43,11 @@ def replace(path: Path, write: Callable[..., Any]) -> Path:
     finally:
         os.close(folder)
     return path
+
+
+def library(name: str, missing: type[Error], extra: str) -> Any:
+    """The module of that name, or the error that names the extra which brings it."""
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise missing(str(error), name.partition(".")[0], f"Install worldgate[{extra}]") from error

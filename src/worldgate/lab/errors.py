@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Any
 
+from .. import system
 from ..facts import Error
 
 
@@ -52,8 +52,4 @@ class BadStream(Error):
 
 def library(name: str) -> Any:
     """The module of that name, which the extra `lab` brings; Ray has an extra of its own."""
-    try:
-        return import_module(name)
-    except ImportError as error:
-        extra = "lab,ray" if name == "ray" else "lab"
-        raise MissingLibrary(str(error), name.partition(".")[0], f"Install worldgate[{extra}]") from error
+    return system.library(name, MissingLibrary, "lab,ray" if name == "ray" else "lab")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Any
 
+from .. import system
 from ..facts import Error
 
 
@@ -40,7 +40,4 @@ class MissingLearn(Error):
 
 def library(name: str) -> Any:
     """The module of that name, which the extra `learn` brings."""
-    try:
-        return import_module(name)
-    except ImportError as error:
-        raise MissingLearn(str(error), name.partition(".")[0], "Install worldgate[learn]") from error
+    return system.library(name, MissingLearn, "learn")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Any
 
+from ... import system
 from ...facts import Error
 
 
@@ -22,7 +22,4 @@ class MissingLanguage(Error):
 
 def library(name: str) -> Any:
     """The module of that name, which the extra `language` brings."""
-    try:
-        return import_module(name)
-    except ImportError as error:
-        raise MissingLanguage(str(error), name.partition(".")[0], "Install worldgate[language]") from error
+    return system.library(name, MissingLanguage, "language")
