@@ -99,6 +99,26 @@ class Product:
 
 
 @dataclass(frozen=True, eq=False)
+class Extreme:
+    """The larger or the smaller of two terms."""
+
+    left: Term
+    right: Term
+    larger: bool
+    type: Type = INT
+
+    @cached_property
+    def cost(self) -> float:
+        return 1.5 + self.left.cost + self.right.cost
+
+    def column(self, table: Table) -> list[Any]:
+        return list(map(max if self.larger else min, table.filled(self.left), table.filled(self.right)))
+
+    def __str__(self) -> str:
+        return f"{'max' if self.larger else 'min'}({self.left}, {self.right})"
+
+
+@dataclass(frozen=True, eq=False)
 class Chosen:
     """The answer of a decision tree: what was learned of one value, under a name, as a term for others."""
 
@@ -144,13 +164,28 @@ def numbers(term: Term) -> Sequence[Term]:
     match term:
         case Total(more=more, less=less):
             parts: tuple[Term, ...] = (*more, *less)
-        case Product(left=left, right=right):
+        case Product(left=left, right=right) | Extreme(left=left, right=right):
             parts = left, right
         case Made(parts=parts):
             pass
         case _:
             parts = ()
     return [term, *(one for part in parts for one in numbers(part))]
+
+
+def replaced(term: Term, old: Term, new: Term) -> Term:
+    """The number with another in place of one of which it is made."""
+    if term is old:
+        return new
+    match term:
+        case Total(more=more, less=less):
+            plus, minus = (tuple(replaced(part, old, new) for part in parts) for parts in (more, less))
+            return Total(plus, minus)
+        case Product(left=left, right=right, over=over, rounding=rounding):
+            return Product(replaced(left, old, new), replaced(right, old, new), over, rounding)
+        case Extreme(left=left, right=right, larger=larger):
+            return Extreme(replaced(left, old, new), replaced(right, old, new), larger)
+    return term
 
 
 def _bracketed(term: Term) -> str:

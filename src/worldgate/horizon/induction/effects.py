@@ -3,7 +3,8 @@
 The facts that deltas of the shape edit are lifted to addresses: a relation at a key of terms (`up(?0)`,
 `order_status(payment_order(?0))`), or, where no key of terms reaches those that were edited, the key of *each* fact of
 a relation: the same one ("every flow that ...") or another ("whatever is dynamic"). For each address a tree says what
-the fact becomes: unchanged, absent, a constant, a word, the value of another fact, or the old number plus something.
+the fact becomes: unchanged, absent, a constant, a word, the value of another fact, an expression (see `solving`), or a
+record, of which each field has a tree of its own (see `goals`).
 Becoming what it was is no edit, so a rule has no need of the condition that something changes.
 """
 
@@ -69,7 +70,8 @@ class Effect(NamedTuple):
 
 def _branches(answers: Sequence[Term], tree: Tree) -> Iterator[tuple[str, Leaf]]:
     for conditions, leaf in leaves(tree):
-        value = "unchanged" if leaf.answer == 0 else str(answers[leaf.answer])
+        answer = answers[leaf.answer]
+        value = "unchanged" if answer is answers[0] else str(answer)
         yield f"{value}{' if ' if conditions else ''}{' and '.join(conditions)}", leaf
 
 

@@ -30,7 +30,7 @@ MOST_PARTS = 14
 
 @dataclass(eq=False)
 class Goal:
-    """A value to explain in some rows: what it was (`keep`), what it became, and what was found of it.
+    """A value to explain in some rows: what it was (`keep`), what it became, what was found and is `news` to others.
 
     With `many` it is about each fact of a relation: if it can only stay as it was, that is worth no question.
     """
@@ -42,6 +42,7 @@ class Goal:
     rows: int
     many: bool = False
     proposed: list[Term] = field(default_factory=list)
+    news: list[Term] = field(default_factory=list)
     found: Chosen | None = None
     wrong: int = 0
 
@@ -63,20 +64,23 @@ def settle(study: Study, goals: Sequence[Goal]) -> None:
         options = [*values(study, goal.type, goal.keep, goal.after), *((term, 2) for term in goal.proposed)]
         _choose(study, goal, options, own=bool(goal.proposed))
         if not goal.wrong:
-            study.found += _news(goal)
+            goal.news = _news(goal)
+            study.found += goal.news
     left = [goal for goal in goals if (goal.wrong or goal.clumsy) and study.language.with_records]
     for turn in range(MOST_ROUNDS):
-        fresh = len(study.found)
+        known = len(study.found)
         for goal in left:
             if goal.type.kind == "int":
                 _solve(study, goal, [goal.keep, *goal.choice.answers] if turn else [goal.keep])
-            terms = study.language.of_type([*goal.proposed, *study.found], goal.type)
+            others = [term for term in study.found if term not in goal.news]
+            terms = study.language.of_type([*goal.proposed, *others], goal.type)
             options = [*((answer, 1) for answer in goal.choice.answers), *((term, 2) for term in terms)]
             _choose(study, goal, options, own=True)
             if not goal.wrong:
-                study.found += _news(goal)
+                goal.news = _news(goal)
+                study.found = [*others, *goal.news]
         left = [goal for goal in left if goal.wrong]
-        if not left or (turn and len(study.found) == fresh):
+        if not left or (turn and len(study.found) == known):
             break
 
 
@@ -90,7 +94,7 @@ def _news(goal: Goal) -> list[Term]:
 
 def _solve(study: Study, goal: Goal, answers: Sequence[Term]) -> None:
     """Propose expressions for rows that none of these answers explains."""
-    left = goal.rows
+    left = goal.rows & packed(value is not None for value in goal.after)
     for answer in answers:
         pairs = zip(study.table.column(answer), goal.after, strict=True)
         left &= ~packed(one == other for one, other in pairs)

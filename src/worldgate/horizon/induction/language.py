@@ -27,15 +27,15 @@ limits.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import combinations, islice, permutations, product
 
-from ...facts import INT, Relation, Schema, Type, Value
+from ...facts import INT, Relation, Schema, Type
 from .arithmetic import Field
 from .literals import Below, Is, Literal, NotAbove, Same
-from .reading import broad, typed
-from .table import Table, Term, Words
+from .reading import broad
+from .table import Table, Term
 from .terms import Argument, Constant, EitherWay, Held, Part, Path, Plus, Sum
 
 MOST_TERMS = 400
@@ -159,6 +159,8 @@ class Language:
     def literals(self, level: int, table: Table) -> Iterator[Literal]:
         """All literals of a level, with constants taken from the table, simplest first."""
         terms = self.terms(level)
+        if self.with_records:  # many of their fields are of facts that never are
+            terms = [term for term in terms if table.present(term)]
         for term in terms:
             yield from _about_one(term, table)
         by_type: dict[Type, list[Term]] = {}
@@ -171,28 +173,6 @@ class Language:
                 yield from (Below(*pair) for pair in permutations(group[:MOST_NUMBERS], 2))
             elif type_.kind in ("ref", "text"):
                 yield from (Below(*pair) for pair in combinations([one for one in group if one.cost == 0], 2))
-
-
-def words_of(schema: Schema, rows: Sequence[Words], arity: int, known: Mapping[str, set[Value]]) -> list[Argument]:
-    """The typed words of a shape: one term for each position and each broad type its words can have.
-
-    A word is an id where three in ten of those seen at its place are ids of that entity.
-    """
-    columns = [type_ for relation in schema.relations.values() for _, type_ in relation.key]
-    values = [relation.value for relation in schema.relations.values()]
-    types = dict.fromkeys(broad(type_) for type_ in (*columns, *values))
-    found = []
-    for index in range(arity):
-        seen = [words[index] for words in rows]
-        numbers = all(isinstance(word, str) and word.lstrip("-").isdigit() for word in seen)
-        for type_ in types:
-            if type_.kind == "ref":
-                fits = sum(word in known.get(type_.entity, ()) for word in seen) * 10 >= 3 * len(seen)
-            else:
-                fits = all(typed(word, type_) is not None for word in seen) and not (type_.kind == "text" and numbers)
-            if fits:
-                found.append(Argument(index, type_))
-    return found
 
 
 def _about_two(relation: Relation) -> bool:

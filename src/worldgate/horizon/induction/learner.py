@@ -9,9 +9,9 @@ from typing import Any
 from ...facts import Delta, Edit, Key, Schema, State, Value
 from ..predictor import Prediction
 from .effects import Effect, learned
-from .language import Language, words_of
+from .language import Language
 from .reading import known_ids
-from .records import Said, said, with_tables
+from .records import Said, said, with_tables, words_of
 from .study import Seen, sampled
 from .terms import Argument
 from .told import Told

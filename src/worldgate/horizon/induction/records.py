@@ -1,4 +1,4 @@
-"""Actions that are records: their fields as arguments, in place of the words of their text.
+"""What actions say: typed words; of actions that are records, their fields in place of the words of their text.
 
 An action that is a NamedTuple of scalars says itself what its arguments are and of which type; its shape is its type.
 A field may be a table: pairs of a key and a record of scalars, read as facts (see `told`). Any other action is read
@@ -13,8 +13,9 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ...facts import BOOL, DECIMAL, INT, TEXT, Relation, Schema, Value, record, ref
-from .reading import MOST_WORDS, read
+from .reading import MOST_WORDS, broad, read, typed
 from .table import Words
+from .terms import Argument
 from .told import Tables
 
 _SCALARS = (str, int, bool, Decimal)
@@ -60,6 +61,28 @@ def with_tables(schema: Schema, tables: Sequence[Tables], known: Mapping[str, se
         )
         relations.append(Relation(name, ((entity or "key", column),), record(type(value))))
     return Schema(schema.name, schema.version, relations) if rows else schema
+
+
+def words_of(schema: Schema, rows: Sequence[Words], arity: int, known: Mapping[str, set[Value]]) -> list[Argument]:
+    """The typed words of a shape: one term for each position and each broad type its words can have.
+
+    A word is an id where three in ten of those seen at its place are ids of that entity.
+    """
+    columns = [type_ for relation in schema.relations.values() for _, type_ in relation.key]
+    values = [relation.value for relation in schema.relations.values()]
+    types = dict.fromkeys(broad(type_) for type_ in (*columns, *values))
+    found = []
+    for index in range(arity):
+        seen = [words[index] for words in rows]
+        numbers = all(isinstance(word, str) and word.lstrip("-").isdigit() for word in seen)
+        for type_ in types:
+            if type_.kind == "ref":
+                fits = sum(word in known.get(type_.entity, ()) for word in seen) * 10 >= 3 * len(seen)
+            else:
+                fits = all(typed(word, type_) is not None for word in seen) and not (type_.kind == "text" and numbers)
+            if fits:
+                found.append(Argument(index, type_))
+    return found
 
 
 def _scalar(field: Any) -> bool:

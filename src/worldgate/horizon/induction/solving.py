@@ -1,21 +1,19 @@
 """Solving for a value: the expressions of a few terms that give it, proposed by single examples and judged by all.
 
-In one example every term is a number, so that the expressions which give the value there are found by looking numbers
-up: sums of two and three terms, products and quotients of terms, a term and a product, two products, a term times a
-sum; each also as a change of what was there before. Expressions with the same values in a sample of examples are one,
-the simplest (observational equivalence). As amounts are long numbers, few that are right in one example are right by
-chance, and those are not right in others.
+An example proposes the expressions that give the value there, or the change of what was there before (`combining`). The
+best of them are tried, too, with a part that is at least or at most as large as another term. Expressions with the same
+values in a sample of examples are one, the simplest (observational equivalence). As amounts are long numbers, few that
+are right in one example are right by chance, and those are not right in others.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Iterator, Sequence
-from functools import cached_property
-from itertools import islice
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import product
 from typing import Any
 
-from .arithmetic import ROUNDINGS, Product, Total
+from .arithmetic import Extreme, Total, numbers, replaced
+from .combining import Example
 from .table import Row, Table, Term
 from .terms import Constant
 
@@ -29,11 +27,8 @@ MOST_TERMS = 64
 """Terms that expressions are made of, the simplest."""
 MOST_PROPOSED = 400
 """Expressions judged for one example."""
-
-Sum = tuple[tuple[Term, ...], tuple[Term, ...]]
-"""Terms to add and terms to take away."""
-_Made = tuple[Term, Term, Term, str]
-"""The parts of a product."""
+BEST = 5
+"""Expressions that variants are made of."""
 
 
 class Solver:
@@ -69,128 +64,46 @@ class Solver:
         self, row: int, keep: Term, before: Sequence[int], after: Sequence[int], left: Sequence[int]
     ) -> tuple[Term | None, set[int]]:
         """The expression that is right in this example and in most others; the simplest of them."""
-        best, most, covered = None, (1, 0.0), set[int]()
-        seen: set[tuple[Any, ...]] = set()
-        for term in self._proposed(row, keep, before[row], after[row]):
-            early = zip(self.every, term.column(self.few), strict=True)
-            if not any(other != row and value == after[other] for other, value in early if value != before[other]):
-                continue
-            column = tuple(term.column(self.table))
-            if column not in seen:
-                seen.add(column)
-                right = {other for other in left if column[other] == after[other]}
-                if len(right) > 1 and (len(right), -term.cost) > most:
-                    best, most, covered = term, (len(right), -term.cost), right
-        return best, covered
+
+        def judged(terms: Iterable[Term], least: int) -> list[tuple[int, float, Term, set[int]]]:
+            found: dict[tuple[Any, ...], tuple[int, float, Term, set[int]]] = {}
+            for term in terms:
+                early = zip(self.every, term.column(self.few), strict=True)
+                if any(other != row and value == after[other] for other, value in early if value != before[other]):
+                    column = tuple(term.column(self.table))
+                    right = {other for other in left if column[other] == after[other]}
+                    if len(right) > least:
+                        found.setdefault(column, (len(right), -term.cost, term, right))
+            return sorted(found.values(), key=lambda one: one[:2], reverse=True)
+
+        best = judged(self._proposed(row, keep, before[row], after[row]), 1)[:BEST]
+        if best and best[0][0] < len(left):
+            variants = (variant for one in best for variant in self._variants(one[2], keep))
+            best = sorted([*judged(variants, best[0][0]), *best], key=lambda one: one[:2], reverse=True)
+        return (best[0][2], best[0][3]) if best else (None, set())
+
+    def _variants(self, term: Term, keep: Term) -> Iterator[Term]:
+        """The expression with a part of it, at least or at most as large as another term."""
+        kept = isinstance(term, Total) and keep in term.more
+        rest = Total(tuple(one for one in term.more if one is not keep), term.less) if kept else term  # type: ignore[attr-defined]
+        minus = isinstance(rest, Total) and not rest.more
+        whole = Total(rest.less) if minus else rest  # type: ignore[attr-defined]
+        if isinstance(whole, Total) and len(whole.more) == 1 and not whole.less:
+            whole = whole.more[0]
+        parts = [part for part in dict.fromkeys(numbers(whole)) if not isinstance(part, Constant)]
+        for part, other, larger in product(parts, self.terms, (True, False)):
+            if part is not other:
+                made = replaced(whole, part, Extreme(part, other, larger))
+                yield made if not kept else Total((keep,), (made,)) if minus else Total((keep, made))
 
     def _proposed(self, row: int, keep: Term, before: int, after: int) -> list[Term]:
         """The expressions that give the value, or the change, in an example: the simplest ones."""
         pairs = zip(self.columns, self.terms, strict=True)
-        example = _Example([(column[row], term) for column, term in pairs if column[row]], self.units)
+        example = Example([(column[row], term) for column, term in pairs if column[row]], self.units)
         found = [_sum(more, less) for more, less in example.expressions(after)]
         if before:
             found += [_sum((keep, *more), less) for more, less in example.expressions(after - before)]
         return sorted(found, key=lambda term: term.cost)[:MOST_PROPOSED]
-
-
-class _Example:
-    """The values of terms in one example, and what a few of them make together."""
-
-    def __init__(self, terms: Sequence[tuple[int, Term]], units: Sequence[Constant]) -> None:
-        self.terms, self.units = terms, [(int(unit.value), unit) for unit in units]  # type: ignore[arg-type]
-        self.of: dict[int, list[Term]] = {}
-        for value, term in terms:
-            self.of.setdefault(value, []).append(term)
-
-    @cached_property
-    def sums(self) -> dict[int, list[Sum]]:
-        found: dict[int, list[Sum]] = {}
-        for number, (value, term) in enumerate(self.terms):
-            for other_value, other in self.terms[:number]:
-                found.setdefault(value + other_value, []).append(((term, other), ()))
-                found.setdefault(value - other_value, []).append(((term,), (other,)))
-                found.setdefault(other_value - value, []).append(((other,), (term,)))
-        found.pop(0, None)
-        return found
-
-    @cached_property
-    def products(self) -> dict[int, list[_Made]]:
-        found: dict[int, list[_Made]] = {}
-        for by, unit in self.units:
-            for number, (value, term) in enumerate(self.terms):
-                for other_value, other in self.terms[: number + 1]:
-                    for name, made in _rounded(value * other_value, by):
-                        found.setdefault(made, []).append((term, other, unit, name))
-        found.pop(0, None)
-        return found
-
-    @cached_property
-    def pairs(self) -> list[tuple[int, int, int]]:
-        every = enumerate(self.terms)
-        return sorted((a * b, i, j) for i, (a, _) in every for j, (b, _) in enumerate(self.terms[: i + 1]))
-
-    def _products(self, value: int) -> Iterator[Term]:
-        return (Product(*parts) for parts in self.products.get(value, ()))
-
-    def expressions(self, goal: int) -> Iterator[Sum]:
-        """Expressions whose value here is that of the goal, the kinds of them in the order of their size."""
-        for kind in (self._single, self._two, self._quotients, self._three, self._scaled, self._two_products):
-            yield from islice(kind(goal), MOST_PROPOSED)
-
-    def _single(self, goal: int) -> Iterator[Sum]:
-        for sign, found in ((goal, True), (-goal, False)):
-            for term in (*self.of.get(sign, ()), *self._products(sign)):
-                yield ((term,), ()) if found else ((), (term,))
-
-    def _two(self, goal: int) -> Iterator[Sum]:
-        yield from self.sums.get(goal, ())
-        for value, term in self.terms:
-            yield from (((term, part), ()) for part in self._products(goal - value))
-            yield from (((term,), (part,)) for part in self._products(value - goal))
-            yield from (((part,), (term,)) for part in self._products(goal + value))
-
-    def _quotients(self, goal: int) -> Iterator[Sum]:
-        """a * b / c."""
-        for by, term in self.terms:
-            low, high = sorted((goal * by - abs(by), goal * by + abs(by)))
-            for whole, one, other in self.pairs[bisect_left(self.pairs, (low,)) :]:
-                if whole > high:
-                    break
-                left, right = self.terms[one][1], self.terms[other][1]
-                if left is not term and right is not term:
-                    roundings = (name for name, made in _rounded(whole, by) if made == goal)
-                    yield from (((Product(left, right, term, name),), ()) for name in roundings)
-
-    def _three(self, goal: int) -> Iterator[Sum]:
-        """a + b + c with any signs."""
-        for value, term in self.terms:
-            found = [((term, *more), less) for more, less in self.sums.get(goal - value, ())]
-            found += [(more, (term, *less)) for more, less in self.sums.get(goal + value, ())]
-            yield from ((more, less) for more, less in found if not {*more} & {*less})
-
-    def _scaled(self, goal: int) -> Iterator[Sum]:
-        """a * (b + c) or a * (b - c)."""
-        for by, unit in self.units:
-            for value, term in self.terms:
-                near = goal * by // value
-                for total in (near, near + 1):
-                    for more, less in self.sums.get(total, ()):
-                        roundings = (name for name, made in _rounded(total * value, by) if made == goal)
-                        yield from (((Product(Total(more, less), term, unit, name),), ()) for name in roundings)
-
-    def _two_products(self, goal: int) -> Iterator[Sum]:
-        for value in self.products:
-            if 2 * value >= goal:
-                pairs = ((one, other) for one in self._products(value) for other in self._products(goal - value))
-                yield from ((pair, ()) for pair in pairs)
-            yield from (((one,), (other,)) for one in self._products(value) for other in self._products(value - goal))
-
-
-def _rounded(whole: int, by: int) -> list[tuple[str, int]]:
-    """The values of a quotient by rounding; exactly one where nothing is rounded."""
-    if whole % by == 0:
-        return [("down", whole // by)]
-    return [(name, rounded(whole, by)) for name, rounded in ROUNDINGS.items()]
 
 
 def _sum(more: Sequence[Term], less: Sequence[Term]) -> Term:
