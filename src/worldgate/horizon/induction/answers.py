@@ -67,6 +67,7 @@ def values(study: Study, type_: Type, keep: Term, after: Sequence[Value | None])
     if type_.kind in ("int", "text", "decimal"):
         yield from ((Constant(value, type_), 2) for value, _ in constants[:MOST_VALUES])
     terms = language.of_type(language.direct, type_) + language.of_type(language.further, type_)
+    terms = [term for term in terms if study.table.present(term)]  # what never is explains nothing
     yield from ((term, 2) for term in terms)
     if type_.kind == "int":
         pairs = [(new, old) for new, old in zip(after, before, strict=True) if new is not None and old is not None]
