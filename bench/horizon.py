@@ -50,7 +50,7 @@ def main() -> None:
     _overhead()
 
 
-def _transitions(name: str, driver: str, first: int, size: int) -> list[tuple[Any, Any, Any]]:
+def transitions(name: str, driver: str, first: int, size: int) -> list[tuple[Any, Any, Any]]:
     """(state, action, delta) of walks from seeds `first` on."""
     world = get(name)
     every = (step for seed in count(first) for step in walk(world, driver, seed, STEPS))
@@ -59,9 +59,9 @@ def _transitions(name: str, driver: str, first: int, size: int) -> list[tuple[An
 
 def _exactness(size: int) -> Any:
     for name, driver in WALKS:
-        schema, test = get(name).schema, _transitions(name, driver, HELD_OUT, TEST)
+        schema, test = get(name).schema, transitions(name, driver, HELD_OUT, TEST)
         lookup, induction = Lookup(schema), Induction(schema)
-        for lesson in _transitions(name, driver, 0, size):
+        for lesson in transitions(name, driver, 0, size):
             lookup.learn(*lesson)
             induction.learn(*lesson)
         begun = time.process_time()

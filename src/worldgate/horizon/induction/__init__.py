@@ -1,11 +1,14 @@
 """Symbolic rule induction: lifted preconditions and effects, learned from transitions and printed as text.
 
-reading    the words of an action             table      examples as rows, terms as columns
-terms      what a rule can name               literals   what a rule can ask
-language   which of these there are, and      study      the literals that tell examples apart
-           what is not expressible            tree       how questions are chosen
-addresses  which facts change                 answers    what they may become
-effects    what becomes of a fact             learner    `Induction`, the predictor
+reading    the words of an action             table       examples as rows, terms as columns
+records    actions that are records           told        a state beside the tables of an action
+terms      what a rule can name               arithmetic  fields, sums, products, records
+literals   what a rule can ask                study       the literals that tell examples apart
+language   which of these there are, and      tree        how questions are chosen
+           what is not expressible            answers     what facts may become
+addresses  which facts change                 solving     expressions, from examples
+goals      values that explain each other     effects     what becomes of a fact
+learner    `Induction`, the predictor
 """
 
 from .learner import Induction

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice, product
+from typing import Any
 
-from ...facts import Key, Relation, Value
+from ...facts import Key, Relation, Type, Value
 from .language import MOST_TERMS, Language
 from .reading import broad
 from .study import Seen, Study, sampled
 from .table import Term, facts_of, key_column
-from .terms import Constant
+from .terms import Constant, Plus
 
 FEW = 4
 """Different constants that a column of an address may have."""
@@ -45,12 +46,24 @@ def _columns(study: Study, relation: Relation, edited: set[tuple[int, Key]]) -> 
     for index, (_, type_) in enumerate(relation.key):
         terms = language.of_type(language.variables, type_)
         if type_.entity:
-            terms += language.of_type(language.direct, type_)
+            terms += language.keys(type_)
         else:
             counts = Counter(key[index] for _, key in sorted(edited))
+            if language.with_records and type_.kind == "int":
+                terms += _counted(study, type_, [(number, key[index]) for number, key in sorted(edited)])
             if len(counts) <= FEW:
                 terms += [Constant(value, broad(type_), 1.0) for value in counts]
         yield terms
+
+
+def _counted(study: Study, type_: Type, wanted: Sequence[tuple[int, Any]]) -> Iterator[Term]:
+    """Numbers that half of the keys are as far from as one another: ids that a world counts up."""
+    for term in study.language.of_type(study.language.direct, type_):
+        column = study.table.column(term)
+        steps = Counter(key - column[number] for number, key in wanted if column[number] is not None)
+        step, often = steps.most_common(1)[0] if steps else (0, 0)
+        if step and 2 * often >= len(wanted):
+            yield Plus(term, 1 if step > 0 else -1, Constant(abs(step), broad(type_)))
 
 
 def domains(

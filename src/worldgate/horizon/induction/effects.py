@@ -3,7 +3,8 @@
 The facts that deltas of the shape edit are lifted to addresses: a relation at a key of terms (`up(?0)`,
 `order_status(payment_order(?0))`), or, where no key of terms reaches those that were edited, the key of *each* fact of
 a relation: the same one ("every flow that ...") or another ("whatever is dynamic"). For each address a tree says what
-the fact becomes: unchanged, absent, a constant, a word, the value of another fact, or the old number plus something.
+the fact becomes: unchanged, absent, a constant, a word, the value of another fact, an expression (see `solving`), or a
+record, of which each field has a tree of its own (see `goals`).
 Becoming what it was is no edit, so a rule has no need of the condition that something changes.
 """
 
@@ -14,14 +15,16 @@ from typing import NamedTuple
 
 from ...facts import Key, Relation, State, Value
 from .addresses import addresses, domains
-from .answers import answers_for
+from .arithmetic import Chosen, Field, Made
+from .goals import Goal, settle
 from .language import Language
 from .literals import rows_of
 from .reading import broad
 from .study import Seen, Study
-from .table import Row, Table, Term, facts_of, key_column, packed
+from .table import Row, Table, Term, Words, facts_of, key_column, packed
 from .terms import Held, Part
-from .tree import NO_ANSWER, Leaf, Tree, grow, leaves, routed
+from .told import Told
+from .tree import Leaf, Tree, leaves, routed
 
 MOST_ROWS = 6_000
 """Facts that a rule about each fact of a relation is learned from."""
@@ -39,7 +42,7 @@ class Effect(NamedTuple):
     answers: tuple[Term, ...]
     tree: Tree
 
-    def predict(self, state: State, words: tuple[str, ...]) -> Iterator[tuple[Key, Value | None, Leaf]]:
+    def predict(self, state: State | Told, words: Words) -> Iterator[tuple[Key, Value | None, Leaf]]:
         """(key, value afterwards, the leaf that says so) of each fact this effect speaks of."""
         facts = sorted(key for key, _ in facts_of(state, self.each)) if self.each else [()]
         table = Table([Row(state, words, key) for key in facts])
@@ -51,16 +54,35 @@ class Effect(NamedTuple):
                 yield keys[row], values[row], leaf
 
     def rules(self) -> Iterator[tuple[str, Leaf]]:
-        """Every branch of the tree: what the fact becomes and when, in words, and the leaf."""
-        for conditions, leaf in leaves(self.tree):
-            answer = self.answers[leaf.answer]
-            value = "unchanged" if answer is self.answers[0] else str(answer)
-            yield f"{value}{' if ' if conditions else ''}{' and '.join(conditions)}", leaf
+        """Every branch of the tree: what the fact becomes and when, in words, and the leaf; then those of fields."""
+        yield from _branches(self.answers, self.tree)
+        for answer in self.answers:
+            if isinstance(answer, Made):
+                for (name, _), part in zip(answer.type.fields, answer.parts, strict=True):
+                    if isinstance(part, Chosen):
+                        yield from ((f"  {name}: {rule}", leaf) for rule, leaf in _branches(part.answers, part.tree))
 
     def __str__(self) -> str:
         keys = f"({', '.join(map(str, self.keys))})"
         other = f"each {self.each}{keys}: " if self.each != self.relation else "each "
         return f"{other if self.each else ''}{self.relation}{keys}"
+
+
+def _branches(answers: Sequence[Term], tree: Tree) -> Iterator[tuple[str, Leaf]]:
+    for conditions, leaf in leaves(tree):
+        answer = answers[leaf.answer]
+        value = "unchanged" if answer is answers[0] else str(answer)
+        yield f"{value}{' if ' if conditions else ''}{' and '.join(conditions)}", leaf
+
+
+class Target(NamedTuple):
+    """Facts of a table and what they became, in which rows."""
+
+    relation: Relation
+    keys: tuple[Term, ...]
+    each: str
+    after: list[Value | None]
+    rows: int
 
 
 def learned(language: Language, seen: Sequence[Seen]) -> tuple[list[Effect], int]:
@@ -70,35 +92,37 @@ def learned(language: Language, seen: Sequence[Seen]) -> tuple[list[Effect], int
     for number, one in enumerate(seen):
         for name, key, _, after in one.delta:
             edited.setdefault(name, [{} for _ in seen])[number][key] = after
-    effects: list[Effect] = []
+    targets: list[tuple[Study, Target]] = []
     beyond: set[int] = set()
     for name, edits in edited.items():
         relation = language.schema.relations[name]
         found, left = addresses(study, relation, edits)
-        effects += [_effect(study, relation, keys, edits) for keys in found]
+        targets += [(study, _target(study, relation, keys, edits)) for keys in found]
         of_each, left = domains(language, relation, seen, left)
-        effects += [_effect_on_each(study, relation, domain, seen, edits) for domain in of_each]
+        targets += [_target_of_each(study, relation, domain, seen, edits) for domain in of_each]
         beyond.update(number for number, _ in left)
+    together = iter(_explained(study, [target for of, target in targets if of is study]))
+    effects = [next(together) if of is study else _explained(of, [target])[0] for of, target in targets]
     return effects, len(beyond)
 
 
-def _effect(
+def _target(
     study: Study, relation: Relation, keys: tuple[Term, ...], edits: Sequence[Mapping[Key, Value | None]]
-) -> Effect:
-    keep = Held(relation.name, keys, broad(relation.value))
-    before, at = study.table.column(keep), key_column(study.table, keys)
+) -> Target:
+    at = key_column(study.table, keys)
+    before = study.table.column(Held(relation.name, keys, broad(relation.value)))
     after = [row.get(key, old) for row, key, old in zip(edits, at, before, strict=True)]
-    return _grown(study, relation, keys, "", keep, after, packed(None not in key for key in at))
+    return Target(relation, keys, "", after, packed(None not in key for key in at))
 
 
-def _effect_on_each(
+def _target_of_each(
     study: Study,
     relation: Relation,
     domain: Relation,
     seen: Sequence[Seen],
     edits: Sequence[Mapping[Key, Value | None]],
-) -> Effect:
-    """The rule for the key of every fact of the domain."""
+) -> tuple[Study, Target]:
+    """The facts at the key of every fact of the domain."""
     rows: list[Row] = []
     after: list[Value | None] = []
     for one, row in zip(seen, edits, strict=True):
@@ -109,24 +133,32 @@ def _effect_on_each(
             break
     every = Study(study.language.of_each(domain), Table(rows))
     keys = tuple(term for term in every.language.variables if isinstance(term, Part))
-    keep = Held(relation.name, keys, broad(relation.value))
-    return _grown(every, relation, keys, domain.name, keep, after, every.all)
+    return every, Target(relation, keys, domain.name, after, every.all)
 
 
-def _grown(
-    study: Study,
-    relation: Relation,
-    keys: tuple[Term, ...],
-    each: str,
-    keep: Term,
-    after: list[Value | None],
-    rows: int,
-) -> Effect:
-    answers, labels = answers_for(study, broad(relation.value), keep, after, rows)
-    # a rule about many facts that can only say "unchanged" is not worth its questions
-    asks = not each or any(answer is not keep for answer in answers)
-    tree = grow(labels, study.candidates(1) if asks else [], rows)
-    unexplained = labels.get(NO_ANSWER, 0).bit_count()
-    if sum(leaf.errors for _, leaf in leaves(tree)) > unexplained:
-        tree = grow(labels, study.candidates(2), rows)
-    return Effect(relation.name, keys, each, answers, tree)
+def _explained(study: Study, targets: Sequence[Target]) -> list[Effect]:
+    """What becomes of the facts: first their values, or the fields of these, together; then the facts themselves."""
+    wholes, parts = [], []
+    for target in targets:
+        relation = target.relation
+        keep = Held(relation.name, target.keys, broad(relation.value))
+        whole = Goal(f"new {keep}", keep.type, keep, target.after, target.rows, many=bool(target.each))
+        fields = [_part(whole, field) for field in study.language.fields(keep)]
+        wholes.append((target, whole, fields))
+        parts += fields or [whole]
+    settle(study, parts)
+    effects = []
+    for target, whole, fields in wholes:
+        if fields:
+            make = target.relation.value.python
+            whole.proposed.append(Made(tuple(part.choice for part in fields), whole.type, make))
+            settle(study, [whole])
+        effects.append(Effect(target.relation.name, target.keys, target.each, whole.choice.answers, whole.choice.tree))
+    return effects
+
+
+def _part(whole: Goal, field: Field) -> Goal:
+    """What becomes of a field, where there is a record."""
+    after = [None if record is None else record[field.index] for record in whole.after]  # type: ignore[index]
+    rows = whole.rows & packed(record is not None for record in whole.after)
+    return Goal(f"{whole.name}.{field.name}", field.type, field, after, rows, many=whole.many)

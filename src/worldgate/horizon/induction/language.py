@@ -8,11 +8,17 @@ Expressible, for the words `?0`, `?1`, ... of an action and the key columns of o
   values and texts that recur; never with the id of an entity);
 - how many keys hold a value, and the sum of another fact over them (`count of part_bin = arm_at()`), also with a
   number among the words added;
-- whether a path of facts leads from one thing to another, through things of which something is true.
+- whether a path of facts leads from one thing to another, through things of which something is true;
+- with `records`: fields of records, and a record as a value for each of its fields; the fields and tables of an action
+  that is a record; sums, products and quotients of whole numbers, by a unit of the schema and rounded (`arithmetic`),
+  solved for from the examples (`solving`); what was learned of another value of the same step (`goals`); a key that is
+  another number and some, so ids that are counted up.
 
 Not expressible: other quantifiers ("some ... such that", "every ... such that" as a condition), paths under any other
-condition, sums of three terms, products, structure inside words, fields of records, ids that a world makes up, and
-whatever happened before the state. Without paths (`paths=False`) reachability is not expressible either.
+condition, sums over the facts of a relation of anything but one number each, structure inside words (the date of a
+time), what becomes of one fact by what becomes of another of the same relation (orders that share a volume), and
+whatever happened before the state. Without paths (`paths=False`) reachability is not expressible either, without
+records nothing above about them, nor products and sums of three.
 
 Level 1 has facts at keys of words, and comparisons; level 2 has all. Everything is enumerated in a fixed order, with
 limits.
@@ -21,15 +27,16 @@ limits.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import combinations, islice, permutations, product
 
-from ...facts import Relation, Schema, Type, Value
+from ...facts import INT, Relation, Schema, Type
+from .arithmetic import Field
 from .literals import Below, Is, Literal, NotAbove, Same
-from .reading import broad, typed
+from .reading import broad
 from .table import Table, Term
-from .terms import Argument, EitherWay, Held, Part, Path, Plus, Sum
+from .terms import Argument, Constant, EitherWay, Held, Part, Path, Plus, Sum
 
 MOST_TERMS = 400
 MOST_VALUES = 12
@@ -44,9 +51,15 @@ class Language:
     """The terms and literals over typed words and, for rules about every fact of `each`, its key."""
 
     def __init__(
-        self, schema: Schema, words: Sequence[Argument], each: Relation | None = None, *, paths: bool = True
+        self,
+        schema: Schema,
+        words: Sequence[Argument],
+        each: Relation | None = None,
+        *,
+        paths: bool = True,
+        records: bool = True,
     ) -> None:
-        self.schema, self.with_paths, self.words = schema, paths, words
+        self.schema, self.with_paths, self.with_records, self.words = schema, paths, records, words
         parts = [Part(index, name, broad(type_)) for index, (name, type_) in enumerate(each.key)] if each else []
         self.variables: list[Term] = [*words, *parts]
 
@@ -57,18 +70,39 @@ class Language:
 
     def of_each(self, relation: Relation) -> Language:
         """The same for rules about every fact of a relation."""
-        return Language(self.schema, self.words, relation, paths=self.with_paths)
+        return Language(self.schema, self.words, relation, paths=self.with_paths, records=self.with_records)
 
     @cached_property
     def direct(self) -> list[Term]:
-        """Facts at keys made of words and columns."""
-        return list(islice(self._facts(self.variables, 0), MOST_TERMS))
+        """Facts at keys made of words and columns, and their fields."""
+        return self._opened(list(islice(self._facts(self.variables, 0), MOST_TERMS)))
 
     @cached_property
     def further(self) -> list[Term]:
-        """Facts at keys made with the help of a fact."""
+        """Facts at keys made with the help of a fact, and their fields."""
         found = [term for term in self.direct if term.type.entity]
-        return list(islice(self._facts([*self.variables, *found], len(found)), MOST_TERMS))
+        return self._opened(list(islice(self._facts([*self.variables, *found], len(found)), MOST_TERMS)))
+
+    def _opened(self, terms: Sequence[Term]) -> list[Term]:
+        """These and the fields of records among them."""
+        return [*terms, *(part for term in terms for part in self.fields(term))]
+
+    def fields(self, term: Term) -> list[Field]:
+        """The fields of a record."""
+        named = enumerate(term.type.fields if self.with_records else ())
+        return [Field(term, index, name, broad(type_)) for index, (name, type_) in named]
+
+    @cached_property
+    def units(self) -> list[Constant]:
+        """1, and 10**places for the places that the schema's numbers have."""
+        values = [relation.value for relation in self.schema.relations.values()]
+        places = {type_.places for value in values for type_ in (value, *(part for _, part in value.fields))}
+        return [Constant(10**count, INT) for count in sorted({0, *places})]
+
+    def keys(self, type_: Type) -> list[Term]:
+        """Terms that may name a thing in a key, beside words: facts and, of records, also what is one step further."""
+        found = self.of_type(self.direct, type_)
+        return found + ([term for term in self.of_type(self.further, type_) if isinstance(term, Field)])
 
     def _facts(self, terms: list[Term], new: int) -> Iterator[Term]:
         """Facts at every key of these terms; where some are `new` (the last ones), with one of those at least."""
@@ -125,6 +159,8 @@ class Language:
     def literals(self, level: int, table: Table) -> Iterator[Literal]:
         """All literals of a level, with constants taken from the table, simplest first."""
         terms = self.terms(level)
+        if self.with_records:  # many of their fields are of facts that never are
+            terms = [term for term in terms if table.present(term)]
         for term in terms:
             yield from _about_one(term, table)
         by_type: dict[Type, list[Term]] = {}
@@ -137,30 +173,6 @@ class Language:
                 yield from (Below(*pair) for pair in permutations(group[:MOST_NUMBERS], 2))
             elif type_.kind in ("ref", "text"):
                 yield from (Below(*pair) for pair in combinations([one for one in group if one.cost == 0], 2))
-
-
-def words_of(
-    schema: Schema, rows: Sequence[tuple[str, ...]], arity: int, known: Mapping[str, set[Value]]
-) -> list[Argument]:
-    """The typed words of a shape: one term for each position and each broad type its words can have.
-
-    A word is an id where three in ten of those seen at its place are ids of that entity.
-    """
-    columns = [type_ for relation in schema.relations.values() for _, type_ in relation.key]
-    values = [relation.value for relation in schema.relations.values()]
-    types = dict.fromkeys(broad(type_) for type_ in (*columns, *values))
-    found = []
-    for index in range(arity):
-        seen = [words[index] for words in rows]
-        numbers = all(word.lstrip("-").isdigit() for word in seen)
-        for type_ in types:
-            if type_.kind == "ref":
-                fits = sum(word in known.get(type_.entity, ()) for word in seen) * 10 >= 3 * len(seen)
-            else:
-                fits = all(typed(word, type_) is not None for word in seen) and not (type_.kind == "text" and numbers)
-            if fits:
-                found.append(Argument(index, type_))
-    return found
 
 
 def _about_two(relation: Relation) -> bool:

@@ -9,10 +9,12 @@ from typing import Any
 from ...facts import Delta, Edit, Key, Schema, State, Value
 from ..predictor import Prediction
 from .effects import Effect, learned
-from .language import Language, words_of
-from .reading import MOST_WORDS, known_ids, read
+from .language import Language
+from .reading import known_ids
+from .records import Said, said, with_tables, words_of
 from .study import Seen, sampled
 from .terms import Argument
+from .told import Told
 from .tree import Leaf
 
 LIMIT = 20_000
@@ -21,8 +23,8 @@ LIMIT = 20_000
 class _Shape:
     """What is known about the actions of one name and number of words."""
 
-    def __init__(self, schema: Schema, limit: int, paths: bool) -> None:
-        self.schema, self.paths = schema, paths
+    def __init__(self, schema: Schema, limit: int, paths: bool, records: bool) -> None:
+        self.schema, self.paths, self.records = schema, paths, records
         self.seen: deque[Seen] = deque(maxlen=max(1, limit))
         self.typed: list[Argument] = []
         self.effects: list[Effect] = []
@@ -37,10 +39,11 @@ class _Shape:
         """Rules for what was seen: `now` for all of it, else for two thirds of it at least."""
         if self._fresh and (now or 3 * self._fresh > len(self.seen)):
             seen = list(self.seen)
-            known = known_ids(sampled(seen), (one.delta for one in seen))
+            known = known_ids((told.state for told in sampled(seen)), (one.delta for one in seen))
             words = [one.words for one in seen]
             self.typed = words_of(self.schema, words, len(words[0]), known)
-            self.effects, beyond = learned(Language(self.schema, self.typed, paths=self.paths), seen)
+            schema = with_tables(self.schema, [one.state.tables for one in seen], known)
+            self.effects, beyond = learned(Language(schema, self.typed, paths=self.paths, records=self.records), seen)
             self.beyond = beyond / len(seen)
             self._fresh = 0
         return self
@@ -51,21 +54,26 @@ class Induction:
 
     Deterministic: the same transitions in the same order give the same rules. `learn` costs next to nothing; rules are
     made again when they are asked for and a third of what a shape was seen doing is new. Of each shape the last
-    `limit` transitions (at least one) are kept, with their states. Without `paths`, rules cannot ask what leads where.
+    `limit` transitions (at least one) are kept, with their states. Without `paths`, rules cannot ask what leads where;
+    without `records`, they know neither fields nor arithmetic, and an action is only the words of its text.
     """
 
-    def __init__(self, schema: Schema, *, limit: int = LIMIT, paths: bool = True) -> None:
+    def __init__(self, schema: Schema, *, limit: int = LIMIT, paths: bool = True, records: bool = True) -> None:
         self.name = "induction" if paths else "induction without paths"
-        self._schema, self._limit, self._paths = schema, limit, paths
+        self._schema, self._limit = schema, limit
+        self._paths, self._records = paths, records
         self._shapes: dict[tuple[str, int], _Shape] = {}
 
     def learn(self, state: State, action: Any, delta: Delta) -> None:
         """Take in the truth of one step. Edits that the schema does not know are a numbered error."""
         for relation, key, _, after in delta:
             self._schema.check(relation, key, after)
-        call = read(action)
-        shape = self._shapes.setdefault(call.shape, _Shape(self._schema, self._limit, self._paths))
-        shape.add(Seen(state, call.words[:MOST_WORDS], delta))
+        call = self._said(action)
+        shape = self._shapes.setdefault(call.shape, _Shape(self._schema, self._limit, self._paths, self._records))
+        shape.add(Seen(Told(state, call.tables), call.words, delta))
+
+    def _said(self, action: Any) -> Said:
+        return said(action, records=self._records)
 
     @property
     def shapes(self) -> dict[tuple[str, int], tuple[list[Argument], list[Effect]]]:
@@ -80,7 +88,7 @@ class Induction:
     def predict(self, state: State, action: Any) -> Prediction:
         """What the rules say. Uncertainty: the probability (Laplace) that one of the rules applied is wrong; 1.0 for a
         shape of action never seen."""
-        call = read(action)
+        call = self._said(action)
         shape = self._shapes.get(call.shape)
         if shape is None:
             return Prediction((), 1.0)
@@ -89,7 +97,7 @@ class Induction:
         after: dict[tuple[str, Key], Value | None] = {}
         used: dict[int, Leaf] = {}
         for effect in shape.effects:
-            for key, value, leaf in effect.predict(state, call.words[:MOST_WORDS]):
+            for key, value, leaf in effect.predict(Told(state, call.tables), call.words):
                 used[id(leaf)] = leaf
                 address = effect.relation, key
                 if value != state.get(*address):
@@ -97,6 +105,21 @@ class Induction:
         for leaf in used.values():
             right *= 1.0 - leaf.doubt
         return Prediction(tuple(self._edits(state, after)), 1.0 - right)
+
+    def shape_of(self, action: Any) -> str:
+        """The name of the action's shape, and how many words it has."""
+        name, arity = self._said(action).shape
+        return f"{name} {arity}"
+
+    def reached(self, state: State, action: Any) -> set[tuple[str, Key]]:
+        """The facts that rules speak of in this step, changed or not."""
+        call = self._said(action)
+        effects = self._shapes[call.shape].fitted(now=True).effects if call.shape in self._shapes else ()
+        return {
+            (effect.relation, key)
+            for effect in effects
+            for key, _, _ in effect.predict(Told(state, call.tables), call.words)
+        }
 
     def _edits(self, state: State, after: dict[tuple[str, Key], Value | None]) -> Iterator[Edit]:
         """The edits that the schema allows: a rule may say a number that is out of bounds."""

@@ -52,9 +52,11 @@ def _unquoted(word: str) -> str:
     return word
 
 
-def typed(word: str, type_: Type) -> Value | None:
+def typed(word: Value, type_: Type) -> Value | None:
     """`word` as a value of that kind, or None when it cannot be one. Bounds are not looked at."""
     kind = type_.kind
+    if not isinstance(word, str):
+        return word if type(word) is type_.python else None
     if kind in ("ref", "text"):
         return word
     if kind == "int":

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ...facts import Delta, State
+from ...facts import Delta
 from .language import Language
-from .table import Table
+from .table import Table, Term, Words
+from .told import Told
 from .tree import Candidate
 
 MOST_ANSWERED = 1_500_000
@@ -19,12 +20,12 @@ SAMPLES = 16
 class Seen(NamedTuple):
     """One transition to learn from."""
 
-    state: State
-    words: tuple[str, ...]
+    state: Told
+    words: Words
     delta: Delta
 
 
-def sampled(seen: Sequence[Seen]) -> list[State]:
+def sampled(seen: Sequence[Seen]) -> list[Told]:
     """A few of the states."""
     return [one.state for one in seen[:: max(1, len(seen) // SAMPLES)]]
 
@@ -34,6 +35,8 @@ class Study:
 
     def __init__(self, language: Language, table: Table) -> None:
         self.language, self.table = language, table
+        self.found: list[Term] = []
+        """Terms learned on the way: what became of values that are explained."""
         self.all = (1 << len(table.rows)) - 1
         self._candidates: dict[int, list[Candidate]] = {}
 

@@ -10,17 +10,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from ...facts import Key, State, Type
+from ...facts import Key, State, Type, Value
+from .told import Told
 
 _Made = TypeVar("_Made")
+Words = tuple[Value, ...]
+"""The arguments of an action: words, or the fields of one that is a record."""
 _DIGITS = bytes.maketrans(b"\0\1", b"01")
 
 
 class Row(NamedTuple):
     """One example."""
 
-    state: State
-    words: tuple[str, ...]
+    state: State | Told
+    words: Words
     key: Key = ()
 
 
@@ -71,7 +74,7 @@ class Table:
             found = self._filled[term] = bits, [zero if value is None else value for value in column]
         return found
 
-    def derived(self, state: State, what: object, make: Callable[[], _Made]) -> _Made:
+    def derived(self, state: State | Told, what: object, make: Callable[[], _Made]) -> _Made:
         """`make()`, once for each state and `what`. The rows keep their states, so an identity is not used twice."""
         address = id(state), what
         if address not in self._derived:
@@ -80,12 +83,9 @@ class Table:
         return found
 
 
-def facts_of(state: State, relation: str) -> Iterator[tuple[Key, Any]]:
-    """Keys and values of one relation: by its index where there is one, else O(state)."""
-    if 0 in state.schema.relations[relation].index:
-        yield from state.select(relation).items()
-    else:
-        yield from ((key, value) for _, key, value in state.facts(relation))
+def facts_of(state: State | Told, relation: str) -> Iterator[tuple[Key, Any]]:
+    """Keys and values of one relation."""
+    yield from (state if isinstance(state, Told) else Told(state, {})).facts_of(relation)
 
 
 def packed(answers: Iterable[bool]) -> int:

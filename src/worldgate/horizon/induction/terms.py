@@ -14,6 +14,7 @@ from typing import Any
 from ...facts import BOOL, INT, State, Type, Value, format_value
 from .reading import typed
 from .table import Table, Term, facts_of, key_column
+from .told import Told
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +120,7 @@ class Sum:
         held = zip(table.rows, table.column(self.held), strict=True)
         return [None if value is None else self._of(table, row.state, value) for row, value in held]
 
-    def _of(self, table: Table, state: State, value: Value) -> int:
+    def _of(self, table: Table, state: State | Told, value: Value) -> int:
         def grouped() -> Mapping[Any, int]:
             groups: dict[Any, int] = {}
             for key, holds in facts_of(state, self.relation):
@@ -157,7 +158,7 @@ class Path:
         ends = zip(table.rows, table.column(self.left), table.column(self.right), strict=True)
         return [right in self._reached(table, row.state, left) for row, left, right in ends]
 
-    def _reached(self, table: Table, state: State, start: Value) -> set[Value]:
+    def _reached(self, table: Table, state: State | Told, start: Value) -> set[Value]:
         def edges() -> Mapping[Value, list[Value]]:
             found: dict[Value, list[Value]] = {}
             for (one, other), holds in facts_of(state, self.relation):

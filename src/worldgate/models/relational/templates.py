@@ -67,7 +67,7 @@ class Ask(NamedTuple):
 
 def mined(schema: Schema, steps: Sequence[Step]) -> Document:
     """The templates that these transitions ask for."""
-    induction = Induction(schema)
+    induction = Induction(schema, records=False)
     for step in steps:
         induction.learn(step.before, step.action, step.delta)
     shapes = []

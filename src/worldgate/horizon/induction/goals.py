@@ -1,0 +1,145 @@
+"""Goals: the values that facts of one table become, solved together, as one often follows from another.
+
+A goal is a value or a field of a record. It has answers and a tree that chooses among them (`Chosen`). Where the simple
+answers do not explain it, expressions are solved for; and as soon as a goal is explained without an error, what it
+becomes and how much it changes are terms for those that are not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import permutations
+
+from ...facts import INT, Type, Value
+from .answers import Option, answers_for, values
+from .arithmetic import Chosen, Field, Total, numbers
+from .literals import Below, Is, Literal, NotAbove, rows_of
+from .solving import SAMPLE, Solver
+from .study import Study
+from .table import Term, packed
+from .terms import Constant
+from .tree import NO_ANSWER, Candidate, grow, leaves
+
+MOST_ROUNDS = 3
+HOPELESS = 8
+"""A field of which more than one row in so many is not explained is worth no question: its record is wrong anyway."""
+MOST_PARTS = 14
+"""Number terms of the answers that are compared with one another."""
+
+
+@dataclass(eq=False)
+class Goal:
+    """A value to explain in some rows: what it was (`keep`), what it became, what was found and is `news` to others.
+
+    With `many` it is about each fact of a relation: if it can only stay as it was, that is worth no question.
+    """
+
+    name: str
+    type: Type
+    keep: Term
+    after: list[Value | None]
+    rows: int
+    many: bool = False
+    proposed: list[Term] = field(default_factory=list)
+    news: list[Term] = field(default_factory=list)
+    found: Chosen | None = None
+    wrong: int = 0
+
+    @property
+    def clumsy(self) -> bool:
+        """Whether a number takes more than one answer beside staying as it was: one expression may be all of them."""
+        return self.type.kind == "int" and isinstance(self.keep, Field) and len(self.choice.answers) > 2
+
+    @property
+    def choice(self) -> Chosen:
+        """What was found; settle first."""
+        assert self.found is not None, self.name
+        return self.found
+
+
+def settle(study: Study, goals: Sequence[Goal]) -> None:
+    """Explain goals, those that follow from others after these."""
+    for goal in goals:
+        options = [*values(study, goal.type, goal.keep, goal.after), *((term, 2) for term in goal.proposed)]
+        _choose(study, goal, options, own=bool(goal.proposed))
+        if not goal.wrong:
+            goal.news = _news(goal)
+            study.found += goal.news
+    left = [goal for goal in goals if (goal.wrong or goal.clumsy) and study.language.with_records]
+    for turn in range(MOST_ROUNDS):
+        known = len(study.found)
+        for goal in left:
+            if goal.type.kind == "int":
+                _solve(study, goal, [goal.keep, *goal.choice.answers] if turn else [goal.keep])
+            others = [term for term in study.found if term not in goal.news]
+            terms = study.language.of_type([*goal.proposed, *others], goal.type)
+            options = [*((answer, 1) for answer in goal.choice.answers), *((term, 2) for term in terms)]
+            _choose(study, goal, options, own=True)
+            if not goal.wrong:
+                goal.news = _news(goal)
+                study.found = [*others, *goal.news]
+        left = [goal for goal in left if goal.wrong]
+        if not left or (turn and len(study.found) == known):
+            break
+
+
+def _news(goal: Goal) -> list[Term]:
+    """What an explained goal adds to the terms: what it becomes and by how much it changes."""
+    found = goal.choice
+    if len(found.answers) < 2 or found.type.fields:
+        return []
+    return [found, Total((found,), (goal.keep,))] if found.type.kind == "int" else [found]
+
+
+def _solve(study: Study, goal: Goal, answers: Sequence[Term]) -> None:
+    """Propose expressions for rows that none of these answers explains."""
+    left = goal.rows & packed(value is not None for value in goal.after)
+    for answer in answers:
+        pairs = zip(study.table.column(answer), goal.after, strict=True)
+        left &= ~packed(one == other for one, other in pairs)
+    rows = list(rows_of(left, len(goal.after)))
+    some = rows[:: max(1, len(rows) // SAMPLE)][:SAMPLE]
+    if len(some) > 1:
+        language = study.language
+        terms = language.of_type([*language.terms(1), *language.further, *language.units, *study.found], INT)
+        solver = Solver(terms, language.units, [study.table.rows[row] for row in some])
+        goal.proposed += solver.solve(goal.keep, [goal.after[row] for row in some])  # type: ignore[misc]
+
+
+def _choose(study: Study, goal: Goal, options: Sequence[Option], *, own: bool) -> None:
+    """The answers, and the tree that chooses among them, if it is better than what there was.
+
+    With `own` there may be questions about the answers themselves.
+    """
+    answers, labels = answers_for(study, goal.keep, goal.after, goal.rows, options)
+    unexplained = labels.get(NO_ANSWER, 0).bit_count()
+    hopeless = isinstance(goal.keep, Field) and unexplained * HOPELESS > goal.rows.bit_count()
+    # a rule about many facts that can only say "unchanged" is not worth its questions
+    asks = not hopeless and (not goal.many or any(answer is not goal.keep for answer in answers))
+    first = _own(study, answers) if own and asks else []
+    for level in (1, 2):
+        tree = grow(labels, [*first, *study.candidates(level)] if asks else [], goal.rows)
+        wrong = sum(leaf.errors for _, leaf in leaves(tree))
+        if wrong <= unexplained:
+            break
+    if goal.found is None or (wrong, len(answers)) < (goal.wrong, len(goal.found.answers)):
+        goal.found, goal.wrong = Chosen(goal.name, answers, tree, goal.type), wrong
+
+
+def _own(study: Study, answers: Sequence[Term]) -> list[Candidate]:
+    """Questions about the answers themselves and what they are made of: which is more, and whether it is any."""
+    literals: list[Literal] = []
+    parts = list(dict.fromkeys(part for answer in answers for part in numbers(answer)))
+    ints = [part for part in parts if part.type.kind == "int" and not isinstance(part, Constant)][:MOST_PARTS]
+    for part in ints:
+        literals += [NotAbove(part, 0), NotAbove(part, -1)]
+    literals += [Is(part, None) for part in parts if not isinstance(part, Constant)]
+    literals += [Below(*pair) for pair in permutations(ints, 2)]
+    known, found = {0, study.all}, []
+    for literal in literals:
+        bits = literal.bits(study.table)
+        if bits not in known:
+            known.add(bits)
+            found.append((literal, bits))
+    return found
