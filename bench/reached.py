@@ -1,9 +1,9 @@
 """How much of what happens the relational family's templates can say at all.
 
-`python bench/reached.py --start campus --hosts 8 --drivers everyday routed`: templates are mined from walks of some
-seeds; on walks of others, a changed fact is *reached* when one of the answers of an ask about it is what it became, and
-a transition when all its changed facts are. Prints, for each shape of action, the share of transitions that are reached,
-and the facts that are missed most often, by relation: *unasked* (no ask is about the key) or *unsaid* (no answer fits).
+`python bench/reached.py --formats`: templates are mined from walks of some seeds; on walks of others, a changed fact is
+*reached* when one of the answers of an ask about it is what it became, and a transition when all its changed facts are.
+Prints, for each shape of action, the share of transitions that are reached, and the facts that are missed most often,
+by relation: *unasked* (no ask is about the key) or *unsaid* (no answer fits).
 """
 
 from __future__ import annotations

@@ -183,7 +183,11 @@ class Lanes:
             own, *kinds = self.encoder.row_kinds[name]
             fact = graph.node(own, row[: len(self.encoder.columns[name])]) if own else WORLD
             yield [
-                fact, *(graph.node(kind, value) if kind and value is not None else WORLD for kind, value in zip(kinds, row, strict=True))
+                fact,
+                *(
+                    graph.node(kind, value) if kind and value is not None else WORLD
+                    for kind, value in zip(kinds, row, strict=True)
+                ),
             ]
 
     @property

@@ -78,7 +78,10 @@ class Columns:
             types = [type_ for _, type_ in relation.key] + parts_of(relation)
             formatted = [(place, type_.format) for place, type_ in enumerate(types) if type_.format in FORMATS]
             more = [part for _, name in formatted for _, part, _ in FORMATS[name].parts]
-            self.kinds[relation.name] = [*(kind_of(t) if t.kind in ("ref", "text", "int") else "" for t in types), *more]
+            self.kinds[relation.name] = [
+                *(kind_of(t) if t.kind in ("ref", "text", "int") else "" for t in types),
+                *more,
+            ]
             self._formatted[relation.name] = formatted
 
     def row(self, relation: str, key: Key, value: Any) -> tuple[Any, ...]:
@@ -215,15 +218,16 @@ class Miner:
             good.sort(key=lambda row: (len(row[0].facts), -len(row[1] & left), repr(row[0])))
             if not best or 30 * best < len(some) or (best < 2 and good[0][0].facts):
                 break
-            tried = [(*self._where(one, [some[n] for n in sorted(numbers)], some), numbers) for one, numbers in good[:MOST_PATTERNS]]
+            tried = [
+                (*self._where(one, [some[n] for n in sorted(numbers)], some), numbers)
+                for one, numbers in good[:MOST_PATTERNS]
+            ]
             pattern, _, numbers = min(tried, key=lambda row: 2 ** len(row[0].facts) * row[1] / len(row[2] & left))
             found.append(pattern)
             left -= numbers
         return found
 
-    def _where(
-        self, pattern: Written, right: Sequence[Edited], some: Sequence[Edited]
-    ) -> tuple[Written, int]:
+    def _where(self, pattern: Written, right: Sequence[Edited], some: Sequence[Edited]) -> tuple[Written, int]:
         """The join with that which holds of its things in all edits it says, as far as it spares asks; and how many
         asks are left in a few states."""
         join, few = Join(pattern, self.schema), some[:: max(1, len(some) // SAMPLES)]

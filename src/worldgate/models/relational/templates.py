@@ -201,9 +201,7 @@ def ready(document: Document, schema: Schema) -> dict[tuple[str, int], tuple[Tem
     return found
 
 
-def asks(
-    templates: Iterable[Template], state: State, words: tuple[str, ...], columns: joins.Columns
-) -> Iterator[Ask]:
+def asks(templates: Iterable[Template], state: State, words: tuple[str, ...], columns: joins.Columns) -> Iterator[Ask]:
     """The facts these templates are about in a state."""
     rows: dict[str, list[tuple[Any, ...]]] | None = None
     for template in templates:

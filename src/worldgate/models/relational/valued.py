@@ -15,6 +15,7 @@ Not in the graph: decimals and bytes, and numbers that are a fact's whole value.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -106,9 +107,7 @@ def formats_of(schema: Schema) -> dict[str, str]:
 
 def _numbers(schema: Schema) -> list[str]:
     """The kinds of nodes that are numbers."""
-    found = {
-        kind_of(type_) for one in schema.relations.values() for _, type_ in _joined(one) if type_.kind == "int"
-    }
+    found = {kind_of(type_) for one in schema.relations.values() for _, type_ in _joined(one) if type_.kind == "int"}
     return sorted(found)
 
 
@@ -178,7 +177,7 @@ class Graph:
         last = reading.schema.relations[name].key[-1][1] if reading.schema.relations[name].key else None
         for group in groups.values():
             if last is not None and last.kind == "int":
-                self._joins[f"next {name}"] += [(one, other) for (_, one), (_, other) in zip(group, group[1:])]
+                self._joins[f"next {name}"] += [(one, other) for (_, one), (_, other) in pairwise(group)]
             elif last is not None and last.format:
                 spans = [(place, fact) for (part,), fact in group if (place := span(last.format, part))]
                 self._joins[f"next {name}"] += within(spans)
@@ -200,7 +199,7 @@ class Graph:
         found["within"] += within(spans)
         for kind, name in reading.numbers:
             row = sorted((value, node) for (of, value), node in self.numbers.items() if of == kind)
-            found[name] += [(one, other) for (_, one), (_, other) in zip(row, row[1:])]
+            found[name] += [(one, other) for (_, one), (_, other) in pairwise(row)]
         return found
 
     def _arrays(self) -> tuple[list[Array], list[Array]]:
