@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from worldgate.horizon import roll
 from worldgate.horizon.trajectory import Step
-from worldgate.models.relational import FAMILY
+from worldgate.models.relational import templates
 from worldgate.models.relational.encoder import Encoder
 from worldgate.worlds.network import Network
 
@@ -66,7 +66,8 @@ def main() -> None:
     given = parser.parse_args()
     where = given.hosts, given.start, given.drivers
     mined = walked(*where, range(1000, 1000 + given.seeds), given.steps)
-    encoder = FAMILY.encoder(FAMILY.config(formats=given.formats), mined[0].before.schema, mined)
+    schema = mined[0].before.schema
+    encoder = Encoder(schema, templates.mined(schema, mined, formats=given.formats))
     found = reach(encoder, walked(*where, range(max(2, given.seeds // 2)), given.steps))
     print(f"{sum(found.reached.values()) / sum(found.seen.values()):.3f} of {sum(found.seen.values())} transitions")
     for name, count in sorted(found.seen.items()):

@@ -34,6 +34,14 @@ def walked(seeds: Sequence[int], length: int) -> list[Step]:
     ]
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture(scope="module")
 def encoder() -> Encoder:
     return FAMILY.encoder(CONFIG, SCHEMA, walked((1, 2, 3), 50))

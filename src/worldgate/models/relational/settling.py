@@ -84,7 +84,7 @@ def settle_each(
     sizes, to = [joins.numel() for joins, _ in facts.values()], at[:, None].expand(-1, width)
     sorts = torch.cat([one.sorts.view(-1, width) for one in facts.values()])
     for _ in range(rounds):
-        before, parts = told, state(told)[at].split(sizes)
+        before, parts = told, torch.split(state(told)[at], sizes)
         said = [
             linear(part.view(len(facts[number].joins), -1), weights[number]).view(-1, width)
             for number, part in zip(facts, parts, strict=True)

@@ -179,7 +179,7 @@ class Graph:
             if last is not None and last.kind == "int":
                 self._joins[f"next {name}"] += [(one, other) for (_, one), (_, other) in pairwise(group)]
             elif last is not None and last.format:
-                spans = [(place, fact) for (part,), fact in group if (place := span(last.format, part))]
+                spans = [(lies, fact) for (part,), fact in group if (lies := span(last.format, part))]
                 self._joins[f"next {name}"] += within(spans)
 
     def _derived(self) -> dict[str, list[tuple[int, ...]]]:
