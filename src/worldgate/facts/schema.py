@@ -42,7 +42,8 @@ class Type:
     `kind` is one of bool, int, decimal, text, bytes, enum (one of `choices`), ref (the id, a text, of
     an entity named `entity`) and record (a NamedTuple of `fields`, made by `record`; a value, never a
     key). `low` and `high` bound int and decimal. `unit` is for people, and so is `places`: an int that
-    counts 10**-places of its unit.
+    counts 10**-places of its unit. `format` is for models: what structure a value has, such as `ip-prefix`;
+    nothing checks it, and two types that differ in it alone are equal.
     Text is what the operating system calls a name: any bytes, with undecodable ones as surrogate
     escapes (PEP 383). Floats do not exist here: money and quantities are decimals or scaled integers.
     """
@@ -55,6 +56,7 @@ class Type:
     high: int | Decimal | None = None
     places: int = 0
     fields: tuple[tuple[str, Type], ...] = ()
+    format: str = field(default="", compare=False)
     python: type = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

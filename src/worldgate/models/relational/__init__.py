@@ -16,17 +16,19 @@ from .templates import Document, mined
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`width` channels a node and `head` hidden units of the heads; messages are hard from step `hard_at` on, more and
-    more of them from `hard_from` on (0 and 0: never); at most `rounds` rounds in training."""
+    more of them from `hard_from` on (0 and 0: never); at most `rounds` rounds in training. `formats`: numbers, texts
+    with a format and facts with records are nodes too, and facts may be joined; for worlds with such things."""
 
     width: int = 32
     head: int = 64
     hard_from: int = 0
     hard_at: int = 0
     rounds: int = 24
+    formats: bool = False
 
 
-def _encoder(_: Config, schema: Schema, sample: Sequence[Step]) -> Encoder:
-    return Encoder(schema, mined(schema, sample))
+def _encoder(config: Config, schema: Schema, sample: Sequence[Step]) -> Encoder:
+    return Encoder(schema, mined(schema, sample, formats=config.formats))
 
 
 def _restored(document: Document, schema: Schema) -> Encoder:

@@ -13,12 +13,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...facts import Schema, State
-from ...horizon.induction.reading import MOST_WORDS, read
+from ...facts import INT, Schema, State
+from ...horizon.induction.reading import typed
 from ...horizon.trajectory import Step
 from ..family import Arrays
-from .graph import WORLD, Array, Graph, kind_of, kinds_of, layouts
-from .templates import Ask, Document, asks, ready
+from . import graph as plain
+from . import valued
+from .graph import WORLD, Array, Graph
+from .joins import Columns
+from .templates import OTHER, Ask, Document, Template, asks, ready, spoken
 
 Words = tuple[str, ...]
 
@@ -40,20 +43,30 @@ class Encoder:
     def __init__(self, schema: Schema, document: Document) -> None:
         self.schema, self._document = schema, document
         self.templates = ready(document, schema)
-        self.layouts, kinds = layouts(schema), kinds_of(schema)
+        self.keywords, self.rows = frozenset(document.keywords), Columns(schema)
+        self.reading = valued.Reading(schema) if document.formats else None
+        of = valued if document.formats else plain
+        self.layouts, kinds = of.layouts(schema), of.kinds_of(schema)
         self.kinds = len(kinds) + 1
         self.words = {
-            (shape.name, len(shape.words)): [kinds.get(f"ref {word}", WORLD) for word in shape.words]
+            (shape.name, len(shape.words)): [
+                kinds.get(word if document.formats else f"ref {word}", WORLD) for word in shape.words
+            ]
             for shape in document.shapes
         }
         self.columns = {
-            relation.name: [kinds[kind_of(type_)] for _, type_ in relation.key]
+            relation.name: [kinds[of.kind_of(type_)] for _, type_ in relation.key]
             for relation in schema.relations.values()
         }
+        self.row_kinds = {
+            name: [kinds.get(kind, WORLD) for kind in (valued.fact_kind(name), *row)]
+            for name, row in self.rows.kinds.items()
+        }
+        self.numbers = {kind for kind, _ in self.reading.numbers} if self.reading else set[int]()
         self.marks = {name: number for number, name in enumerate(self._marks())}
         every = [(shape, template) for shape, group in self.templates.items() for template in group]
         self.answers = [len(template.answers) for _, template in every]
-        named = (shape[1] + len(self.columns.get(template.each, ())) for shape, template in every)
+        named = (shape[1] + self._about(template) for shape, template in every)
         self.roles = 1 + max(named, default=0)
 
     def _marks(self) -> Iterator[tuple[Any, ...]]:
@@ -64,18 +77,26 @@ class Encoder:
         for relation, kinds in self.columns.items():
             yield from ((relation, column) for column in range(len(kinds)))
 
+    def _about(self, template: Template) -> int:
+        """How many things an ask of a template is about, beside the words."""
+        facts = template.join.written.facts if template.join else ()
+        return len(self.columns.get(template.each, ())) + sum(len(self.row_kinds[name]) for name in facts)
+
+    def graph(self, state: State) -> Graph | valued.Graph:
+        """The graph of a state."""
+        return valued.Graph(state, self.reading) if self.reading else Graph(state, self.layouts)
+
     def document(self) -> Document:
         """All that is needed to make it again."""
         return self._document
 
     def asks(self, state: State, action: Any) -> tuple[tuple[str, int], Words, list[Ask]] | None:
         """The shape and words of an action and every fact it may change; None for a shape never seen."""
-        call = read(action)
-        words = call.words[:MOST_WORDS]
-        shape = call.name, len(words)
+        name, words = spoken(action, self.keywords)
+        shape = name, len(words)
         if shape not in self.templates:
             return None
-        return shape, words, [ask for template in self.templates[shape] for ask in asks(template, state, words)]
+        return shape, words, list(asks(self.templates[shape], state, words, self.rows))
 
     def questions(self, step: Step) -> Sequence[Question]:
         """A question for each fact that the action may change."""
@@ -88,6 +109,8 @@ class Encoder:
             change = step.net.get((ask.template.relation, ask.key))
             after = ask.now if change is None else change[1]
             right = tuple(value == after for value in ask.values)
+            if ask.values[0] is OTHER:
+                right = (not right[1], right[1])
             if any(right):
                 outcome = f"{ask.template.number}{''.join('-+'[one] for one in right)}"
                 questions.append(Question(outcome, step.before, shape, words, ask, right))
@@ -115,8 +138,8 @@ class Lanes:
 
     def __init__(self, encoder: Encoder) -> None:
         self.encoder = encoder
-        self.graphs: list[Graph] = []
-        self._graph_of: dict[int, int] = {}
+        self.graphs: list[Graph | valued.Graph] = []
+        self._graph_of: dict[Any, int] = {}
         self._states: list[State] = []  # so that an identity is not used twice
         self._lanes: dict[tuple[Any, ...], int] = {}
         self._marks: list[list[tuple[int, int]]] = []
@@ -125,14 +148,15 @@ class Lanes:
 
     def add(self, state: State, shape: tuple[str, int], words: Words, ask: Ask) -> None:
         """One more ask."""
-        at = self._graph_of.get(id(state))
+        which = (id(state), words) if self.encoder.reading else id(state)  # words that are values join others
+        at = self._graph_of.get(which)
         if at is None:
-            at = self._graph_of[id(state)] = len(self.graphs)
-            self.graphs.append(Graph(state, self.encoder.layouts))
+            at = self._graph_of[which] = len(self.graphs)
+            self.graphs.append(self.encoder.graph(state))
             self._states.append(state)
         graph, each = self.graphs[at], ask.template.each
         kinds = self.encoder.words[shape]
-        named = [graph.node(kind, word) if kind else WORLD for kind, word in zip(kinds, words, strict=True)]
+        named = [self._named(graph, kind, word) for kind, word in zip(kinds, words, strict=True)]
         columns = self.encoder.columns[each] if each else ()
         parts = [graph.node(kind, part) for kind, part in zip(columns, ask.part, strict=True)]
         key = (at, shape, words, each, ask.part)
@@ -143,7 +167,28 @@ class Lanes:
             marks += [(named[one], self.encoder.marks[shape, one, other]) for one, other in _ordered(kinds, words)]
             marks += [(node, self.encoder.marks[each, column]) for column, node in enumerate(parts)]
             self._marks.append(marks)
-        self._asks.append((self._lanes[key], [*named, *parts], ask.template.number))
+        about = [node for one in self._bound(graph, ask) for node in one]
+        self._asks.append((self._lanes[key], [*named, *parts, *about], ask.template.number))
+
+    def _named(self, graph: Graph | valued.Graph, kind: int, word: str) -> int:
+        """The node that a word is, the world where it is none."""
+        value = typed(word, INT) if kind in self.encoder.numbers else word
+        return graph.node(kind, value) if kind and value is not None else WORLD
+
+    def _bound(self, graph: Graph | valued.Graph, ask: Ask) -> Iterator[list[int]]:
+        """The nodes of the facts that a join put together: each fact's own, where it has one, and its columns'."""
+        if ask.template.join is None:
+            return
+        for name, row in zip(ask.template.join.written.facts, ask.rows, strict=True):
+            own, *kinds = self.encoder.row_kinds[name]
+            fact = graph.node(own, row[: len(self.encoder.columns[name])]) if own else WORLD
+            yield [
+                fact,
+                *(
+                    graph.node(kind, value) if kind and value is not None else WORLD
+                    for kind, value in zip(kinds, row, strict=True)
+                ),
+            ]
 
     @property
     def size(self) -> int:
@@ -153,14 +198,15 @@ class Lanes:
 
     def arrays(self, *, copies: bool) -> dict[str, Array]:
         """The arrays, with or without copies."""
+        every = [graph.columns for graph in self.graphs]  # before nodes are counted: what follows from values adds some
         sizes = np.array([len(graph.kinds) for graph in self.graphs], np.int64)
         starts, of = np.cumsum(sizes) - sizes, np.array(self._graph, np.int64)
         own = np.cumsum(sizes[of]) - sizes[of]
         found = {"kinds": np.array([kind for graph in self.graphs for kind in graph.kinds], np.int64)}
         found["lanes"] = np.stack([starts[of], own, sizes[of]], 1)
         for number in range(len(self.encoder.layouts)):
-            counts = np.array([len(graph.columns[number]) for graph in self.graphs], np.int64)
-            joins = [graph.columns[number] + start for graph, start in zip(self.graphs, starts, strict=True)]
+            counts = np.array([len(columns[number]) for columns in every], np.int64)
+            joins = [columns[number] + start for columns, start in zip(every, starts, strict=True)]
             found[f"joins_{number}"] = np.concatenate(joins)
             found[f"sorts_{number}"] = np.concatenate([graph.sorts[number] for graph in self.graphs])
             if copies:

@@ -62,19 +62,23 @@ def layouts(schema: Schema) -> list[Layout]:
     kinds, found = kinds_of(schema), []
     for relation in schema.relations.values():
         joined = [(place, kind_of(type_)) for place, type_ in _joined(relation)]
-        sorts: list[tuple[int, dict[Any, int]]] = []
-        width = 1
-        for place, type_ in _parts(relation):
-            if type_.kind in ("bool", "enum") and place >= len(relation.key):
-                choices = (False, True) if type_.kind == "bool" else type_.choices
-                sorts.append((place, {choice: width + at for at, choice in enumerate(choices)}))
-                width += len(choices)
+        sorts, width = sorts_of(relation)
         if joined or sorts:
             columns = tuple(joined) or ((-1, ""),)
-            found.append(
-                Layout(relation.name, columns, tuple(kinds.get(k, WORLD) for _, k in columns), tuple(sorts), width)
-            )
+            found.append(Layout(relation.name, columns, tuple(kinds.get(k, WORLD) for _, k in columns), sorts, width))
     return found
+
+
+def sorts_of(relation: Relation) -> tuple[tuple[tuple[int, dict[Any, int]], ...], int]:
+    """The `sorts` and the `width` of a layout."""
+    sorts: list[tuple[int, dict[Any, int]]] = []
+    width = 1
+    for place, type_ in _parts(relation):
+        if type_.kind in ("bool", "enum") and place >= len(relation.key):
+            choices = (False, True) if type_.kind == "bool" else type_.choices
+            sorts.append((place, {choice: width + at for at, choice in enumerate(choices)}))
+            width += len(choices)
+    return tuple(sorts), width
 
 
 def _key(fact: tuple[Any, Any]) -> Any:

@@ -22,8 +22,8 @@ from ...facts import Edit, State, Value
 from ...horizon.predictor import Prediction
 from ..family import tensors
 from .encoder import Encoder, Lanes
-from .settling import Facts, settle, spans, spread, web
-from .templates import Ask
+from .settling import Facts, settle, settle_each, spans, spread, web
+from .templates import OTHER, Ask
 
 LEAK = 0.05
 """The slope of a message outside of [0, 1], in gradients alone."""
@@ -113,7 +113,8 @@ class Relational(nn.Module):
         def state(told: Tensor) -> Tensor:
             return self._state(still, told)
 
-        return settle(facts, weights, told, state, lambda said: message(said, hard), rounds, ends)
+        way = settle_each if self.encoder.reading else settle
+        return way(facts, weights, told, state, lambda said: message(said, hard), rounds, ends)
 
     def _spread(
         self, still: Tensor, marked: Tensor, facts: dict[int, Facts], of: Tensor, shift: Tensor, marks: Tensor
@@ -156,6 +157,7 @@ class Relational(nn.Module):
 
     def _said(self, asked: Sequence[Ask], rows: Iterator[list[float]]) -> Prediction:
         edits: dict[tuple[str, Any], Edit] = {}
+        joined: dict[tuple[str, Any], float] = {}
         right = 1.0
         for ask in asked:
             chances: dict[Value | None, float] = {}
@@ -163,9 +165,14 @@ class Relational(nn.Module):
                 chances[value] = chances.get(value, 0.0) + chance
             value = max(chances, key=chances.__getitem__)
             right *= chances[value]
-            relation = self.encoder.schema.relations[ask.template.relation]
-            if value != ask.now and (value is None or not relation.value.problem(value)):
-                edits.setdefault((relation.name, ask.key), Edit(relation.name, ask.key, ask.now, value))
+            relation, place = self.encoder.schema.relations[ask.template.relation], (ask.template.relation, ask.key)
+            if value == ask.now or value is OTHER or (value is not None and relation.value.problem(value)):
+                continue
+            if ask.template.join is None:
+                edits.setdefault(place, Edit(*place, ask.now, value))
+            elif chances[value] > joined.get(place, 0.0):  # of several values that joins say, the most probable
+                joined[place] = chances[value]
+                edits[place] = Edit(*place, ask.now, value)
         return Prediction(tuple(edits.values()), 1.0 - right)
 
 

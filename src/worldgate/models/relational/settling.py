@@ -67,6 +67,34 @@ def settle(
     return told
 
 
+def settle_each(
+    facts: Mapping[int, Facts],
+    weights: Mapping[int, Tensor],
+    told: Tensor,
+    state: Callable[[Tensor], Tensor],
+    message: Callable[[Tensor], Tensor],
+    rounds: int,
+    still: float,
+) -> Tensor:
+    """The same as `settle`, computed fact by fact: less work where there are many relations, each of few nodes."""
+    if not facts:
+        return told
+    width = told.shape[1]
+    at = torch.cat([joins.reshape(-1) for joins, _ in facts.values()])
+    sizes, to = [joins.numel() for joins, _ in facts.values()], at[:, None].expand(-1, width)
+    sorts = torch.cat([one.sorts.view(-1, width) for one in facts.values()])
+    for _ in range(rounds):
+        before, parts = told, torch.split(state(told)[at], sizes)
+        said = [
+            linear(part.view(len(facts[number].joins), -1), weights[number]).view(-1, width)
+            for number, part in zip(facts, parts, strict=True)
+        ]
+        told = told.scatter_reduce(0, to, message(torch.cat(said) + sorts), "amax")
+        if not bool((told.detach() - before.detach() > still).any()):
+            break
+    return told
+
+
 def _blocks(weight: Tensor, width: int) -> Tensor:
     """The weights of a relation as (k * k * d, d): a block for each column that hears and each that says."""
     columns = len(weight) // width

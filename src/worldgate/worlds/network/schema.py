@@ -15,12 +15,13 @@ from typing import Any, NamedTuple
 from ...facts import BOOL, INT, TEXT, Draft, Relation, Schema, State, Type, enum, record, ref
 
 HOST = ref("host")
-PORT = ref("port")
+PORT = Type("ref", entity="port", format="ip-port")
+ADDRESS, INTERFACE, PREFIX = (Type("text", format=f"ip-{name}") for name in ("address", "interface", "prefix"))
 HOOK = enum("input", "forward", "output")
 INFINITY = 16
 """The metric of a route that leads nowhere any more (RFC 2453, 3.6)."""
 
-_PORT_NUMBER = Type("int", low=0, high=65535)
+_PORT_NUMBER = Type("int", low=0, high=65535, format="port-number")
 
 
 class Route(NamedTuple):
@@ -69,6 +70,8 @@ class Translation(NamedTuple):
 
 
 _MATCH = {
+    "source": PREFIX,
+    "destination": PREFIX,
     "protocol": enum("any", "tcp", "udp"),
     "low": _PORT_NUMBER,
     "high": _PORT_NUMBER,
@@ -79,6 +82,7 @@ _TRANSLATION = record(
     Translation,
     **{name: type_ for name, type_ in _MATCH.items() if name != "state"},
     kind=enum("source", "destination"),
+    to=ADDRESS,
     port=_PORT_NUMBER,
 )
 _ON_HOST = ("host", HOST)
@@ -94,9 +98,9 @@ SCHEMA = Schema(
         Relation("flow", (("source", HOST), ("destination", HOST), ("port", PORT)), BOOL, index=(0,)),
         Relation("clock", (), INT),
         # level 1
-        Relation("address", (_ON_HOST, ("interface", HOST), ("address", TEXT)), BOOL, index=(1,)),
+        Relation("address", (_ON_HOST, ("interface", HOST), ("address", INTERFACE)), BOOL, index=(1,)),
         Relation("forwards", (_ON_HOST,), BOOL),
-        Relation("route", (_ON_HOST, ("prefix", TEXT)), record(Route, interface=HOST), index=(1,)),
+        Relation("route", (_ON_HOST, ("prefix", PREFIX)), record(Route, via=ADDRESS, interface=HOST), index=(1,)),
         Relation("dynamic", (_ON_HOST,), BOOL, index=(0,)),  # learns routes from its neighbours and tells them its own
         Relation("unsettled", (_ON_HOST,), BOOL, index=(0,)),  # has something to tell them at the next advance
         Relation("rule", (_ON_HOST, ("hook", HOOK), ("order", INT)), _RULE, index=(2,)),
