@@ -130,10 +130,10 @@ class Encoder:
 class Lanes:
     """Gathers asks into the arrays of one batch, all of int64.
 
-    `kinds` (nodes of all graphs); of each relation r `joins_r` (facts, nodes each) and `sorts_r` (facts, sorts each).
-    `lanes` (lanes, 3): the first node of its graph and its own, and how many nodes it has; `marked`, `marks`: a node of
-    a lane and its mark; `roles` (asks, roles): the nodes of its lane that an ask is about, the world first; `template`
-    (asks). `copies` are the facts once more for each lane: `facts_r`, of what it is a copy, and `lane_r` as `joins_r`.
+    `kinds` (nodes of all graphs); of each relation r that has facts `joins_r` (facts, nodes each) and `sorts_r` (facts,
+    sorts each). `lanes` (lanes, 3): the first node of its graph and its own, and how many nodes it has; `marked`,
+    `marks`: a node of a lane and its mark; `roles` (asks, roles): the nodes of its lane that an ask is about, the world
+    first; `template` (asks). `copies` are the facts once more for each lane: `facts_r`, of what it is a copy, and `lane_r` as `joins_r`.
     """
 
     def __init__(self, encoder: Encoder) -> None:
@@ -206,6 +206,8 @@ class Lanes:
         found["lanes"] = np.stack([starts[of], own, sizes[of]], 1)
         for number in range(len(self.encoder.layouts)):
             counts = np.array([len(columns[number]) for columns in every], np.int64)
+            if not counts.any():
+                continue
             joins = [columns[number] + start for columns, start in zip(every, starts, strict=True)]
             found[f"joins_{number}"] = np.concatenate(joins)
             found[f"sorts_{number}"] = np.concatenate([graph.sorts[number] for graph in self.graphs])

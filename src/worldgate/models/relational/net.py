@@ -22,7 +22,7 @@ from ...facts import Edit, State, Value
 from ...horizon.predictor import Prediction
 from ..family import tensors
 from .encoder import Encoder, Lanes
-from .settling import Facts, settle, settle_each, spans, spread, web
+from .settling import Facts, settle, spans, spread, web
 from .templates import OTHER, Ask
 
 LEAK = 0.05
@@ -75,13 +75,13 @@ class Relational(nn.Module):
         facts = {
             number: Facts(batch[f"joins_{number}"], sorts(batch[f"sorts_{number}"]))
             for number, sorts in enumerate(self.sorts)
-            if len(batch[f"joins_{number}"])
+            if f"joins_{number}" in batch
         }
         still = self.kinds(batch["kinds"])
         first, own, sizes = batch["lanes"].T
         of = spans(first, sizes)
         marked = still[of].index_add(0, batch["marked"], self.marks(batch["marks"]))
-        if "lane_0" in batch:
+        if all(f"lane_{number}" in batch for number in facts):
             copies = {
                 number: Facts(batch[f"lane_{number}"], one.sorts[batch[f"facts_{number}"]])
                 for number, one in facts.items()
@@ -113,8 +113,7 @@ class Relational(nn.Module):
         def state(told: Tensor) -> Tensor:
             return self._state(still, told)
 
-        way = settle_each if self.encoder.reading else settle
-        return way(facts, weights, told, state, lambda said: message(said, hard), rounds, ends)
+        return settle(facts, weights, told, state, lambda said: message(said, hard), rounds, ends)
 
     def _spread(
         self, still: Tensor, marked: Tensor, facts: dict[int, Facts], of: Tensor, shift: Tensor, marks: Tensor

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import embedding_bag, linear
+from torch.nn.functional import linear
 
 Tell = Callable[[int, Tensor], Tensor]
 """Of a relation's number and the states (F, k * d) of the nodes of some facts: what is said to each but for sorts."""
@@ -39,44 +39,7 @@ def settle(
     """What every node (N, d) has been told in the end; `state` makes states of that, and a relation's weights
     (k * d, k * d) what is said to each node of a fact by the states of all. What grows by no more than `still` stands
     still, and after so many `rounds` it ends anyway.
-
-    What a node has to say to another is computed once for the node, for each pair of columns (a block), and summed up
-    for each fact: few long operations instead of many short ones.
     """
-    width, blocks, said, lengths, heard, added = told.shape[1], 0, [], [], [], []
-    for joins, sorts in facts.values():
-        count, columns = joins.shape
-        block = torch.arange(columns * columns).view(columns, columns) + blocks
-        said.append((joins[:, None, :], block))
-        lengths.append(torch.full((count * columns,), columns))
-        heard.append(joins.reshape(-1))
-        added.append(sorts.view(-1, width))
-        blocks += columns * columns
-    if not said:
-        return told
-    weight = torch.cat([_blocks(weights[number], width) for number in facts])
-    of = torch.cat([(joins * blocks + block).reshape(-1) for joins, block in said])
-    sizes, sorts = torch.cat(lengths), torch.cat(added)
-    starts, to = sizes.cumsum(0) - sizes, torch.cat(heard)[:, None].expand(-1, width)
-    for _ in range(rounds):
-        before = told
-        say = linear(state(told), weight).view(-1, width)
-        told = told.scatter_reduce(0, to, message(embedding_bag(of, say, starts, mode="sum") + sorts), "amax")
-        if not bool((told.detach() - before.detach() > still).any()):
-            break
-    return told
-
-
-def settle_each(
-    facts: Mapping[int, Facts],
-    weights: Mapping[int, Tensor],
-    told: Tensor,
-    state: Callable[[Tensor], Tensor],
-    message: Callable[[Tensor], Tensor],
-    rounds: int,
-    still: float,
-) -> Tensor:
-    """The same as `settle`, computed fact by fact: less work where there are many relations, each of few nodes."""
     if not facts:
         return told
     width = told.shape[1]
@@ -93,12 +56,6 @@ def settle_each(
         if not bool((told.detach() - before.detach() > still).any()):
             break
     return told
-
-
-def _blocks(weight: Tensor, width: int) -> Tensor:
-    """The weights of a relation as (k * k * d, d): a block for each column that hears and each that says."""
-    columns = len(weight) // width
-    return weight.view(columns, width, columns, width).transpose(1, 2).reshape(-1, width)
 
 
 class Web(NamedTuple):

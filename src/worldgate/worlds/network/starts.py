@@ -72,6 +72,21 @@ def tree(hosts: Sequence[str], ports: Sequence[str], random: Random) -> Iterator
     yield from _served(hosts, ports, random)
 
 
+def islands(hosts: Sequence[str], ports: Sequence[str], random: Random) -> Iterator[Fact]:
+    """Parts of any size that no link joins: each a path, half of them closed to a ring, or a tree."""
+    yield from empty(hosts, ports, random)
+    mixed = random.sample(hosts, len(hosts))
+    while mixed:
+        size = random.randint(1, len(mixed))
+        part, mixed = mixed[:size], mixed[size:]
+        branching = random.random() < 0.5
+        for number in range(1, size):
+            yield _link(part[number], part[random.randrange(number) if branching else number - 1])
+        if size > 2 and not branching and random.random() < 0.5:
+            yield _link(part[0], part[-1])
+    yield from _served(hosts, ports, random)
+
+
 def campus(hosts: Sequence[str], ports: Sequence[str], random: Random) -> Iterator[Fact]:
     """Level 1: routers in a ring with a chord, a switch each with a third of the hosts behind it, and an edge.
 
@@ -132,5 +147,6 @@ STARTS: dict[str, Start] = {
     "scattered": scattered,
     "ring": ring,
     "tree": tree,
+    "islands": islands,
     "campus": campus,
 }
