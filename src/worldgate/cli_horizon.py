@@ -18,7 +18,7 @@ def demo(
     hosts: Annotated[int, typer.Option(metavar="N", min=2, help="How many hosts the network has.")] = 5,
     driver: Annotated[str, typer.Option(metavar="NAME", help="The random workload.")] = "weighted",
     start: Annotated[
-        str, typer.Option(metavar="NAME", help="What is there at first: empty, scattered, ring or tree.")
+        str, typer.Option(metavar="NAME", help="What is there at first: empty, scattered, ring, tree or islands.")
     ] = "empty",
     seed: Annotated[int, typer.Option(metavar="N", help="The same seed gives the same walk.")] = 1000,
     to: Annotated[Path | None, typer.Option("--to", metavar="FOLDER", help="Draw horizon-demo.svg there.")] = None,

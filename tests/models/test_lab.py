@@ -49,6 +49,23 @@ def test_each_training_set_has_its_model_and_records_say_which(whole: Path) -> N
     assert {(one.training, one.cell.predictor.seed) for one in planned} == {(0, 5), (1, 6)}
 
 
+def test_a_training_file_says_the_same_as_what_is_in_it(tmp_path: Path) -> None:
+    file = tmp_path / "bag.yaml"
+    file.write_text(
+        "family: bag\nsource: {walks: [{world: robot-cell, driver: everyday, seeds: [0], steps: 9}], batch: 8}\n"
+    )
+    inline = "{name: learned, family: bag, config: {}, train: {source: {batch: 8}}, seed: 0, label: b}"
+    texts = [
+        EXPERIMENT.replace("predictors:\n", f"predictors:\n  - {one}\n")
+        for one in (inline, f"{{name: learned, training: {file}, label: b}}")
+    ]
+    first, second = (expand(load_experiment(text, "x"))[0] for text in texts)
+    assert [one.cell for one in first] == [one.cell for one in second]
+    for wrong in (f"{{name: learned, training: {file}, family: bag}}", "{name: learned, training: missing.yaml}"):
+        with pytest.raises(Error, match=r"predictors\[0\].training"):
+            load_experiment(EXPERIMENT.replace("predictors:\n", f"predictors:\n  - {wrong}\n"), "x")
+
+
 def test_a_model_is_found_again(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("worldgate.lab.trained.train", lambda *_, **__: pytest.fail("trained again"))
     assert run(experiment("count: 2}\ntrain", "count: 3}\ntrain"), whole).new == 1 + 2 * 2

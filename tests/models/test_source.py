@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from tests.models import bag
 from worldgate.horizon import roll
 from worldgate.models.errors import BadTraining
-from worldgate.models.pools import FRESH, Balanced, pool, sample, steps, walks
+from worldgate.models.pools import FRESH, Balanced, Classed, pool, sample, steps, walks
 from worldgate.models.source import Place, Source, Walks, checked, world
 from worldgate.worlds import get
 
@@ -97,6 +97,24 @@ def test_counterfactuals_ask_other_actions_in_the_same_state() -> None:
     assert all(world(FREE).step(step.before, step.action).delta == step.delta for step in more)
 
 
+def test_contrasts_ask_where_an_action_does_something_else() -> None:
+    seen = Seen()
+    plain = asked(FREE)
+    classes = [one.outcome.partition("/")[2] for one in pool(replace(FREE, contrasts=6), seen, 1, 0)]
+    others = [step for step in seen.steps if step not in plain]
+    assert len(others) > 5
+    assert classes.count("") == len(plain)
+    assert len(classes) == len(plain) + 2 * len(others)
+    for other in others:
+        keys = {fact[:2] for fact in other.before.facts()}
+        assert any(
+            step.text == other.text and step.net != other.net and keys <= {fact[:2] for fact in step.before.facts()}
+            for step in plain
+        )
+        assert world(FREE).step(other.before, other.action).delta == other.delta
+    assert {"link", "service"} <= set(classes)
+
+
 def test_unroll_asks_steps_in_a_row_where_the_family_can() -> None:
     encoder = bag.made(bag.Config(), world(FIXED).schema, sample(FIXED, 0))
     found = pool(replace(FIXED, unroll=3), encoder, 0, 0)
@@ -107,10 +125,10 @@ def test_unroll_asks_steps_in_a_row_where_the_family_can() -> None:
 
 @pytest.mark.parametrize(("balance", "share"), [(1.0, 0.9), (0.0, 0.5), (0.5, 0.75)])
 def test_balance_is_a_power_of_frequency(balance: float, share: float) -> None:
-    questions = [bag.Asked("rare" if at % 10 == 0 else "common", None, at) for at in range(200)]
+    questions = [Classed("rare" if at % 10 == 0 else "common", at) for at in range(200)]
     drawn = Balanced(questions, balance).draw(6000, Random(0))
-    assert Counter(one.outcome for one in drawn)["common"] / 6000 == pytest.approx(share, abs=0.02)
-    assert len({one.answer for one in drawn}) == 200
+    assert sum(at % 10 > 0 for at in drawn) / 6000 == pytest.approx(share, abs=0.02)
+    assert len(set(drawn)) == 200
 
 
 WRONG = [

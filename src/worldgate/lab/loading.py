@@ -13,6 +13,7 @@ from ..horizon import POLICIES
 from ..horizon.operators import OPERATORS
 from ..horizon.probes import CHOICES
 from ..horizon.settings import checked
+from ..models.document import load_training
 from ..worlds import world_of
 from ..worlds.documents import load_document
 from .errors import BadExperiment, SharedSeeds
@@ -25,6 +26,7 @@ from .trained import file_of, prove
 def load_experiment(text: str, name: str) -> Experiment:
     """The experiment of a YAML or JSON text; `BadExperiment` with the place in it, or `SharedSeeds`."""
     data = load_document(text, name, BadExperiment)
+    _fetch_trainings(data, name)
     try:
         found = msgspec.convert(data, Experiment)
     except (msgspec.ValidationError, Error) as error:
@@ -44,6 +46,24 @@ def load_experiment(text: str, name: str) -> Experiment:
     for number, drawing in enumerate(found.drawings):
         _drawable(drawing, planned, f"{name}: `$.drawings[{number}]`")
     return found
+
+
+def _fetch_trainings(data: Any, name: str) -> None:
+    """Put what training files say in their place; of given walks the experiment has its own."""
+    listed = data.get("predictors") if isinstance(data, dict) else None
+    for number, one in enumerate(listed if isinstance(listed, list) else ()):
+        if not isinstance(one, dict) or "training" not in one:
+            continue
+        where, path = f"{name}: `$.predictors[{number}].training`", one.pop("training")
+        if {"family", "config", "train"} & one.keys():
+            raise BadExperiment(f"{where} beside what it says", "either the file, or family, config and train")
+        try:
+            given = load_training(Path(path).read_text(encoding="utf-8"), path)
+        except (OSError, TypeError, UnicodeDecodeError, Error) as error:
+            raise BadExperiment(f"{where}: {error}", "a training file") from error
+        source = msgspec.structs.replace(given.source, walks=())
+        one |= {"family": given.family, "config": given.config, "seed": one.get("seed", given.seed)}
+        one["train"] = msgspec.to_builtins({"source": source, "loop": given.loop})
 
 
 def _problems(found: Experiment) -> Iterator[tuple[str, str]]:

@@ -3,14 +3,15 @@
 A pool is all questions of some walks. Pools and draws are pure functions of (source, seed, number), so it does not
 matter which process makes them. Seeds of fresh walks are 2**32 or more: no seed that people write is among them.
 
-Not covered: a world that does not come back from a state that no step leads to, with `noise` or `thinning`.
+Not covered: a world that does not come back from a state that no step leads to, with `noise` or `contrasts`.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, islice
+from operator import itemgetter
 from random import Random
 from typing import Any, NamedTuple
 
@@ -38,6 +39,13 @@ class Walk(NamedTuple):
     seed: int
     burn_in: int
     steps: int
+
+
+class Classed(NamedTuple):
+    """A question and the class by which it is balanced: its outcome, and what that was found to hang on."""
+
+    outcome: str
+    question: Any
 
 
 def walks(source: Source, seed: int | str, number: int) -> Iterator[Walk]:
@@ -70,7 +78,12 @@ def sample(source: Source, seed: int) -> list[Step]:
     return [step for walk in walks(several, seed, -1) for step in steps(walk)]
 
 
-def pool(source: Source, encoder: Encoder, seed: int, number: int) -> list[Question]:
+def classed(questions: Iterable[Question], hangs_on: str = "") -> Iterator[Classed]:
+    """Each with its class."""
+    return (Classed(f"{question.outcome}{hangs_on}", question) for question in questions)
+
+
+def pool(source: Source, encoder: Encoder, seed: int, number: int) -> list[Classed]:
     """All questions of pool `number`, in order."""
     return [
         question
@@ -79,12 +92,20 @@ def pool(source: Source, encoder: Encoder, seed: int, number: int) -> list[Quest
     ]
 
 
-def _questions(source: Source, encoder: Encoder, walk: Walk, random: Random) -> Iterator[Question]:
+def _questions(source: Source, encoder: Encoder, walk: Walk, random: Random) -> Iterator[Classed]:
     if source.unroll > 1:
         row = list(steps(walk))
         for end in range(source.unroll, len(row) + 1):
-            yield from windows_of(encoder)(row[end - source.unroll : end])
+            yield from classed(windows_of(encoder)(row[end - source.unroll : end]))
         return
+    for step in _asked(source, walk, random):
+        questions = encoder.questions(step)
+        yield from classed(questions)
+        for relation, other in _contrasts(source, walk.world, step, random):
+            yield from classed((*questions, *encoder.questions(other)), f"/{relation}")
+
+
+def _asked(source: Source, walk: Walk, random: Random) -> Iterator[Step]:
     flips = None
     for step in steps(walk):
         state: State = step.before
@@ -93,26 +114,34 @@ def _questions(source: Source, encoder: Encoder, walk: Walk, random: Random) -> 
             flips = flips or Pool.of(state, admit=admitted(walk.world))
             wrong = flips.flips(state, random, random.randint(1, source.noise_facts))
             state = state.force(tuple(wrong))
-        if source.thinning and random.random() < source.thinning:
-            state = state.force(tuple(_thinned(state, random)))
-        if state is not step.before:
             asked = ask(walk.world, state, step.text)
         if asked is not None:
-            yield from encoder.questions(asked)
-        for other in _others(source, walk, state, step.text, random):
-            yield from encoder.questions(other)
+            yield asked
+        yield from _others(source, walk, state, step.text, random)
 
 
-def _thinned(state: State, random: Random) -> Iterator[Edit]:
-    """A random share of the facts of one relation goes."""
+def _contrasts(source: Source, world: World, step: Step, random: Random) -> Iterator[tuple[str, Step]]:
+    """(relation, step) of states that differ in facts of one relation and in which the action does something else."""
+    for _ in range(source.contrasts):
+        edits = tuple(_altered(step.before, random))
+        other = ask(world, step.before.force(edits), step.text) if edits else None
+        if other is not None and other.net != step.net:
+            yield edits[0].relation, other
+
+
+def _altered(state: State, random: Random) -> Iterator[Edit]:
+    """A random share of the facts of one relation changes: to the value of another, if there is one, else it goes."""
     by: dict[str, list[tuple[Any, Any]]] = {}
     for relation, key, value in state.facts():
         if key:
             by.setdefault(relation, []).append((key, value))
     if by:
         relation = random.choice(sorted(by))
-        share = random.random()
-        yield from (Edit(relation, *fact, None) for fact in sorted(by[relation]) if random.random() < share)
+        facts, share = sorted(by[relation], key=itemgetter(0)), random.random()
+        values = list(dict.fromkeys(value for _, value in facts))
+        for key, value in facts:
+            if random.random() < share:
+                yield Edit(relation, key, value, random.choice([one for one in values if one != value] or [None]))
 
 
 def _others(source: Source, walk: Walk, state: State, text: str, random: Random) -> Iterator[Step]:
@@ -149,7 +178,7 @@ def windows_of(encoder: Encoder) -> Any:
 class Balanced:
     """Draws questions, balanced over outcomes as `Source` says."""
 
-    def __init__(self, questions: Sequence[Question], balance: float) -> None:
+    def __init__(self, questions: Sequence[Classed], balance: float) -> None:
         if not questions:
             raise BadTraining("walks without any question", "transitions that the family has questions about")
         sizes = Counter(question.outcome for question in questions)
@@ -158,4 +187,4 @@ class Balanced:
 
     def draw(self, count: int, random: Random) -> list[Question]:
         """`count` of them, with replacement."""
-        return random.choices(self._questions, cum_weights=self._weights, k=count)
+        return [one.question for one in random.choices(self._questions, cum_weights=self._weights, k=count)]

@@ -1,8 +1,9 @@
 """What to train on, as data: transitions of worlds, from fresh walks without end or from given ones.
 
 A source lists *places* (worlds with drivers), whose walks begin anew for each pool, or *walks* of given seeds. Levers,
-each off by default: `noise` (wrong facts in the state before the oracle labels the step), `thinning` (missing ones),
-`counterfactuals` (other actions asked in the same state), `unroll` (several steps as one question), `balance`.
+each off by default: `noise` (wrong facts in the state before the oracle labels the step),
+`counterfactuals` (other actions asked in the same state), `contrasts` (states in which an action does something else),
+`unroll` (several steps as one question), `balance`.
 """
 
 from __future__ import annotations
@@ -48,9 +49,12 @@ class Source(_Strict, frozen=True):
     A batch is drawn with replacement: an outcome that is the share f of its pool is drawn in proportion to
     f ** `balance` (1: as they come, 0: all outcomes alike), and then any question of it.
 
-    `noise`: the share of steps that are asked from a state with up to `noise_facts` wrong facts; `thinning`: from one
-    that lacks a random share of the facts of some relation. The walk goes on from the true state.
+    `noise`: the share of steps that are asked from a state with up to `noise_facts` wrong facts; the walk goes on from
+    the true state.
     `counterfactuals`: so many other actions are asked in each state, each from a driver of the place.
+    `contrasts`: so often an action is tried in a state in which a random share of the facts of some relation is gone or
+    has values of others; where it does something else there, both are asked, in classes of their own by that relation,
+    which they hang on.
     `unroll`: so many steps in a row are one question, which the family must offer.
     """
 
@@ -65,8 +69,8 @@ class Source(_Strict, frozen=True):
     balance: float = 1.0
     noise: float = 0.0
     noise_facts: int = 3
-    thinning: float = 0.0
     counterfactuals: int = 0
+    contrasts: int = 0
     unroll: int = 1
 
 
@@ -83,14 +87,14 @@ def _problems(source: Source) -> Iterator[str]:
     for name in ("batch", "walks_each", "episode", "share", "sample", "noise_facts", "unroll"):
         if getattr(source, name) < 1:
             yield f"{name} {getattr(source, name)}, less than 1"
-    for name in ("burn_in", "counterfactuals"):
+    for name in ("burn_in", "counterfactuals", "contrasts"):
         if getattr(source, name) < 0:
             yield f"{name} {getattr(source, name)}, less than 0"
-    for name in ("balance", "noise", "thinning"):
+    for name in ("balance", "noise"):
         if not 0 <= getattr(source, name) <= 1:
             yield f"{name} {getattr(source, name)}, not in [0, 1]"
-    if source.unroll > 1 and (source.noise or source.thinning or source.counterfactuals):
-        yield "unroll with noise, thinning or counterfactuals, which break a row of steps"
+    if source.unroll > 1 and (source.noise or source.counterfactuals or source.contrasts):
+        yield "unroll with noise, counterfactuals or contrasts, which break a row of steps"
     schemas = set()
     for one in places(source):
         try:

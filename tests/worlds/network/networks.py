@@ -11,7 +11,7 @@ from worldgate.worlds.network.properties import PROPERTIES
 from worldgate.worlds.network.rules import step
 from worldgate.worlds.network.starts import empty
 
-LEVEL_0_STARTS = ("empty", "scattered", "ring", "tree")
+LEVEL_0_STARTS = ("empty", "scattered", "ring", "tree", "islands")
 LEVEL_0_DRIVERS = ("uniform", "weighted", "adversarial", "everyday", "outages")
 
 

@@ -130,10 +130,11 @@ class Encoder:
 class Lanes:
     """Gathers asks into the arrays of one batch, all of int64.
 
-    `kinds` (nodes of all graphs); of each relation r that has facts `joins_r` (facts, nodes each) and `sorts_r` (facts,
-    sorts each). `lanes` (lanes, 3): the first node of its graph and its own, and how many nodes it has; `marked`,
-    `marks`: a node of a lane and its mark; `roles` (asks, roles): the nodes of its lane that an ask is about, the world
-    first; `template` (asks). `copies` are the facts once more for each lane: `facts_r`, of what it is a copy, and `lane_r` as `joins_r`.
+    `kinds` (nodes of all graphs); of each relation r that has facts `joins_r` (facts, nodes each) and `sorts_r`
+    (facts, sorts each). `lanes` (lanes, 3): the first node of its graph and its own, and how many nodes it has;
+    `marked`, `marks`: a node of a lane and its mark; `roles` (asks, roles): the nodes of its lane that an ask is
+    about, the world first; `template` (asks). `copies` are the facts once more for each lane: `facts_r`, of what it
+    is a copy, and `lane_r` as `joins_r`.
     """
 
     def __init__(self, encoder: Encoder) -> None:
