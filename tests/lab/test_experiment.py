@@ -10,7 +10,7 @@ from worldgate.facts import Error
 from worldgate.lab import Experiment, expand, load_experiment, report, run
 from worldgate.lab.experiment import DIMENSIONS, Drawing, Place
 from worldgate.lab.measures import MEASURES
-from worldgate.lab.parts import PREDICTORS
+from worldgate.lab.parts import PREDICTORS, Predicting
 
 FILES = sorted((ROOT / "examples" / "lab").glob("*.yaml"))
 
@@ -23,6 +23,8 @@ WRONG = [
     ("name: tiny", "name: ../tiny", "WG490", "`$.name`"),
     ("count: 3", "count: 0", "WG490", "`$.seeds.count`"),
     ("sets: 2", "sets: 0", "WG490", "`$.train`"),
+    ("count: 2, steps: 8", "count: [1, 3], steps: 8", "WG490", "data varies"),
+    ("count: 2, steps: 8", "count: [], steps: 8", "WG490", "`$.train`"),
     ("first: 0, count: 2", "first: 99, count: 2", "WG491", "[100, 101, 102]"),
     ("first: 0, count: 2", "first: 97, count: 2", "WG491", "[100]"),
     ('name: "null"', "name: null", "WG490", "`$.predictors[0].name`"),
@@ -115,11 +117,24 @@ def test_an_id_is_of_cell_seed_and_world_version(monkeypatch: pytest.MonkeyPatch
     assert before != cell.run(1)
 
 
+def test_of_several_counts_the_smaller_sets_begin_the_larger() -> None:
+    whole = tiny()
+    assert whole.train
+    planned, _ = expand(replace(whole, train=replace(whole.train, count=(1, 3))))
+    learning = [one for one in planned if one.cell.taught]
+    assert {one.at["data"] for one in planned if not one.cell.taught} == {0}
+    assert {(one.at["data"], one.training, one.cell.taught.seeds) for one in learning if one.cell.taught} == {
+        (8, 0, (0,)), (24, 0, (0, 1, 2)), (8, 1, (3,)), (24, 1, (3, 4, 5)),
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_shipped_experiments_load_and_have_their_page(path) -> None:
     experiment = load_experiment(path.read_text(encoding="utf-8"), path.name)
     assert experiment.name == path.stem
-    assert experiment.seeds.count >= 30
+    assert experiment.train
+    sets = experiment.train.sets if any(one.name == "learned" for one in experiment.predictors) else 1
+    assert experiment.seeds.count * sets >= (15 if sets > 1 else 30)
     page = (ROOT / "docs" / "lab" / f"{path.stem}.md").read_text(encoding="utf-8")
     assert f"# {experiment.title}" in page
     for said in (*experiment.semantics, *experiment.limits, f"{experiment.seeds.count} rollouts", "## What came out"):
@@ -138,11 +153,20 @@ def test_the_page_of_the_lab_explains_every_field_and_measure_and_its_example_lo
         assert name in page
 
 
+def _small(asked: Predicting) -> Predicting:
+    if not asked.train:
+        return asked
+    source = replace(asked.train.source, batch=4, sample=4, walks_each=1, episode=4, burn_in=0)
+    return replace(asked, train=replace(asked.train, source=source, loop=replace(asked.train.loop, steps=1)))
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_shipped_experiments_run_when_made_small(path, tmp_path) -> None:
     whole = load_experiment(path.read_text(encoding="utf-8"), path.name)
     train = replace(whole.train, count=2, steps=10, sets=1)
     small = replace(whole, steps=6, seeds=replace(whole.seeds, count=1), train=train, rho=whole.rho[-1:])
+    if any(one.name == "learned" for one in whole.predictors):
+        small = replace(small, predictors=tuple(map(_small, whole.predictors)), worlds=whole.worlds[:1])
     small = replace(
         small, drawings=tuple(replace(one, where={**one.where, "rho": whole.rho[-1:]}) for one in whole.drawings)
     )

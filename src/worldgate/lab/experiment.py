@@ -21,9 +21,11 @@ from ..worlds import world_of
 from .parts import NEED_UNCERTAINTY, PREDICTORS, Predicting
 
 FORMAT = 1
-DIMENSIONS = ("place", "world", "driver", "predictor", "policy", "rho", "semantics", "correction", "oracle", "budget")
+DIMENSIONS = (
+    "place", "world", "driver", "predictor", "policy", "rho", "semantics", "correction", "oracle", "budget", "data",
+)  # fmt: skip
 """What tells the cells of an experiment apart, besides the training set, over which figures average. A place is a world
-with a driver."""
+with a driver, data are the transitions of the training set that were learned from."""
 
 
 class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -53,17 +55,26 @@ class Seeds(_Strict, frozen=True):
 
 
 class Training(_Strict, frozen=True):
-    """`sets` training sets of `count` walks each; the first set is of the seeds `first` to `first + count - 1`."""
+    """`sets` training sets of `count` walks each; the first set is of the seeds `first` to `first + count - 1`. Of
+    several counts each set has them all, the smaller ones being the beginning of the largest."""
 
     first: int
-    count: int
+    count: int | tuple[int, ...]
     steps: int
     sets: int = 1
 
     @property
-    def all(self) -> list[range]:
-        starts = range(self.first, self.first + self.sets * self.count, max(1, self.count))
-        return [range(start, start + self.count) for start in starts]
+    def counts(self) -> tuple[int, ...]:
+        return (self.count,) if isinstance(self.count, int) else self.count
+
+    @property
+    def seeds(self) -> range:
+        """Those of all sets."""
+        return range(self.first, self.first + self.sets * max(self.counts))
+
+    def of(self, count: int) -> list[range]:
+        """The sets of so many walks."""
+        return [range(start, start + count) for start in self.seeds[:: max(self.counts)]]
 
 
 class Policy(_Strict, frozen=True):
@@ -182,7 +193,7 @@ def expand(experiment: Experiment) -> tuple[list[Planned], list[str]]:
     left_out: dict[str, None] = {}
     for place in experiment.worlds:
         for driver, asked in product(place.drivers, experiment.predictors):
-            for training, taught in enumerate(_taught(experiment, place, driver, asked)):
+            for training, taught in _taught(experiment, place, driver, asked):
                 kept = asked.trained(training)
                 for at, settings, second in ways(experiment):
                     if settings.policy in NEED_UNCERTAINTY and not PREDICTORS[asked.name].uncertain:
@@ -193,20 +204,28 @@ def expand(experiment: Experiment) -> tuple[list[Planned], list[str]]:
                         experiment.judges,
                     )  # fmt: skip
                     label = place.label or place.world
-                    where = {
-                        "place": f"{label}, {driver}", "world": label, "driver": driver, "predictor": asked.label
+                    where: dict[str, str | float] = {
+                        "place": f"{label}, {driver}", "world": label, "driver": driver, "predictor": asked.label,
+                        "data": len(taught.seeds) * taught.steps if taught else 0,
                     }  # fmt: skip
                     cells.append(Planned(cell, where | at, training))
     return cells, list(left_out)
 
 
-def _taught(experiment: Experiment, place: Place, driver: str, asked: Predicting) -> Iterator[Taught | None]:
-    if not PREDICTORS[asked.name].learns or experiment.train is None:
-        yield None
+def _taught(
+    experiment: Experiment, place: Place, driver: str, asked: Predicting
+) -> Iterator[tuple[int, Taught | None]]:
+    """(number of the training set, what is learned from it)."""
+    train = experiment.train
+    if not PREDICTORS[asked.name].learns or train is None:
+        yield 0, None
         return
-    fresh = asked.train and asked.train.source.places
-    for seeds in experiment.train.all:
-        yield None if fresh else Taught(place.trained_on or driver, tuple(seeds), experiment.train.steps)
+    if asked.train and asked.train.source.places:
+        yield from ((number, None) for number in range(train.sets))
+        return
+    for count in train.counts:
+        for number, seeds in enumerate(train.of(count)):
+            yield number, Taught(place.trained_on or driver, tuple(seeds), train.steps)
 
 
 def ways(experiment: Experiment) -> Iterator[tuple[dict[str, Any], Settings, str | None]]:

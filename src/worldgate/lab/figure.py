@@ -95,9 +95,11 @@ def _setup(experiment: Experiment, numbers: Numbers) -> Iterator[tuple[str, str]
     seeds, train = experiment.seeds, experiment.train
     yield "rollouts", f"{seeds.count} a cell, of {experiment.steps} steps; seeds {_range(seeds.all)}"
     if train:
-        total = train.count * train.steps
-        said = f"{train.sets} sets of {train.count} walks of {train.steps} steps ({total} transitions)"
-        yield "training", f"{said}; seeds {_range(range(train.first, train.first + train.sets * train.count))}"
+        counts, totals = (
+            ", ".join(map(str, row)) for row in zip(*((n, n * train.steps) for n in train.counts), strict=True)
+        )
+        said = f"{train.sets} sets of {counts} walks of {train.steps} steps ({totals} transitions)"
+        yield "training", f"{said}; seeds {_range(train.seeds)}"
     yield "predictors", ", ".join(one.label for one in experiment.predictors)
     yield "policies", ", ".join(one.label or one.name for one in experiment.policies)
     yield "rho", ", ".join("none" if rho is None else f"{rho:g}" for rho in experiment.rho)

@@ -34,7 +34,7 @@ def load_experiment(text: str, name: str) -> Experiment:
     for place, said in _problems(found):
         raise BadExperiment(f"{name}: {said} at `$.{place}`", "what docs/lab/index.md tells")
     if found.train:
-        shared = sorted({seed for each in found.train.all for seed in each} & set(found.seeds.all))
+        shared = sorted(set(found.train.seeds) & set(found.seeds.all))
         if shared:
             raise SharedSeeds(f"{name}: seeds {shared[:5]} in both `$.train` and `$.seeds`", "disjoint ranges")
     planned, _ = expand(found)
@@ -76,7 +76,7 @@ def _problems(found: Experiment) -> Iterator[tuple[str, str]]:
     for field, number in (("steps", found.steps), ("seeds.count", found.seeds.count)):
         if number < 1:
             yield field, f"{number}, less than 1"
-    if found.train and min(found.train.count, found.train.steps, found.train.sets) < 1:
+    if found.train and min(*(found.train.counts or (0,)), found.train.steps, found.train.sets) < 1:
         yield "train", "a count, steps or sets less than 1"
     tables = (
         ("predictors", "name", PREDICTORS), ("policies", "name", POLICIES), ("corrections", "operator", OPERATORS),
@@ -176,5 +176,6 @@ def _drawable(drawing: Drawing, planned: list[Planned], where: str) -> None:
         raise BadExperiment(f"{where}: no cell is left", "at least one")
     named = {*axes, *(("world", "driver") if "place" in axes else ())}
     for dimension in DIMENSIONS[1:]:
-        if dimension not in named and len({str(one.at[dimension]) for one in kept}) > 1:
+        values = {one.at[dimension] for one in kept} - ({0} if dimension == "data" else set())  # 0: learns nothing
+        if dimension not in named and len(values) > 1:
             raise BadExperiment(f"{where}: {dimension} varies", "an axis for it, or one value in `where`")

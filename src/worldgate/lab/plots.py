@@ -44,6 +44,8 @@ def draw(drawing: Drawing, lines: Mapping[tuple[Any, Any, Any], Mapping[Any, Int
             panel.grid(axis="y", linewidth=0.3)
             if drawing.log:
                 panel.set_yscale("log")
+            if drawing.x == "data":
+                panel.set_xscale("log")
             if not numeric:
                 panel.set_xticks(range(len(xs)), [str(x) for x in xs], rotation=40, ha="right")
             if at == len(rows) - 1:
