@@ -263,18 +263,19 @@ def test_killed_in_the_middle_of_any_data(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "platform"),
-    [("small", "linux"), ("kinds", "linux"), ("links", "linux"), ("small", "posix")],
+    ("name", "share", "platform"),
+    [("small", 1, "linux"), ("kinds", 3, "linux"), ("links", 3, "linux"), ("small", 1, "posix")],
     indirect=["platform"],
 )
 @pytest.mark.usefixtures("platform")
-def test_killed_at_any_write_and_again_at_any_write_of_the_recovery(tmp_path: Path, name: str) -> None:
+def test_killed_at_any_write_and_again_at_any_write_of_the_recovery(tmp_path: Path, name: str, share: int) -> None:
+    """After each write, its recovery is killed at every write, or at every `share`-th, beginning with another each."""
     case = Case(tmp_path, RICH if name in CHANGES else SMALL, CHANGES.get(name, _small))
     pairs = 0
     for number in range(1, case.writes + 1):
-        again, killed = 0, True
+        again, killed = 1 - share + number % share, True
         while killed:
-            again += 1
+            again += share
             root = case.fresh()
             before = photograph(root)
             assert in_child(lambda root=root, number=number: case.commit(root, killing(number)))
