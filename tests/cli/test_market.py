@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -203,8 +204,10 @@ def test_a_policy_that_asks_about_futures_is_answered_or_refuses(account: Shell)
 
 
 def test_a_session_under_a_policy_that_asks_is_judged_and_replayed(worldgate: Shell) -> None:
-    run = ("market", "run", str(EXAMPLES / "strategies" / "threshold.json"), "--bars", BARS, "--market", MARKET)
+    worldgate.write(bars_csv="".join(Path(BARS).read_text().splitlines(keepends=True)[:301]))  # 150 of each symbol
+    run = ("market", "run", str(EXAMPLES / "strategies" / "threshold.json"), "--bars", "bars.csv", "--market", MARKET)
     said = worldgate(*run, "--policy", RARE, "--out", "out").out
+    assert re.match(r"done: 150 bars, [1-9]\d* plans approved, [1-9]\d* rejected\n", said)
     assert "P(breach) at most 0.05" in said
     assert worldgate("replay", "out/tape.json").out.startswith("the same: ")
 

@@ -179,8 +179,10 @@ def test_errors_are_json_when_json_is_asked_for(project: Shell) -> None:
 
 
 def test_the_same_command_gives_the_same_json(project: Shell) -> None:
-    first, second = (project("try", "--json", "--", "rm -r d; echo x > e").out for _ in range(2))
-    assert first == second
+    command = ("try", "--json", "--", "rm -r d; echo x > e")
+    first = project.afresh(*command)
+    assert first.json
+    assert project.afresh(*command) == project(*command) == first
 
 
 # --- pure functions --------------------------------------------------------------------------------

@@ -18,7 +18,6 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from tests.trading.sessions import eventful
@@ -137,15 +136,13 @@ def kill_at_every_write(base: str, every: str) -> None:
     print(json.dumps(points[:-1]))
 
 
-def test_killed_before_any_write_the_session_goes_on() -> None:
+def test_killed_before_any_write_the_session_goes_on(memory: Path) -> None:
     code = "import sys; from tests.faults.test_broker_crash import *; kill_at_every_write(*sys.argv[1:])"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
-    memory = Path("/dev/shm")  # what is killed is the process and not the machine: flushing to a disk proves nothing
-    with TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
-        done = subprocess.run(
-            [sys.executable, "-c", code, folder, "7"], cwd=ROOT, env=environment, capture_output=True, text=True,
-            timeout=200, check=False,
-        )  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", code, memory, "7"], cwd=ROOT, env=environment, capture_output=True, text=True,
+        timeout=200, check=False,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     points = json.loads(done.stdout)
     assert not [step for step in STEPS if not any(point.startswith(step) for point in points)]

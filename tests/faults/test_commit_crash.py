@@ -263,18 +263,19 @@ def test_killed_in_the_middle_of_any_data(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "platform"),
-    [("small", "linux"), ("kinds", "linux"), ("links", "linux"), ("small", "posix")],
+    ("name", "share", "platform"),
+    [("small", 1, "linux"), ("kinds", 3, "linux"), ("links", 3, "linux"), ("small", 1, "posix")],
     indirect=["platform"],
 )
 @pytest.mark.usefixtures("platform")
-def test_killed_at_any_write_and_again_at_any_write_of_the_recovery(tmp_path: Path, name: str) -> None:
+def test_killed_at_any_write_and_again_at_any_write_of_the_recovery(tmp_path: Path, name: str, share: int) -> None:
+    """After each write, its recovery is killed at every write, or at every `share`-th, beginning with another each."""
     case = Case(tmp_path, RICH if name in CHANGES else SMALL, CHANGES.get(name, _small))
     pairs = 0
     for number in range(1, case.writes + 1):
-        again, killed = 0, True
+        again, killed = 1 - share + number % share, True
         while killed:
-            again += 1
+            again += share
             root = case.fresh()
             before = photograph(root)
             assert in_child(lambda root=root, number=number: case.commit(root, killing(number)))
@@ -344,20 +345,25 @@ for _name in [name for name in vars(Writes) if not name.startswith("_")]:
 
 
 @pytest.mark.parametrize(
-    ("error", "late", "platform"),
+    ("error", "late", "share", "platform"),
     [
-        *((error, late, "linux") for error in (ENOSPC, EACCES, EIO) for late in (False, True)),
-        (EIO, True, "posix"),
+        *(
+            (error, late, 1 if error == EIO else 3, "linux")
+            for error in (ENOSPC, EACCES, EIO)
+            for late in (False, True)
+        ),
+        (EIO, True, 1, "posix"),
     ],
     ids=[*(f"{name}-{when}" for name in ("ENOSPC", "EACCES", "EIO") for when in ("not", "done")), "EIO-done-posix"],
     indirect=["platform"],
 )
 @pytest.mark.usefixtures("platform")
-def test_an_error_at_any_write_is_rolled_back(case: Case, error: int, late: bool) -> None:
+def test_an_error_at_any_write_is_rolled_back(case: Case, error: int, late: bool, share: int) -> None:
+    """EIO at every write; the others, which are rolled back by the same code, at every third."""
     failures = 0
     counted = Failing(0, error)
     case.commit(case.fresh(), counted)
-    for number in range(1, counted.count + 1):
+    for number in range(1, counted.count + 1, share):
         root = case.fresh()
         before = photograph(root)
         writes = Failing(number, error, late=late)
@@ -374,7 +380,7 @@ def test_an_error_at_any_write_is_rolled_back(case: Case, error: int, late: bool
             assert DirectoryTarget(root, writes=Unsynced()).outcome(RUN)
         DirectoryTarget(root, writes=Unsynced()).recover()
         assert not list(root.glob(".worldgate/stage/*"))
-    assert failures > counted.count // 3
+    assert failures > counted.count // share // 3
 
 
 def test_a_run_that_begins_again_and_is_killed_early_is_not_taken_for_its_first_time(tmp_path: Path) -> None:

@@ -31,6 +31,11 @@ for run in sys.argv[2:]:
 """
 
 
+@pytest.fixture
+def tmp_path(memory: Path) -> Path:
+    return memory
+
+
 @pytest.fixture(autouse=True)
 def heads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "heads"))

@@ -167,6 +167,11 @@ def drive(function: str, *arguments: str) -> list[list[object]]:
     return json.loads(done.stdout)
 
 
+@pytest.fixture
+def tmp_path(memory: Path) -> Path:
+    return memory
+
+
 @pytest.mark.parametrize("scenario", ["plain", "new", "signed"])
 def test_killed_at_every_line_the_record_is_there_or_not(tmp_path, scenario):
     seen = drive("kill_at_every_line", str(tmp_path), scenario)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -33,9 +34,10 @@ def assert_keeps_the_contract(name: str, config: dict[str, Any], folder: Path) -
     learns, predicts alone what it predicts among others, and what it predicts fits the schema."""
     training = proven(Training(name, SOURCE, config, Loop(steps=3), seed=1))
     given = msgspec.json.encode(training).decode()
-    said = [elsewhere(CODE, name, FAMILIES[name], given, env={"PYTHONHASHSEED": seed}) for seed in ("1", "2")]
-    assert [ran.returncode for ran in said] == [0, 0], said[0].stderr[-2000:]
-    assert {ran.stdout.strip() for ran in said} == {told(training)}
+    another = "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"
+    said = elsewhere(CODE, name, FAMILIES[name], given, env={"PYTHONHASHSEED": another})
+    assert said.returncode == 0, said.stderr[-2000:]
+    assert said.stdout.strip() == told(training)
 
     path = train(training, folder / name)
     assert train(training, folder / f"{name} again", workers=1).read_bytes() == path.read_bytes()

@@ -143,7 +143,7 @@ def questions(encoder: Encoder):
 
 TRAINING = """
 family: relational
-config: {width: 16, head: 16, hard_from: 60, hard_at: 140, rounds: 8}
+config: {width: 16, head: 16, hard_from: 42, hard_at: 98, rounds: 8}
 source:
   places: [{world: network, options: {hosts: 4, services: 2, start: scattered}, drivers: [weighted, outages]}]
   batch: 96
@@ -151,7 +151,7 @@ source:
   burn_in: 20
   share: 3
   balance: 0.4
-loop: {steps: 200, rate: 0.006}
+loop: {steps: 140, rate: 0.006}
 """
 
 

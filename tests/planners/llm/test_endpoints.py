@@ -69,11 +69,19 @@ EITHER = {  # what any endpoint may say, whatever it speaks
 }
 
 
+@pytest.fixture(scope="module", params=MODELS)
+def client(request: pytest.FixtureRequest) -> Iterator[tuple[Endpoint, Any]]:
+    """An endpoint and a client of it, for all that can be said: botocore takes long to make one."""
+    with serving() as endpoint:
+        yield endpoint, MODELS[request.param](endpoint)
+
+
 @pytest.mark.parametrize("case", EITHER)
-def test_whatever_an_endpoint_says_instead_has_its_number(model: Models, case: str) -> None:
+def test_whatever_an_endpoint_says_instead_has_its_number(client: tuple[Endpoint, Any], case: str) -> None:
+    endpoint, model = client
     said, expected = EITHER[case]
-    with serving(said) as endpoint:
-        proposed = propose(model(endpoint))
+    endpoint.said, endpoint.asked = [said], []
+    proposed = propose(model)
     assert number(proposed) in expected.split("|")
     assert len(endpoint.asked) == proposed.usage["model_calls"] == 1
 
