@@ -195,9 +195,10 @@ def run(
             inputs = describe(found, rules, budget_of(budget), settings, table)
             folder = out or Path(f"session-{inputs.digest[:12]}")
             desk = stack.enter_context(Desk.at(folder, inputs, table))
-        step = stack.enter_context(stepping("bars", len(table)))
-        desk.run(step)
-        summary = desk.report(step)
+        with stepping("bars", len(table)) as step:
+            desk.run(step)
+        with stepping("report", len(table)) as step:
+            summary = desk.report(step)
     if as_json:
         print_json({"session": inputs.digest, "folder": str(folder), **summary})
     else:

@@ -85,6 +85,7 @@ class Workspace:
         found = cls(root)
         if not (found.gate / "workspace.json").exists():
             if first is not None:
+                _keep(found.gate)
                 begin(found.gate, first)
             _begin(found.gate, world, key)
         found.guarded.world  # noqa: B018  (what does not load is an error here, not later)
@@ -202,10 +203,15 @@ def _begin(gate: Path, world: str, key: Path | None) -> None:
         if not key.exists():
             Signer.create(key)
         Signer.load(key)
-    gate.mkdir(mode=0o700, exist_ok=True)
+    _keep(gate)
     if from_file:
         (gate / "world.yaml").write_bytes(text)
     (gate / ".gitignore").write_text("*\n")
     settings: dict[str, Any] = {"version": 1, "world": "world.yaml" if from_file else world}
     settings |= {"key": str(key)} if key else {}
     (gate / "workspace.json").write_bytes(canonical_json(settings))
+
+
+def _keep(gate: Path) -> None:
+    """Make the gate's directory: its owner's alone, before anything is in it."""
+    gate.mkdir(mode=0o700, exist_ok=True)
