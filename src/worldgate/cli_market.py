@@ -100,6 +100,7 @@ def open_(
     from itertools import islice
 
     from .gate.workspace import Workspace
+    from .trading.history import History
     from .worlds.market import MarketWorld
 
     if (directory / ".worldgate").exists():
@@ -112,6 +113,7 @@ def open_(
     for tick in islice(table.ticks(), at):
         state = world.step(state, tick).state
     workspace = Workspace.make(directory, "market", first=state)
+    History(workspace.gate).keep(table, at)
     if as_json:
         print_json({"workspace": str(workspace.root), "world": "market", "symbols": list(table.symbols), "bars": at})
     else:
@@ -131,18 +133,20 @@ def feed(
     from itertools import islice
 
     from .gate.workspace import Workspace
+    from .trading.history import History
 
     workspace = Workspace.find(directory)
-    state = workspace.state()
+    state, history = workspace.state(), History(workspace.gate)
     ticks_of = {str(key[0]): instrument.tick for _, key, instrument in state.facts("instrument")}
     table, now = _read(bars, None, ticks_of, rounding, gaps), state.get("clock", ()) or 0
     seen = dict(table.at(min(now, len(table)) - 1).bars) if now else {}
-    if any(state.get("bar", (symbol,)) != bar for symbol, bar in seen.items()):
-        raise BadOption(f"bars of which number {now} is not the account's last", "the file that the account began with")
+    if any(state.get("bar", (symbol,)) != bar for symbol, bar in seen.items()) or not history.agrees(table, now):
+        raise BadOption(f"bars of which the first {now} are not the account's", "the file that the account began with")
     ticks = [str(tick) for tick in islice(table.ticks(), now, now + count)]
     if len(ticks) < count:
         raise BadOption(f"{len(table)} bars, of which {now} have passed", f"{count} more", "Give -n what is left.")
     with progress("feeding"):
+        history.keep(table, now + count)
         proposal = workspace.happen(ticks)
     _happened(workspace, proposal, as_json)
 

@@ -355,7 +355,7 @@ def test_d14_there_is_no_door_that_anyone_may_use(tmp_path: Path) -> None:
         [sys.executable, "-c", BUSY, str(tmp_path)], cwd=ROOT, check=False, capture_output=True, text=True, timeout=60,
         env=os.environ | {"XDG_STATE_HOME": str(tmp_path / "state")}, umask=0,
     )  # fmt: skip
-    assert (done.returncode, done.stdout) == (0, "1\n"), f"the one of the test itself is seen, and no other{done.stderr}"
+    assert (done.returncode, done.stdout) == (0, "1\n"), f"that of the test itself is seen, and no other {done.stderr}"
     kept = tmp_path / "session" / "account" / ".worldgate"
     assert kept.stat().st_mode & 0o077 == 0
     graph = grimp.build_graph("worldgate", include_external_packages=True)

@@ -33,6 +33,7 @@ from .plan import Plan
 from .policy import Policy
 from .proposal import Proposal
 from .proposing import NothingToUndo
+from .risk import Answers
 from .run import DecisionDoc, Runs
 from .signing import Signer
 
@@ -55,6 +56,7 @@ class Workspace:
 
     def __init__(self, root: Path, clock: Callable[[], str] = now) -> None:
         self.root, self.clock = root, clock
+        self.answers: Answers | None = None  # to what a policy asks about futures: without any it refuses
         self.gate = root / GATE
         self.runs = Runs(self.gate / "runs")
 

@@ -55,7 +55,9 @@ def load_risk_plan(text: str, steps: int, name: str = "plan") -> RiskPlan:
 
 
 def risk_plan(plan: Plan, steps: int) -> RiskPlan:
-    """The same of a plan that is loaded."""
+    """The same of a plan that is loaded. An undo does what is done already: only bars pass after it."""
+    if plan.engine == "undo":
+        return RiskPlan((steps,), plan.digest)
     conditional = any(step.when for step in plan.steps)
     if plan.world != "market" or plan.engine != "oracle" or not plan.is_chain or conditional:
         raise BadRiskPlan("a plan with branches, conditions, a kernel or another world", "a chain of market actions")

@@ -17,14 +17,14 @@ from ...gate.policy import Policy
 from ...gate.risk import Assess, BadRisk, Risk
 from ...gate.run import replace
 from ...worlds.market.actions import instant
-from ...worlds.market.bars import FIELDS, Bars
+from ...worlds.market.bars import FIELDS, Bars, part
 from ...worlds.market.spans import passed
 from ..inputs import Market
 from .answer import Assessment
 from .assess import assess
 from .errors import BadHistory
 from .filtered import Filtered
-from .futures import Bootstrap, Calendar, Sampler, part, starts
+from .futures import Bootstrap, Calendar, Sampler, starts
 from .generated import Generated
 from .plan import load_risk_plan, risk_plan
 from .play import needed
