@@ -1,10 +1,10 @@
 """A run: one simulation of one plan under one policy and budget, with its decision.
 
 A run's id is a hash of what it rests on (the facts it read or changed, as they were), the plan, the
-policy, the budget, the world's version, the delta, and the bars that questions about its futures are
-answered from. The same inputs give the same id and the
-same bytes of decision, trajectory and deltas on every machine: nothing in them depends on time, place
-or chance. In run.json only `facts`, which an audit needs, may have more where there is more to see.
+policy, the budget, the world's version, the delta, and what any question about its futures is answered
+from. The same inputs give the same id and the same bytes of decision, trajectory and deltas on every
+machine: nothing in them depends on time, place or chance. In run.json only `facts`, which an audit
+needs, may have more where there is more to see.
 
     run.json         what went in: plan, policy, budget, world, base, the session, and every fact that was looked at
     decision.json    what was decided and why
