@@ -221,6 +221,9 @@ def risk(
     worst: Annotated[
         Path | None, typer.Option("--worst", metavar="FILE", help="Write the worst future, as a plan with its bars.")
     ] = None,
+    again: Annotated[
+        bool, typer.Option("--replay", help="Play the one future that PLAN writes out, as `--worst` wrote it.")
+    ] = False,
     directory: Annotated[
         Path | None, typer.Option("--directory", "-C", metavar="DIR", help="Start from this workspace's account.")
     ] = None,
@@ -234,7 +237,7 @@ def risk(
     from .gate.risk import Risk
     from .gate.workspace import Workspace
     from .render import verdict
-    from .trading.risk.run import run_risk
+    from .trading.risk.run import opened, replayed, run_risk
     from .worlds.market import MarketWorld
 
     rules = policy_of(policy, MarketWorld(), [])
@@ -244,6 +247,17 @@ def risk(
         raise BadOption(f"{options} beside a policy with `risk`", "one of them", "Change what the policy asks.")
     state = Workspace.find(directory).state() if directory else None
     table = _bars(bars, None, _market(market), Rounded.refuse, Gapped.refuse)
+    if again:
+        if given or worst:
+            raise BadOption("--replay with options of a sampled answer", "--replay alone")
+        ended = replayed(text_of(file), rules, state or opened(_market(market), table), file.name)
+        if as_json:
+            print_json(ended)
+        else:
+            print_lines([("", str(ended))])
+        if ended.breached:
+            raise typer.Exit(2)
+        return
     with progress("playing futures"):
         answer = run_risk(
             text_of(file), table, rules, Risk(**given) if given else None,

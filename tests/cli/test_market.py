@@ -179,6 +179,13 @@ def test_a_plan_is_played_over_futures_and_the_worst_is_a_plan(account: Shell) -
     assert account(*ask).out == said, "one seed, one answer"
     assert account(*ask, "--seed", "2").out != said
     assert "tick 2000-09-09 AAPL " in (account.root / "worst.yaml").read_text()
+    worst = next(line for line in said.splitlines() if "worst future" in line)
+    loss = worst.split("profit and loss ")[1].split(",")[0]
+    again = ("market", "risk", "worst.yaml", "--bars", "bars.csv", "--market", MARKET, "--policy", POLICY, "--replay")
+    breached = "breaches" in worst
+    played = account(*again, code=2 if breached else 0).out
+    assert played.startswith(f"profit and loss {loss} USD of main after 50 bars, breaches ")
+    assert (worst.split("breaches ")[1] if breached else "nothing") in played
     assert "WG39" in account(*ask[:3], "--bars", "bars.csv", "-C", ".", "--futures", "0", code=1).err
 
 
