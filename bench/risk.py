@@ -37,13 +37,13 @@ from worldgate.trading.inputs import Listing, Market
 from worldgate.trading.risk.assess import assess
 from worldgate.trading.risk.calibrate import ALPHAS, Calibration, calibrate, rated
 from worldgate.trading.risk.filtered import Filtered
-from worldgate.trading.risk.futures import Bootstrap, Calendar, Sampler, Start, part, starts
+from worldgate.trading.risk.futures import Bootstrap, Calendar, Sampler, Start, starts
 from worldgate.trading.risk.generated import Generated
 from worldgate.trading.risk.plan import load_risk_plan
 from worldgate.trading.risk.play import Futures, alone, play
 from worldgate.trading.risk.run import opened, sampler_of
 from worldgate.worlds.market import ONE
-from worldgate.worlds.market.bars import FIELDS, Bars, read_bars
+from worldgate.worlds.market.bars import FIELDS, Bars, part, read_bars
 from worldgate.worlds.market.generator import generate
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -16,7 +16,7 @@ import typer
 
 from . import COMPILED, __version__, cli_horizon, cli_lab, cli_market, cli_model, cli_network
 from .facts import Error
-from .options import BadOption, BadUsage, Defect, SystemRefused, budget_of, policy_of, spoken
+from .options import BadOption, BadUsage, Defect, SystemRefused, budget_of, policy_of, spoken, workspace_of
 from .terminal import fail, finish, following, ground, print_json, print_lines, progress, propose
 
 app = typer.Typer(
@@ -177,13 +177,12 @@ def plan(
     """Simulate a plan, show what it would change, and judge that. Nothing is changed."""
     from .gate.graph import draw_svg, draw_text
     from .gate.plan import BadPlan, load_plan
-    from .gate.workspace import Workspace
 
     try:
         text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
     except (OSError, UnicodeError) as error:
         raise BadPlan(f"{file}: {error}", "a readable plan") from error
-    workspace = Workspace.find(directory)
+    workspace = workspace_of(directory)
     found = load_plan(text, name=file.name, world=workspace.guarded.world.name)
     rules = policy_of(policy, workspace.guarded.world, protect)
     with progress("simulating"):
@@ -223,18 +222,17 @@ def ask(
     The key is read from OPENAI_API_KEY, or from where boto3 finds AWS credentials. State and policy go to the endpoint.
     """
     from .gate.budget import Meter
-    from .gate.workspace import Workspace
     from .planners.llm import BedrockModel, OpenAIModel, describe, plan_with_repairs, verifier
 
-    workspace = Workspace.find(directory)
+    workspace = workspace_of(directory)
     world, state, limits = workspace.guarded.world, workspace.state(), budget_of(budget)
     rules = policy_of(policy, world, [])
-    if rules.risk and rules.enforced:  # which no plan could meet here, however often it is mended
-        raise BadOption("--policy with `risk`", "one without", "Judge the plan's futures with `worldgate market risk`.")
+    if rules.risk and rules.enforced and not (workspace.answers and workspace.answers.rests(state)):
+        raise BadOption("--policy with `risk`", "one without, where no bars are kept to draw futures from")
     asked = (
         BedrockModel(model, endpoint_url=url) if bedrock else OpenAIModel(model, base_url=url, answers=answers.value)
     )
-    verify = verifier(world, state, rules, limits, whole=workspace.guarded.whole)
+    verify = verifier(world, state, rules, limits, whole=workspace.guarded.whole, assess=workspace.answers)
     with progress(f"asking {model}"):
         found = plan_with_repairs(asked, describe(world, state, rules, goal), verify, Meter(limits), repairs=repairs)
     if found.plan is None:
@@ -247,9 +245,7 @@ def ask(
 @app.command()
 def commit(run: RunId, directory: Where = HERE, as_json: Json = False) -> None:
     """Commit an approved run: exactly the delta that was shown, once, if nothing it rests on has changed."""
-    from .gate.workspace import Workspace
-
-    workspace = Workspace.find(directory)
+    workspace = workspace_of(directory)
     run = workspace.runs.resolve(run)
     with progress("committing"):
         decision = workspace.commit(run)
@@ -268,9 +264,7 @@ def undo(
     as_json: Json = False,
 ) -> None:
     """Undo a committed run: a run of its own, judged and recorded like any other."""
-    from .gate.workspace import Workspace
-
-    workspace = Workspace.find(directory)
+    workspace = workspace_of(directory)
     rules = policy_of(policy, workspace.guarded.world, []) if policy else None
     with progress("simulating the undo"):
         proposal = workspace.undo(run, rules)
@@ -345,11 +339,10 @@ def verify(
 ) -> None:
     """Check the ledger's chain and run every recorded run again; say what differs."""
     from .gate.audit import audit
-    from .gate.workspace import Workspace
     from .render import audit_lines
 
     with progress("running the record again"):
-        report = audit(Workspace.find(directory), execute=not fast)
+        report = audit(workspace_of(directory), execute=not fast)
     if as_json:
         print_json(report)
     else:

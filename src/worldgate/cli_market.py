@@ -100,6 +100,7 @@ def open_(
     from itertools import islice
 
     from .gate.workspace import Workspace
+    from .trading.history import History
     from .worlds.market import MarketWorld
 
     if (directory / ".worldgate").exists():
@@ -112,6 +113,7 @@ def open_(
     for tick in islice(table.ticks(), at):
         state = world.step(state, tick).state
     workspace = Workspace.make(directory, "market", first=state)
+    History(workspace.gate).keep(table, at)
     if as_json:
         print_json({"workspace": str(workspace.root), "world": "market", "symbols": list(table.symbols), "bars": at})
     else:
@@ -131,18 +133,20 @@ def feed(
     from itertools import islice
 
     from .gate.workspace import Workspace
+    from .trading.history import History
 
     workspace = Workspace.find(directory)
-    state = workspace.state()
+    state, history = workspace.state(), History(workspace.gate)
     ticks_of = {str(key[0]): instrument.tick for _, key, instrument in state.facts("instrument")}
     table, now = _read(bars, None, ticks_of, rounding, gaps), state.get("clock", ()) or 0
     seen = dict(table.at(min(now, len(table)) - 1).bars) if now else {}
-    if any(state.get("bar", (symbol,)) != bar for symbol, bar in seen.items()):
-        raise BadOption(f"bars of which number {now} is not the account's last", "the file that the account began with")
+    if any(state.get("bar", (symbol,)) != bar for symbol, bar in seen.items()) or not history.agrees(table, now):
+        raise BadOption(f"bars of which the first {now} are not the account's", "the file that the account began with")
     ticks = [str(tick) for tick in islice(table.ticks(), now, now + count)]
     if len(ticks) < count:
         raise BadOption(f"{len(table)} bars, of which {now} have passed", f"{count} more", "Give -n what is left.")
     with progress("feeding"):
+        history.keep(table, now + count)
         proposal = workspace.happen(ticks)
     _happened(workspace, proposal, as_json)
 
@@ -195,9 +199,10 @@ def run(
             inputs = describe(found, rules, budget_of(budget), settings, table)
             folder = out or Path(f"session-{inputs.digest[:12]}")
             desk = stack.enter_context(Desk.at(folder, inputs, table))
-        step = stack.enter_context(stepping("bars", len(table)))
-        desk.run(step)
-        summary = desk.report(step)
+        with stepping("bars", len(table)) as step:
+            desk.run(step)
+        with stepping("report", len(table)) as step:
+            summary = desk.report(step)
     if as_json:
         print_json({"session": inputs.digest, "folder": str(folder), **summary})
     else:
@@ -216,6 +221,9 @@ def risk(
     worst: Annotated[
         Path | None, typer.Option("--worst", metavar="FILE", help="Write the worst future, as a plan with its bars.")
     ] = None,
+    again: Annotated[
+        bool, typer.Option("--replay", help="Play the one future that PLAN writes out, as `--worst` wrote it.")
+    ] = False,
     directory: Annotated[
         Path | None, typer.Option("--directory", "-C", metavar="DIR", help="Start from this workspace's account.")
     ] = None,
@@ -229,7 +237,7 @@ def risk(
     from .gate.risk import Risk
     from .gate.workspace import Workspace
     from .render import verdict
-    from .trading.risk.run import run_risk
+    from .trading.risk.run import opened, replayed, run_risk
     from .worlds.market import MarketWorld
 
     rules = policy_of(policy, MarketWorld(), [])
@@ -239,6 +247,17 @@ def risk(
         raise BadOption(f"{options} beside a policy with `risk`", "one of them", "Change what the policy asks.")
     state = Workspace.find(directory).state() if directory else None
     table = _bars(bars, None, _market(market), Rounded.refuse, Gapped.refuse)
+    if again:
+        if given or worst:
+            raise BadOption("--replay with options of a sampled answer", "--replay alone")
+        ended = replayed(text_of(file), rules, state or opened(_market(market), table), file.name)
+        if as_json:
+            print_json(ended)
+        else:
+            print_lines([("", str(ended))])
+        if ended.breached:
+            raise typer.Exit(2)
+        return
     with progress("playing futures"):
         answer = run_risk(
             text_of(file), table, rules, Risk(**given) if given else None,

@@ -34,6 +34,18 @@ def text_of(path: Path) -> str:
         raise BadOption(f"{path}: {error}", "a readable file of UTF-8 text") from error
 
 
+def workspace_of(directory: Path) -> Any:
+    """The workspace that a directory is in. A market's answers what policies ask about futures."""
+    from .gate.workspace import Workspace
+
+    found = Workspace.find(directory)
+    if found.settings["world"] == "market":
+        from .trading.history import History
+
+        found.answers = History(found.gate)
+    return found
+
+
 def budget_of(limits: list[str]) -> Any:
     """The budget of `--budget NAME=LIMIT` options."""
     from .gate.budget import Budget

@@ -179,6 +179,13 @@ def test_a_plan_is_played_over_futures_and_the_worst_is_a_plan(account: Shell) -
     assert account(*ask).out == said, "one seed, one answer"
     assert account(*ask, "--seed", "2").out != said
     assert "tick 2000-09-09 AAPL " in (account.root / "worst.yaml").read_text()
+    worst = next(line for line in said.splitlines() if "worst future" in line)
+    loss = worst.split("profit and loss ")[1].split(",")[0]
+    again = ("market", "risk", "worst.yaml", "--bars", "bars.csv", "--market", MARKET, "--policy", POLICY, "--replay")
+    breached = "breaches" in worst
+    played = account(*again, code=2 if breached else 0).out
+    assert played.startswith(f"profit and loss {loss} USD of main after 50 bars, breaches ")
+    assert (worst.split("breaches ")[1] if breached else "nothing") in played
     assert "WG39" in account(*ask[:3], "--bars", "bars.csv", "-C", ".", "--futures", "0", code=1).err
 
 
@@ -196,10 +203,21 @@ def test_a_policy_that_asks_about_futures_is_answered_or_refuses(account: Shell)
     (account.root / "bad.yaml").write_text("version: 1\nworld: market\nrisk: {max_probability: 2}\n")
     assert "`$.risk.max_probability`" in account(*ask, "bad.yaml", code=1).err
 
-    refused = account("plan", "plan.yaml", "--policy", RARE, "--commit", code=2)
-    assert "refused by risk (WG465)" in refused.out
-    assert "worldgate market risk" in " ".join(refused.out.split())
-    assert account("log", "--all").lines[-1].split()[2] == "refused"
+
+def test_a_plan_by_hand_is_judged_by_the_bars_that_the_account_has_had(account: Shell) -> None:
+    account("market", "feed", "--bars", "bars.csv", "-n", "40")
+    plan(account, "buy 2 AAPL", "buy 1 MSFT")
+    never = Path(RARE).read_text().replace("max_probability: 0.05", "max_probability: 0.0001")
+    (account.root / "never.yaml").write_text(never)
+    refused = account("plan", "plan.yaml", "--policy", "never.yaml", "--commit", code=2)
+    assert "refused by risk.max_probability (WG463)" in refused.out
+    run = account("plan", "plan.yaml", "--policy", RARE, "--commit", "--json").json["run"]
+    with serving(completion(answer("buy 1 AAPL"))) as endpoint:
+        where = ("--model", "m", "--url", f"{endpoint.url}/v1", "--repairs", "0", "--policy", "never.yaml")
+        assert "P(breach) is" in account("ask", "x", *where, code=2, OPENAI_API_KEY="k").err
+    assert "undone" in account("undo", run).out
+    (account.root / ".worldgate" / "bars.csv").unlink()
+    assert "refused by risk (WG465)" in account("plan", "plan.yaml", "--policy", RARE, code=2).out
     assert "WG901" in account("ask", "x", "--model", "m", "--policy", RARE, code=1, OPENAI_API_KEY="k").err
 
 

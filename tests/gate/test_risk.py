@@ -101,7 +101,7 @@ def test_a_question_that_nobody_answers_refuses() -> None:
     assert (found.decision.verdict, found.decision.stage) == ("reject", "risk")
     (breach,) = found.decision.breaches
     assert breach.number == "WG465"
-    assert "worldgate market risk" in breach.message
+    assert "worldgate market open" in breach.message
     assert found.shrunk is None
     assert verified(rules("")).decision.verdict == "approve"
 

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from decimal import Decimal
@@ -16,6 +17,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import grimp
 import pytest
 
 from worldgate import cli
@@ -35,7 +37,7 @@ from worldgate.trading.report import markdown
 from worldgate.worlds.market import ONE, Bar, MarketWorld, Place, Tick
 from worldgate.worlds.market.bars import BadRequest, Bars, read_bars, write_csv
 from worldgate.worlds.market.generator import generate
-from worldgate.worlds.market.schema import SCHEMA
+from worldgate.worlds.market.schema import SCHEMA, Journal
 from worldgate.worlds.market.units import parse_amount
 
 from ..worlds.market.markets import flat, market
@@ -89,6 +91,13 @@ def test_d1_state_and_record_are_not_two_accounts(kind: str) -> None:
     last = found.executions[-1]["cash"]["after"]
     assert parse_amount(last) == found.state.get("cash", ("main", "USD")) == parse_amount(found.tape[-1]["cash"])
     assert parse_amount(found.tape[-1]["equity"]) == found.state.get("book", ("main", "USD")).equity
+    posted = Counter(capital=-1000 * ONE, cash=1000 * ONE)
+    for event in found.executions:
+        entries = {entry["ledger"]: parse_amount(entry["amount"]) for entry in event["journal"]}
+        assert sum(entries.values()) == 0
+        posted.update(entries)
+    assert found.state.get("journal", ("main", "USD"))._asdict() == {name: posted[name] for name in Journal._fields}
+    assert [problem for holds in WORLD.properties().values() if (problem := holds(found.state))] == []
 
 
 def test_d2_exposure_is_not_of_the_traded_symbol_alone() -> None:
@@ -322,6 +331,37 @@ def test_d13_a_budget_is_never_overshot_and_never_the_callers_alone() -> None:
 
 
 # --- failing --------------------------------------------------------------------------------------
+
+
+SERVERS = {"asyncio", "fastapi", "flask", "http.server", "socketserver", "starlette", "uvicorn", "wsgiref", "xmlrpc"}
+BUSY = """
+import sys
+from pathlib import Path
+from tests.trading.test_defects import *
+opened = []
+sys.addaudithook(lambda event, args: opened.append(args) if event == "socket.bind" else None)
+folder = Path(sys.argv[1])
+place = workspace(ran(folder / "session") / "account")
+place.commit(place.plan(make_plan(["buy 1 A"], world="market"), FREE, Budget.of({})).id)
+import socket; socket.socket().bind(("127.0.0.1", 0))
+print(len(opened))
+"""
+
+
+def test_d14_there_is_no_door_that_anyone_may_use(tmp_path: Path) -> None:
+    """A service that answers whoever asks, with one store for all who do: what is here listens to nobody, and what a
+    workspace keeps is its owner's alone. Whoever lets it listen must say here who may."""
+    done = subprocess.run(
+        [sys.executable, "-c", BUSY, str(tmp_path)], cwd=ROOT, check=False, capture_output=True, text=True, timeout=60,
+        env=os.environ | {"XDG_STATE_HOME": str(tmp_path / "state")}, umask=0,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "1\n"), f"that of the test itself is seen, and no other {done.stderr}"
+    kept = tmp_path / "session" / "account" / ".worldgate"
+    assert kept.stat().st_mode & 0o077 == 0
+    graph = grimp.build_graph("worldgate", include_external_packages=True)
+    found = {(name, used) for used in SERVERS & graph.modules for name in graph.find_modules_that_directly_import(used)}
+    assert found == set()
+    assert "socket" in graph.modules, "what is imported is seen"
 
 
 Told = Callable[..., tuple[int, Any]]

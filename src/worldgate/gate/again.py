@@ -11,6 +11,7 @@ from ..facts import Fact, State, delta_from_json, facts_from_json
 from .budget import Budget, Meter
 from .guarded import Guarded
 from .policy import make_policy
+from .risk import Answers
 from .run import BadRun, DeltasDoc, RunDoc, TrajectoryDoc
 from .simulate import Did
 from .verify import Verification, Verified
@@ -22,15 +23,21 @@ def session_of(guarded: Guarded, doc: RunDoc) -> list[Fact]:
 
 
 def verify_again(
-    guarded: Guarded, state: State, doc: RunDoc, deltas: DeltasDoc, trajectory: TrajectoryDoc
+    guarded: Guarded,
+    state: State,
+    doc: RunDoc,
+    deltas: DeltasDoc,
+    trajectory: TrajectoryDoc,
+    answers: Answers | None = None,
 ) -> tuple[Verified, Meter]:
-    """The verification of a recorded run from `state`, and what it uses of its budget."""
+    """The verification of a recorded run from `state`, and what it uses of its budget. `answers` are those to what
+    its policy asks about futures."""
     world = guarded.world
     policy = make_policy(doc.policy, "recorded", world.schema)
     if policy.digest != doc.policy_digest:
         raise BadRun("a policy with another digest", "the recorded policy")
     meter = Meter(Budget.of(doc.budget))
-    verification = Verification(world, state, doc.plan, policy, meter, whole=guarded.whole)
+    verification = Verification(world, state, doc.plan, policy, meter, whole=guarded.whole, assess=answers)
     if doc.plan.computed:
         return verification.of_plan(), meter
     return verification.of_steps(lambda: iter([_recorded_step(state, doc, deltas, trajectory)]), doc.seen), meter

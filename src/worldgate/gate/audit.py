@@ -82,7 +82,10 @@ def _check_run(workspace: Workspace, run: str, record: Record, notes: list[str])
         notes.append(f"{place} was made by {doc.world} {doc.world_version}; executed by {world.version}")
     facts = [*facts_from_json(world.schema, doc.facts), *session_of(workspace.guarded, doc)]
     state = State.of(world.schema, facts)
-    verified, meter = verify_again(workspace.guarded, state, doc, deltas, trajectory)
+    answers = workspace.answers if doc.rests else None  # nobody answered then
+    if answers and answers.rests(state) != doc.rests:
+        yield Problem(place, "what its futures were drawn from is not what was recorded")
+    verified, meter = verify_again(workspace.guarded, state, doc, deltas, trajectory, answers)
     simulation = verified.simulation
     if delta_to_json(simulation.delta) != deltas.net:
         yield Problem(place, "the plan has another effect than the one recorded")
@@ -94,7 +97,7 @@ def _check_run(workspace: Workspace, run: str, record: Record, notes: list[str])
     base = base_from_json(world.schema, doc.base)
     if base_to_json(observe(simulation.before, [address for address, _ in base])) != doc.base:
         yield Problem(place, "the recorded facts are not the ones it says it rests on")
-    if run_id(world, doc.plan, doc.policy_digest, doc.budget, base, simulation, doc.undoes) != run:
+    if run_id(world, doc.plan, doc.policy_digest, doc.budget, base, simulation, doc.undoes, doc.rests) != run:
         yield Problem(place, "its id is not the hash of its inputs")
 
 

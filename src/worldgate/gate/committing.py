@@ -58,7 +58,8 @@ def _change(workspace: Workspace, ledger: Ledger, doc: RunDoc) -> None:
     state = State.of(guarded.world.schema, session_of(guarded, doc), source=guarded.source())
     if differences := mismatches(state, base):
         raise _stale(workspace, doc, state, differences)
-    verified, meter = verify_again(guarded, state, doc, deltas, workspace.runs.load(run, "trajectory"))
+    trajectory = workspace.runs.load(run, "trajectory")
+    verified, meter = verify_again(guarded, state, doc, deltas, trajectory, workspace.answers)
     if verified.decision.verdict != "approve":
         raise NotApprovedRun(f"{run[:12]}: judged again now, {_first(verified)}", "a run that is still approved")
     if now := {(edit.relation, edit.key): edit for edit in set(verified.simulation.delta) ^ set(delta)}:
@@ -89,10 +90,8 @@ def _stale(workspace: Workspace, doc: RunDoc, state: State, differences: list[Mi
     """The error, with what would be decided about the same plan from here."""
     error = Stale.of(differences)
     if doc.plan.computed:
-        run = doc.run
-        verified, _ = verify_again(
-            workspace.guarded, state, doc, workspace.runs.load(run, "deltas"), workspace.runs.load(run, "trajectory")
-        )
+        deltas, trajectory = (workspace.runs.load(doc.run, name) for name in ("deltas", "trajectory"))
+        verified, _ = verify_again(workspace.guarded, state, doc, deltas, trajectory, workspace.answers)
         error.do = f"From here the same plan: {_first(verified)}. Simulate it again to do it."
     return error
 

@@ -80,13 +80,14 @@ def propose(
     verified: Verified,
     recorder: Recorder,
     undoes: str = "",
+    rests: str = "",
 ) -> Proposal:
     """The proposal of a verification."""
     simulation, world = verified.simulation, guarded.world
     base = observe(simulation.before, addresses(world.schema, simulation.reads, simulation.edits))
     summary = Summary(simulation.before, simulation.delta, simulation.after, network=plan.network)
     budget = meter.budget.to_json()
-    run = run_id(world, plan, policy.digest, budget, base, simulation, undoes)
+    run = run_id(world, plan, policy.digest, budget, base, simulation, undoes, rests)
     approved = verified.decision.verdict == "approve"
     happens = plan.engine == "event"
     named: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "run": run}
@@ -130,6 +131,7 @@ def propose(
         facts=facts_to_json(recorder.recorded()),
         seen=simulation.seen,
         undoes=undoes,
+        rests=rests,
     )
     return Proposal(docs, summary, simulation)
 

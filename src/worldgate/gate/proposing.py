@@ -126,7 +126,8 @@ def state_now(workspace: Workspace) -> tuple[State, Recorder]:
 
 
 def _verification(workspace: Workspace, state: State, plan: Plan, policy: Policy, meter: Meter) -> Verification:
-    return Verification(workspace.guarded.world, state, plan, policy, meter, whole=workspace.guarded.whole)
+    guarded, answers = workspace.guarded, workspace.answers
+    return Verification(guarded.world, state, plan, policy, meter, whole=guarded.whole, assess=answers)
 
 
 def _judge_one(
@@ -155,7 +156,9 @@ def _record(
     undoes: str = "",
     used: Mapping[str, str] | None = None,
 ) -> Proposal:
-    proposal = propose(workspace.guarded, plan, policy, meter, verified, recorder, undoes)
+    answers = workspace.answers if policy.risk else None
+    rests = answers.rests(verified.simulation.before) if answers else ""
+    proposal = propose(workspace.guarded, plan, policy, meter, verified, recorder, undoes, rests)
     if proposal.approved:
         workspace.guarded.keep(verified.simulation.delta)
     run = proposal.id

@@ -8,14 +8,14 @@
       sampler: filtered           # or bootstrap, generator
 
 The gate knows the question and no futures: whoever verifies a plan under such a policy brings an `Assess` that
-answers, or the plan is refused.
+answers, or the plan is refused. A workspace is given `Answers`: what they rest on is recorded with the run.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from decimal import Decimal
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import msgspec
 
@@ -30,6 +30,14 @@ MOST_FUTURES = 1_000_000
 
 Assess = Callable[[State, "Plan", "Policy"], "Iterable[Breach]"]
 """Answers the policy's question about a plan from a state: the breaches, none if what may come is rare enough."""
+
+
+class Answers(Protocol):
+    """An `Assess` whose answers can be given again: `rests` is a digest of what they rest on besides the state."""
+
+    def __call__(self, state: State, plan: Plan, policy: Policy) -> Iterable[Breach]: ...
+
+    def rests(self, state: State) -> str: ...
 
 
 class BadRisk(Error):

@@ -1,9 +1,10 @@
 """A run: one simulation of one plan under one policy and budget, with its decision.
 
 A run's id is a hash of what it rests on (the facts it read or changed, as they were), the plan, the
-policy, the budget, the world's version and the delta. The same inputs give the same id and the
-same bytes of decision, trajectory and deltas on every machine: nothing in them depends on time, place
-or chance. In run.json only `facts`, which an audit needs, may have more where there is more to see.
+policy, the budget, the world's version, the delta, and what any question about its futures is answered
+from. The same inputs give the same id and the same bytes of decision, trajectory and deltas on every
+machine: nothing in them depends on time, place or chance. In run.json only `facts`, which an audit
+needs, may have more where there is more to see.
 
     run.json         what went in: plan, policy, budget, world, base, the session, and every fact that was looked at
     decision.json    what was decided and why
@@ -127,6 +128,7 @@ class RunDoc(Doc, frozen=True, kw_only=True):
     facts: list[Any]
     seen: str
     undoes: str
+    rests: str = ""
 
 
 DOCUMENTS: dict[str, type[Doc]] = {
@@ -138,9 +140,16 @@ DOCUMENTS: dict[str, type[Doc]] = {
 
 
 def run_id(
-    world: World, plan: Plan, policy_digest: str, budget: Any, base: Base, simulation: Simulation, undoes: str
+    world: World,
+    plan: Plan,
+    policy_digest: str,
+    budget: Any,
+    base: Base,
+    simulation: Simulation,
+    undoes: str,
+    rests: str = "",
 ) -> str:
-    """SHA-256 over everything a run depends on."""
+    """SHA-256 over everything a run depends on; `rests` is what answers about its futures rest on, if any."""
     identity = {
         "schema_version": SCHEMA_VERSION,
         "world": [world.name, world.version, world.schema.digest],
@@ -150,7 +159,7 @@ def run_id(
         "base": base_to_json(base),
         "delta": delta_to_json(simulation.delta),
         "undoes": undoes,
-    }
+    } | ({"rests": rests} if rests else {})
     return sha256(canonical_json(identity)).hexdigest()
 
 

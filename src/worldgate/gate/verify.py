@@ -103,7 +103,7 @@ class Verification:
         if not breaches:
             stage, breaches = "final", self.final(simulation)
         if not breaches and self.policy.risk:
-            stage, breaches = "risk", self.risk()
+            stage, breaches = "risk", self.risk(simulation)
         if not breaches:
             return Verified(Decision(verdict="approve", stage=stage), simulation, None, tuple(self.warnings))
         return self._rejected(stage, breaches, simulation)
@@ -210,11 +210,13 @@ class Verification:
                         found.append(Breach(number="WG320", rule=name, message=problem))
         return found
 
-    def risk(self) -> list[Breach]:
-        """Whether what may come of the plan is as rare as the policy asks."""
+    def risk(self, simulation: Simulation) -> list[Breach]:
+        """Whether what may come of the plan is as rare as the policy asks. What is undone is asked about from where
+        it leads to: its steps are in no world's grammar."""
         found: list[Breach] = []
+        begin = simulation.after if self.plan.engine == "undo" else self.state
         with _Numbered("risk", found):
-            found += (self.assess or _unanswered)(self.state, self.plan, self.policy)
+            found += (self.assess or unanswered)(begin, self.plan, self.policy)
         return self._enforced(found)
 
     def summary(self, simulation: Simulation) -> Summary:
@@ -251,10 +253,11 @@ def _never(_: State, __: State) -> bool:
     return False
 
 
-def _unanswered(_: State, __: Plan, policy: Policy) -> Iterator[Breach]:
+def unanswered(_: State, __: Plan, policy: Policy) -> Iterator[Breach]:
+    """Refuse what nobody answers."""
     message = (
-        "the policy asks about futures, and none are sampled here. `worldgate market risk PLAN --policy FILE` "
-        "and `worldgate market run` do; to have the plan judged without, take `risk` out of the policy"
+        "the policy asks about futures, and there are no bars to draw them from. What `worldgate market open` made "
+        "keeps its bars; to have the plan judged without, take `risk` out of the policy"
     )
     yield Breach(number="WG465", rule="risk", message=message, found="no futures", allowed=str(policy.risk))
 

@@ -33,6 +33,7 @@ from .plan import Plan
 from .policy import Policy
 from .proposal import Proposal
 from .proposing import NothingToUndo
+from .risk import Answers
 from .run import DecisionDoc, Runs
 from .signing import Signer
 
@@ -55,6 +56,7 @@ class Workspace:
 
     def __init__(self, root: Path, clock: Callable[[], str] = now) -> None:
         self.root, self.clock = root, clock
+        self.answers: Answers | None = None  # to what a policy asks about futures: without any it refuses
         self.gate = root / GATE
         self.runs = Runs(self.gate / "runs")
 
@@ -85,6 +87,7 @@ class Workspace:
         found = cls(root)
         if not (found.gate / "workspace.json").exists():
             if first is not None:
+                _keep(found.gate)
                 begin(found.gate, first)
             _begin(found.gate, world, key)
         found.guarded.world  # noqa: B018  (what does not load is an error here, not later)
@@ -202,10 +205,15 @@ def _begin(gate: Path, world: str, key: Path | None) -> None:
         if not key.exists():
             Signer.create(key)
         Signer.load(key)
-    gate.mkdir(mode=0o700, exist_ok=True)
+    _keep(gate)
     if from_file:
         (gate / "world.yaml").write_bytes(text)
     (gate / ".gitignore").write_text("*\n")
     settings: dict[str, Any] = {"version": 1, "world": "world.yaml" if from_file else world}
     settings |= {"key": str(key)} if key else {}
     (gate / "workspace.json").write_bytes(canonical_json(settings))
+
+
+def _keep(gate: Path) -> None:
+    """Make the gate's directory: its owner's alone, before anything is in it."""
+    gate.mkdir(mode=0o700, exist_ok=True)

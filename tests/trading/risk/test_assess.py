@@ -21,11 +21,11 @@ from worldgate.trading.risk.answer import Assessment
 from worldgate.trading.risk.assess import assess
 from worldgate.trading.risk.errors import BadFutures, BadHistory, BadRiskPlan, Disagreement
 from worldgate.trading.risk.estimate import interval
-from worldgate.trading.risk.futures import Bootstrap, Calendar, Sampler, part
+from worldgate.trading.risk.futures import Bootstrap, Calendar, Sampler
 from worldgate.trading.risk.plan import load_risk_plan
 from worldgate.trading.risk.run import opened, run_risk
 from worldgate.worlds.market import ONE, parse_amount, show
-from worldgate.worlds.market.bars import FIELDS, Bars
+from worldgate.worlds.market.bars import FIELDS, Bars, part
 
 SAMPLER = Bootstrap(HISTORY, STARTS, LAST)
 RISK = Risk(futures=600, steps=20)

@@ -11,11 +11,11 @@ from worldgate.trading.inputs import Market
 from worldgate.trading.risk.calibrate import Calibration, calibrate
 from worldgate.trading.risk.errors import BadHistory
 from worldgate.trading.risk.filtered import Filtered
-from worldgate.trading.risk.futures import Bootstrap, Sampler, part, starts
+from worldgate.trading.risk.futures import Bootstrap, Sampler, starts
 from worldgate.trading.risk.plan import load_risk_plan
 from worldgate.trading.risk.run import opened
 from worldgate.worlds.market import ONE
-from worldgate.worlds.market.bars import FIELDS, Bars
+from worldgate.worlds.market.bars import FIELDS, Bars, part
 from worldgate.worlds.market.generator import Model, Regime, generate
 
 QUIET = Model((Regime("quiet", 0.0, 0.01, 1e9),), 0.0001, 0.0, 0.0)

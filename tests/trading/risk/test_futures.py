@@ -24,13 +24,12 @@ from worldgate.trading.risk.futures import (
     Sampler,
     Start,
     Stream,
-    part,
     starts,
 )
 from worldgate.trading.risk.generated import Generated
 from worldgate.trading.risk.play import Futures
 from worldgate.worlds.market import ONE, Instrument, open_market
-from worldgate.worlds.market.bars import FIELDS, Bars
+from worldgate.worlds.market.bars import FIELDS, Bars, part
 from worldgate.worlds.market.generator import Model, Regime, generate
 
 CENT = ONE // 100

@@ -11,9 +11,8 @@ from worldgate.facts import canonical_json
 from worldgate.gate.policy import make_policy
 from worldgate.trading.desk import session
 from worldgate.trading.inputs import Inputs
-from worldgate.trading.risk.futures import part
 from worldgate.trading.session import Step
-from worldgate.worlds.market.bars import FIELDS, Bars
+from worldgate.worlds.market.bars import FIELDS, Bars, part
 from worldgate.worlds.market.generator import generate
 
 BARS = generate(["A", "B"], 120, 11, volume="60")

@@ -23,10 +23,12 @@ import msgspec
 from ...facts import Delta, Error, Net, Schema, State, compose, delta_bytes, delta_from_json
 from ..chain import START, Body, Kind, encode_body
 from ..ledger import Ledger, LedgerDamaged, Record
+from ..store import NotRecorded
 from .stale import Stale
 from .store import StoreTarget
 
 ADVICE = "Restore the whole folder from a copy; or run it again in a new folder: the same inputs give the same steps."
+AGAIN = "Where there is room again, run it again: it goes on from what was recorded."
 FOLLOW = 16
 """The store is brought up to the record after so many commits."""
 
@@ -151,8 +153,8 @@ def _advised() -> Iterator[None]:
     """A broker's ledger is no workspace's: what can be done where it is not whole is something else."""
     try:
         yield
-    except LedgerDamaged as error:
-        error.do = ADVICE
+    except (LedgerDamaged, NotRecorded) as error:
+        error.do = ADVICE if isinstance(error, LedgerDamaged) else AGAIN
         raise
 
 

@@ -17,6 +17,7 @@ from ...gate.budget import Budget, Meter
 from ...gate.decision import Decision
 from ...gate.plan import Plan, Provenance
 from ...gate.policy import Policy
+from ...gate.risk import Assess
 from ...gate.verify import Verification
 from ...worlds import World
 from ..script import NoPlan, NotApproved, Proposed, Verify
@@ -32,11 +33,14 @@ _BESIDE = len(canonical_json(SCHEMA)) + 1024
 """Tokens for what is sent or added beside the messages: the schema, and a model's own preamble for tools."""
 
 
-def verifier(world: World, state: State, policy: Policy, budget: Budget, *, whole: bool = True) -> Verify:
-    """Judges plans from one state as a workspace would. `whole`: the state is all there is (no directory behind it)."""
+def verifier(
+    world: World, state: State, policy: Policy, budget: Budget, *, whole: bool = True, assess: Assess | None = None
+) -> Verify:
+    """Judges plans from one state as a workspace would. `whole`: the state is all there is (no directory behind it);
+    `assess` answers what the policy asks about futures."""
 
     def verify(plan: Plan) -> Decision:
-        return Verification(world, state, plan, policy, Meter(budget), whole=whole).of_plan().decision
+        return Verification(world, state, plan, policy, Meter(budget), whole=whole, assess=assess).of_plan().decision
 
     return verify
 

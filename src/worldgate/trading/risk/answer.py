@@ -51,6 +51,22 @@ class Worst(msgspec.Struct, frozen=True, kw_only=True):
     script: str
 
 
+class Ended(msgspec.Struct, frozen=True, kw_only=True):
+    """How one future ended that was written out with its bars: the equity after each of them, and what was breached."""
+
+    profit: str
+    account: str
+    currency: str
+    equity: tuple[str, ...]
+    breached: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return (
+            f"profit and loss {self.profit} {self.currency} of {self.account} after {len(self.equity)} bars, "
+            f"breaches {', '.join(self.breached) or 'nothing'}"
+        )
+
+
 class Assessment(msgspec.Struct, frozen=True, kw_only=True):
     """The decision and all that it rests on. The same inputs give the same bytes."""
 

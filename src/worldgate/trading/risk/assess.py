@@ -46,7 +46,7 @@ BLOCK, BLOCK_BARS = 4096, 2**21
 def assess(state: State, plan: RiskPlan, policy: Policy, settings: Risk, sampler: Sampler) -> Assessment:
     """Play the plan from `state` over the sampler's futures and judge. Raises the errors WG390 to WG393."""
     settings.check()
-    purse = _purse(settings, state)
+    purse = purse_of(settings, state)
     if policy.document.world != "market":
         raise BadRisk(f"a policy for {policy.document.world}", "one for market")
     if settings.futures * plan.steps > MOST_BARS:
@@ -79,7 +79,7 @@ def assess(state: State, plan: RiskPlan, policy: Policy, settings: Risk, sampler
     )
 
 
-def _purse(settings: Risk, state: State) -> Owned:
+def purse_of(settings: Risk, state: State) -> Owned:
     """The account and currency whose profit and loss is told."""
     (cash,) = facts_of(state, "cash")
     owned = [currency for account, currency in cash if account == settings.account]

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from ...facts import State
-from ...worlds.market.bars import Bars
+from ...worlds.market.bars import Bars, part
 from .arrays import np
 from .errors import BadHistory
 from .estimate import interval, quantile, share
-from .futures import Recorded, Sampler, part, starts
+from .futures import Recorded, Sampler, starts
 from .plan import RiskPlan
 from .play import Futures, play
 from .portfolio import Owned

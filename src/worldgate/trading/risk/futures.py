@@ -101,12 +101,6 @@ def _written(moment: datetime, dates: bool) -> str:
     return moment.date().isoformat() if dates else f"{moment.replace(tzinfo=None).isoformat()}Z"
 
 
-def part(bars: Bars, start: int, stop: int) -> Bars:
-    """Some of the bars, by position; what was checked of all of them is not checked again."""
-    columns = {symbol: [bars.column(symbol, name)[start:stop] for name in FIELDS] for symbol in bars.symbols}
-    return Bars(bars.times[start:stop], columns)
-
-
 class Stream:
     """Random numbers that are named."""
 

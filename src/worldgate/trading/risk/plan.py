@@ -55,10 +55,10 @@ def load_risk_plan(text: str, steps: int, name: str = "plan") -> RiskPlan:
 
 
 def risk_plan(plan: Plan, steps: int) -> RiskPlan:
-    """The same of a plan that is loaded."""
-    conditional = any(step.when for step in plan.steps)
-    if plan.world != "market" or plan.engine != "oracle" or not plan.is_chain or conditional:
-        raise BadRiskPlan("a plan with branches, conditions, a kernel or another world", "a chain of market actions")
+    """The same of a plan that is loaded. An undo does what is done already: only bars pass after it."""
+    if plan.engine == "undo":
+        return RiskPlan((steps,), plan.digest)
+    _chain(plan)
     entries = [_entry(step.do) for step in plan.order]
     if not any(isinstance(entry, int) for entry in entries):
         entries.append(steps)
@@ -66,6 +66,22 @@ def risk_plan(plan: Plan, steps: int) -> RiskPlan:
     if len(found.actions) + found.steps > MAX_STEPS:
         raise BadRiskPlan(f"{len(found.actions)} actions and {found.steps} bars", f"at most {MAX_STEPS} together")
     return found
+
+
+def written(text: str, name: str = "plan") -> list[Action]:
+    """The actions of a plan file that gives its own bars, as `script` writes it. Raises as `load_risk_plan` does."""
+    plan = load_plan(text, name=name, world="market")
+    _chain(plan)
+    actions = [parse(step.do) for step in plan.order]
+    if not any(isinstance(action, Tick) for action in actions):
+        raise BadRiskPlan(f"{name}: no bars", "`tick` lines with theirs, as `--worst` writes them")
+    return actions
+
+
+def _chain(plan: Plan) -> None:
+    conditional = any(step.when for step in plan.steps)
+    if plan.world != "market" or plan.engine != "oracle" or not plan.is_chain or conditional:
+        raise BadRiskPlan("a plan with branches, conditions, a kernel or another world", "a chain of market actions")
 
 
 def _entry(text: str) -> Action | int:

@@ -17,17 +17,18 @@ from ...gate.policy import Policy
 from ...gate.risk import Assess, BadRisk, Risk
 from ...gate.run import replace
 from ...worlds.market.actions import instant
-from ...worlds.market.bars import FIELDS, Bars
+from ...worlds.market.bars import FIELDS, Bars, part
 from ...worlds.market.spans import passed
+from ...worlds.market.units import show
 from ..inputs import Market
-from .answer import Assessment
-from .assess import assess
+from .answer import Assessment, Ended
+from .assess import assess, purse_of
 from .errors import BadHistory
 from .filtered import Filtered
-from .futures import Bootstrap, Calendar, Sampler, part, starts
+from .futures import Bootstrap, Calendar, Sampler, starts
 from .generated import Generated
-from .plan import load_risk_plan, risk_plan
-from .play import needed
+from .plan import load_risk_plan, risk_plan, written
+from .play import alone, needed
 
 
 def run_risk(
@@ -53,6 +54,21 @@ def run_risk(
     if worst is not None:
         replace(worst, answer.worst.script.encode())
     return answer
+
+
+def replayed(plan: str, policy: Policy, state: State, name: str = "plan") -> Ended:
+    """The one future that a plan file writes out with its bars, as `worst` is written, stepped through by the world
+    from `state`. Raises numbered errors."""
+    actions = written(plan, name)
+    account, currency = purse = purse_of(policy.risk or Risk(), state)
+    found = alone(state, actions, policy.document.measures, purse)
+    return Ended(
+        profit=show(found.profit),
+        account=account,
+        currency=currency,
+        equity=tuple(map(show, found.equity)),
+        breached=tuple(sorted(found.breached)),
+    )
 
 
 def assessor(bars: Bars) -> Assess:

@@ -25,7 +25,7 @@ from .errors import (
 )
 from .reading import read_bars
 from .series import FIELDS, Columns
-from .table import Bars, FilePath, write_csv
+from .table import Bars, FilePath, part, write_csv
 
 __all__ = [
     "FIELDS",
@@ -43,6 +43,7 @@ __all__ = [
     "NoBars",
     "NotATable",
     "OffTick",
+    "part",
     "read_bars",
     "write_csv",
 ]
