@@ -187,11 +187,14 @@ def test_the_three_files_say_the_same(done: Run, tmp_path: Path) -> None:
     assert list(files.read(tmp_path / "tape.json")) == tape["rows"]
     with (tmp_path / "tape.csv").open(newline="", encoding="utf-8") as file:
         header, *cells = csv.reader(file)
-    assert tuple(header) == COLUMNS == tuple(tape["rows"][0])
+    assert tuple(header) == ("schema_version", *COLUMNS)
+    assert tuple(tape["rows"][0]) == COLUMNS
     plain = ("time", "decision", "why", "cash", "equity")
     for row, line in zip(tape["rows"], cells, strict=True):
         named = dict(zip(header, line, strict=True))
-        assert {name: text if name in plain else json.loads(text) for name, text in named.items()} == row
+        assert {name: text if name in plain else json.loads(text) for name, text in named.items()} == {
+            "schema_version": tape["schema_version"], **row
+        }  # fmt: skip
     assert not list(tmp_path.glob("*.new"))
 
 

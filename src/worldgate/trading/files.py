@@ -56,7 +56,7 @@ def write(folder: Path, inputs: Inputs, found: Iterable[tuple[Row, list[Row]]]) 
         tape, executions, table = map(stack.enter_context, opened)
         tape.write(head("tape", inputs))
         executions.write(head("executions", inputs))
-        table.write(cells(COLUMNS))
+        table.write(cells(["schema_version", *COLUMNS]))
         marks = ["\n", "\n"]
         for row, events in found:
             tape.write(marks[0] + line(row))
@@ -64,7 +64,7 @@ def write(folder: Path, inputs: Inputs, found: Iterable[tuple[Row, list[Row]]]) 
             for event in events:
                 executions.write(marks[1] + line(event))
                 marks[1] = ",\n"
-            table.write(cells(cell(row[name]) for name in COLUMNS))
+            table.write(cells(map(cell, (SCHEMA_VERSION, *(row[name] for name in COLUMNS)))))
             yield row, events
         tape.write("\n]}\n")
         executions.write("\n]}\n")

@@ -191,6 +191,7 @@ def inputs(summary: Summary) -> Table:
         ("Budget", ", ".join(f"{name} {most}" for name, most in sorted(given.budget.items())) or "no limits"),
         ("World", f"{given.world} {given.version}"),
         ("Session", given.digest),
+        ("Schema of the evidence", str(given.schema_version)),
     ]
     return Table("Inputs", ("Input", "Value"), tuple(rows))
 
