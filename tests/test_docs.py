@@ -20,8 +20,10 @@ TOLD = [page for page in PAGES if "```console" in page.read_text(encoding="utf-8
 def test_transcripts_run_as_they_stand(page: Path, tmp_path: Path) -> None:
     place = tmp_path / "project"
     place.mkdir()
-    session = Session(place, prepare(tmp_path))
-    for part in parse(page.read_text(encoding="utf-8")):
+    session, text = Session(place, prepare(tmp_path)), page.read_text(encoding="utf-8")
+    for title, shown in re.findall(r'^```\w+ title="([^"]+)"\n(.*?)^```$', text, re.MULTILINE | re.DOTALL):
+        (place / title).write_text(shown, encoding="utf-8")  # a file that the page shows whole
+    for part in parse(text):
         if isinstance(part, Command):
             ran = session.run(part)
             assert not ran.problem, "\n".join([ran.problem, f"$ {ran.command}", *ran.shown])

@@ -47,7 +47,7 @@ def test_an_id_stands_for_the_one_printed_in_its_place() -> None:
 
 def test_commands_run_with_their_code_and_the_ids_that_were_printed(tmp_path: Path) -> None:
     text = f"# Title\n\nOne\nparagraph.\n\n```console\n$ echo run \\\n> aaaaaaaaaaaa; exit 3\nrun {ONE}\n[exit 3]\n"
-    text += f"$ test {ONE} = aaaaaaaaaaaa\n```\n\n```sh\nnot run\n```\n"
+    text += f'$ test {ONE} = aaaaaaaaaaaa\n```\n\n```sh\nnot run\n```\n\n```python title="a.py"\nnot run\n```\n'
     title, prose, first, second = parse(text)
     assert (title, prose) == ("# Title", "One paragraph.")
     assert isinstance(first, Command)

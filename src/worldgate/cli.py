@@ -16,7 +16,8 @@ import typer
 
 from . import COMPILED, __version__, cli_horizon, cli_lab, cli_market, cli_model, cli_network
 from .facts import Error
-from .options import BadOption, BadUsage, Defect, SystemRefused, budget_of, policy_of, spoken, workspace_of
+from .options import BadOption, BadUsage, Defect, SystemRefused, Uses, budget_of, policy_of, spoken, workspace_of
+from .system import use
 from .terminal import fail, finish, following, ground, print_json, print_lines, progress, propose
 
 app = typer.Typer(
@@ -382,11 +383,13 @@ def world_check(
     name: Annotated[str, typer.Argument(help="A world's name, or a world file (YAML).")],
     seeds: Annotated[int, typer.Option(metavar="N", min=1, help="Random walks per driver.")] = 3,
     steps: Annotated[int, typer.Option(metavar="N", min=1, help="Steps of each walk.")] = 100,
+    uses: Uses = [],  # noqa: B006
     as_json: Json = False,
 ) -> None:
     """Check a world against the contract: determinism, purity, the laws of facts, its own properties."""
     from .worlds import check_world, get
 
+    use(uses, BadOption)
     if name.endswith((".yaml", ".yml")):
         from .worlds.declared import world_from_file
 
@@ -394,7 +397,7 @@ def world_check(
             report = check_world(world_from_file(name), seeds=range(seeds), steps=steps, processes=False)
     else:
         with progress("walking the world"):
-            report = check_world(get(name), seeds=range(seeds), steps=steps)
+            report = check_world(get(name), seeds=range(seeds), steps=steps, uses=uses)
     if as_json:
         print_json(report)
     else:

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from .options import BadOption, text_of
+from .options import BadOption, Uses, text_of
+from .system import use
 from .terminal import print_json, print_lines, stepping
 
 lab_app = typer.Typer(help="The lab: experiments as data files, from runs to figures.", no_args_is_help=True)
@@ -81,12 +82,14 @@ def data(
     option: Annotated[
         list[str], typer.Option("--option", metavar="NAME=VALUE", help="An option of the world: hosts=100.")
     ] = [],  # noqa: B006
+    uses: Uses = [],  # noqa: B006
     as_json: Json = False,
 ) -> None:
     """Write labelled transitions of a world, with wrong deltas to learn from. Never overwrites a file."""
     from .lab.stream import Stream, write
     from .worlds import world_of
 
+    use(uses, BadOption)
     asked = Stream(driver, steps, negatives, seed, episode)
     with stepping("transitions", steps) as step:
         write(world_of(world, dict(map(_option, option))), asked, out, step)

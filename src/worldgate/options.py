@@ -5,9 +5,15 @@ from __future__ import annotations
 import os
 import shlex
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from .facts import Error
+
+Uses = Annotated[
+    list[str], typer.Option("--use", metavar="MODULE", help="Import a module first, which registers a world of yours.")
+]
 
 
 class BadOption(Error):

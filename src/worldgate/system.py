@@ -1,10 +1,10 @@
-"""What several rooms need of the system: workers that end with who started them, files that are whole or not there, and
-libraries of extras."""
+"""What several rooms need of the system: workers that end with who started them, files that are whole or not there,
+libraries of extras, and modules of users."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib import import_module
 from multiprocessing import parent_process
 from pathlib import Path
@@ -51,3 +51,13 @@ def library(name: str, missing: type[Error], extra: str) -> Any:
         return import_module(name)
     except ImportError as error:
         raise missing(str(error), name.partition(".")[0], f"Install worldgate[{extra}]") from error
+
+
+def use(modules: Iterable[str], refused: type[Error]) -> None:
+    """Import modules of users, which add worlds, policies and the like; `refused` names one that fails."""
+    for name in modules:
+        try:
+            import_module(name)
+        except Exception as error:
+            found = f"module {name!r}, which does not import: {error!r:.200}"
+            raise refused(found, "a module of yours", "Put its folder on PYTHONPATH") from error

@@ -29,7 +29,7 @@ LASTS = 300
 
 _RUN = re.compile(r"\b[0-9a-f]{12}\b")
 _EXIT = re.compile(r"\[exit (\d+)\]")
-_FENCE = re.compile(r"^```(\w*)$")
+_FENCE = re.compile(r"^```(\w*)(?: .*)?$")
 
 
 @dataclass(frozen=True)

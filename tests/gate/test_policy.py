@@ -125,6 +125,8 @@ def test_an_invariant_that_does_not_compile_is_named():
 def test_a_policy_for_another_world_is_refused():
     with pytest.raises(WrongWorld):
         load_policy("version: 1", world="support-desk")
+    with pytest.raises(WrongWorld, match="Write `world: network`"):  # not that its question is unheard of
+        load_policy('{version: 1, invariants: {closed: \'!opens_path("a", "b")\'}}', world="network")
     assert load_policy("version: 1", world="filesystem").document.world == "filesystem"
 
 

@@ -179,10 +179,11 @@ def load_policy(text: str, name: str = "policy", world: str | None = None, schem
 
     `world` is the one it must be for; `schema` is that world's, when it is not registered.
     """
-    policy = make_policy(load_document(text, name, BadPolicy), name, schema)
-    if world is not None and policy.document.world != world:
-        raise WrongWorld(f"{name}: {policy.document.world}", world)
-    return policy
+    data = load_document(text, name, BadPolicy)
+    said = data.get("world", "filesystem") if isinstance(data, dict) else world
+    if world is not None and said != world:  # before its rules, which are another world's
+        raise WrongWorld(f"{name}: {said}", world, f"Write `world: {world}`")
+    return make_policy(data, name, schema)
 
 
 def make_policy(data: Any, name: str, schema: Schema | None = None) -> Policy:

@@ -120,7 +120,8 @@ class Drawing(_Strict, frozen=True):
 
 
 class Experiment(_Strict, frozen=True):
-    """What an experiment file says; see `docs/lab/index.md`. `limits` is what it does not show, one item each."""
+    """What an experiment file says; see `docs/lab/index.md`. `limits` is what it does not show, one item each; `uses`
+    are modules of the user, imported first."""
 
     name: str
     title: str
@@ -133,6 +134,7 @@ class Experiment(_Strict, frozen=True):
     predictors: tuple[Predicting, ...]
     policies: tuple[Policy, ...]
     drawings: tuple[Drawing, ...]
+    uses: tuple[str, ...] = ()
     train: Training | None = None
     rho: tuple[float | None, ...] = (None,)
     semantics: tuple[Literal["coupled", "reanchor"], ...] = ("reanchor",)

@@ -10,10 +10,12 @@ import msgspec
 
 from ..facts import Error
 from ..horizon import POLICIES
+from ..horizon.consultation import Setting, policy
 from ..horizon.operators import OPERATORS
 from ..horizon.probes import CHOICES
 from ..horizon.settings import checked
 from ..models.document import load_training
+from ..system import use
 from ..worlds import world_of
 from ..worlds.documents import load_document
 from .errors import BadExperiment, SharedSeeds
@@ -68,6 +70,10 @@ def _fetch_trainings(data: Any, name: str) -> None:
 
 def _problems(found: Experiment) -> Iterator[tuple[str, str]]:
     """(place, what is wrong there), those first that others stand on."""
+    try:
+        use(found.uses, BadExperiment)
+    except BadExperiment as error:
+        yield "uses", str(error)
     if not found.name.replace("-", "").replace("_", "").isalnum():
         yield "name", f"{found.name!r}, which is no plain name"
     for field in ("worlds", "predictors", "policies", "rho", "semantics", "corrections", "oracles", "budgets"):
@@ -94,6 +100,8 @@ def _problems(found: Experiment) -> Iterator[tuple[str, str]]:
     for at, settings, _ in ways(found):
         try:
             checked(settings)
+            unaided = (0.0,) * found.steps if settings.calibration else None
+            policy(settings.policy, Setting(found.steps, settings.rho, 0, unaided), settings.options)
         except Error as error:
             yield f"policies (rho {at['rho']})", str(error)
 

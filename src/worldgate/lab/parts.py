@@ -5,7 +5,7 @@ Policies, operators and probes have their tables in `horizon`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from random import Random
@@ -107,7 +107,7 @@ def _modelled(world: World, asked: Predicting, file: Path) -> Predictor:
     return learned(file, world.schema, asked.learn or None)
 
 
-PREDICTORS: Mapping[str, Kind] = {
+PREDICTORS: dict[str, Kind] = {
     "null": Kind(lambda *_: Null()),
     "oracle": Kind(_oracle, takes=("error",)),
     "lookup": Kind(lambda world, *_: Lookup(world.schema), learns=True, uncertain=True),
@@ -125,7 +125,7 @@ PREDICTORS: Mapping[str, Kind] = {
     "checkpoint": Kind(_modelled, uncertain=True, model=True, takes=("path", "digest", "learn", "given")),
 }
 
-NEED_UNCERTAINTY = frozenset({"uncertainty", "drift"})
+NEED_UNCERTAINTY = {"uncertainty", "drift"}
 """Policies that cannot do without the predictor's uncertainty."""
 
 

@@ -55,18 +55,18 @@ def run(
     """
     planned, left_out = expand(experiment)
     there = known(folder)
-    tasks, cells, total = [], [], 0
+    tasks, cells, total, where = [], [], 0, str(folder.absolute())
     for one in planned:
         ids = {seed: one.cell.run(seed) for seed in experiment.seeds.all}
         seeds = tuple(seed for seed, id_ in ids.items() if id_ not in there)
         total += len(ids)
         if seeds:
-            tasks.append(Task(canonical_json(one.cell), seeds, str(folder.absolute())))
+            tasks.append(Task(canonical_json(one.cell), seeds, where, experiment.uses))
             cells.append(one.cell)
     new = sum(len(task.seeds) for task in tasks)
     done = total - new
     step(done)
-    train = [Task(canonical_json(cell), (), str(folder.absolute())) for cell in lacking(experiment, cells, folder)]
+    train = [Task(canonical_json(cell), (), where, experiment.uses) for cell in lacking(experiment, cells, folder)]
     for rows in spread([train, tasks], workers, ray):
         if rows:
             write_part(folder, rows)

@@ -18,6 +18,7 @@ from .. import __version__
 from ..facts import canonical_json, json_decode
 from ..horizon import Trajectory, roll, rollout, to_json
 from ..models.predictor import Learned
+from ..system import use
 from ..worlds import world_of
 from .errors import RunFailed
 from .experiment import Cell, Taught
@@ -27,16 +28,18 @@ from .trained import file_of, train_for
 
 
 class Task(NamedTuple):
-    """Runs of one cell: its canonical JSON, the seeds, and the folder of the records, where its model is. Without seeds
-    the model is trained and nothing is run."""
+    """Runs of one cell: its canonical JSON, the seeds, the folder of the records, where its model is, and the modules
+    that it uses. Without seeds the model is trained and nothing is run."""
 
     cell: bytes
     seeds: tuple[int, ...]
     folder: str = ""
+    uses: tuple[str, ...] = ()
 
 
 def work(task: Task) -> list[Row]:
     """The runs of a task, in the order of its seeds; `RunFailed` names the one that raised."""
+    use(task.uses, RunFailed)
     cell = msgspec.json.decode(task.cell, type=Cell)
     if not task.seeds:
         train_for(cell, Path(task.folder))

@@ -66,11 +66,18 @@ class Checked:
     laws: tuple[str, ...] = field(default=())
 
 
-def check_world(world: World, *, seeds: Iterable[int] = range(3), steps: int = 60, processes: bool = True) -> Checked:
+def check_world(
+    world: World,
+    *,
+    seeds: Iterable[int] = range(3),
+    steps: int = 60,
+    processes: bool = True,
+    uses: Iterable[str] = (),
+) -> Checked:
     """Walk `world` with each of its drivers from each seed; raise `BrokenContract` at the first breach.
 
     `processes` repeats the walks in another process with another hash seed; it needs a world that is
-    registered by name.
+    registered by name, there by importing the modules of `uses`.
     """
     seeds = tuple(seeds)
     report = Checked(world.name, laws=tuple(world.properties()))
@@ -87,7 +94,7 @@ def check_world(world: World, *, seeds: Iterable[int] = range(3), steps: int = 6
                 seen.add(moved.state.fingerprint)
     _check_garbage(world, seeds[0])
     if processes:
-        _check_processes(world, seeds, steps)
+        _check_processes(world, seeds, steps, tuple(uses))
     report.states = len(seen)
     return report
 
@@ -228,16 +235,17 @@ def _check_garbage(world: World, seed: int) -> None:
         world.step(state, action)
 
 
-def _check_processes(world: World, seeds: tuple[int, ...], steps: int) -> None:
+def _check_processes(world: World, seeds: tuple[int, ...], steps: int, uses: tuple[str, ...]) -> None:
     here = trace(world, seeds, steps)
     code = (
-        "import json, sys; from worldgate.worlds import get; from worldgate.worlds.check import trace;"
+        "import json, sys; from importlib import import_module; from worldgate.worlds import get;"
+        "from worldgate.worlds.check import trace; list(map(import_module, sys.argv[4:]));"
         "print(json.dumps(trace(get(sys.argv[1]), json.loads(sys.argv[2]), int(sys.argv[3]))))"
     )
     if get(world.name) is not world:
         raise BrokenContract(f"{world.name} is not the registered world", "processes=False, or a registered world")
     found = subprocess.run(
-        [sys.executable, "-c", code, world.name, json.dumps(seeds), str(steps)],
+        [sys.executable, "-c", code, world.name, json.dumps(seeds), str(steps), *uses],
         env={**os.environ, "PYTHONHASHSEED": "4711"},
         capture_output=True,
         text=True,
