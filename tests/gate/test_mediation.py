@@ -242,7 +242,7 @@ def imports(path: Path) -> set[str]:
 
 def test_nothing_that_proposes_can_reach_a_commit() -> None:
     """What a planner may know of the gate is how a plan is written and judged."""
-    judging = tuple(f"worldgate.gate.{name}" for name in ("budget", "decision", "plan", "policy", "verify"))
+    judging = tuple(f"worldgate.gate.{name}" for name in ("budget", "decision", "plan", "policy", "risk", "verify"))
     for name, path in modules().items():
         if name.startswith(INNER) and not name.startswith("gate/"):
             known = judging if name.startswith("planners/") else ()

@@ -47,4 +47,4 @@ def test_rows_have_the_fields_in_their_order(written: Path) -> None:
     row = next(files.read(written / files.TAPE))
     assert tuple(row) == TapeRow.__struct_fields__
     header = (written / files.TABLE).read_text().splitlines()[0]
-    assert header == ",".join(TapeRow.__struct_fields__)
+    assert header == ",".join(("schema_version", *TapeRow.__struct_fields__))

@@ -10,6 +10,7 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Callable
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
@@ -457,11 +458,8 @@ def test_new_bytes_for_a_file_with_links_outside_are_refused(tmp_path: Path) -> 
 def test_pipes_and_sockets_are_moved_and_removed(tmp_path: Path) -> None:
     build(tmp_path, TREE)
     os.mkfifo(tmp_path / "pipe")
-    here = os.getcwd()
-    os.chdir(tmp_path)
-    with socket.socket(socket.AF_UNIX) as server:
+    with chdir(tmp_path), socket.socket(socket.AF_UNIX) as server:
         server.bind("sock")
-    os.chdir(here)
 
     def edit(script: Script) -> None:
         script.mv("pipe", "d/pipe")

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import chdir
 from hashlib import sha256
 from pathlib import Path
 
@@ -288,14 +289,10 @@ def test_paths_are_taken_apart_as_they_are_put_together() -> None:
 
 
 def test_a_deep_tree(tmp_path: Path) -> None:
-    here = os.getcwd()
-    os.chdir(tmp_path)
-    try:
+    with chdir(tmp_path):
         for _ in range(150):
             os.mkdir("d" * 60)
             os.chdir("d" * 60)
-    finally:
-        os.chdir(here)
     assert (
         len(list(State.of(SCHEMA, source=DirectorySource(tmp_path)).facts("entry"))) == 150
     )  # a path of more than 4096 bytes

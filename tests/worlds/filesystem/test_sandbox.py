@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
@@ -210,9 +211,7 @@ def test_sockets_of_the_host_cannot_be_reached(root: Path) -> None:
 
 
 def test_a_socket_in_the_workspace_is_only_a_file(root: Path) -> None:
-    os.chdir(root)
-    with listener("socket"):
-        os.chdir("/")
+    with chdir(root), listener("socket"), chdir("/"):
         assert (
             b"ConnectionRefusedError"
             in python(root, "import socket; socket.socket(socket.AF_UNIX).connect('socket')").stderr
