@@ -62,7 +62,8 @@ def _fetch_trainings(data: Any, name: str) -> None:
         try:
             given = load_training(Path(path).read_text(encoding="utf-8"), path)
         except (OSError, TypeError, UnicodeDecodeError, Error) as error:
-            raise BadExperiment(f"{where}: {error}", "a training file") from error
+            do = "Name it from the directory that the command runs in"
+            raise BadExperiment(f"{where}: {error}", "a training file", do) from error
         source = msgspec.structs.replace(given.source, walks=())
         one |= {"family": given.family, "config": given.config, "seed": one.get("seed", given.seed)}
         one["train"] = msgspec.to_builtins({"source": source, "loop": given.loop})
