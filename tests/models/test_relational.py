@@ -137,6 +137,30 @@ def test_hard_messages_are_the_same_in_training_and_after(encoder: Encoder) -> N
         assert torch.allclose(net.eval()(batch), trained, atol=1e-5)
 
 
+def test_what_is_said_costs_and_is_said_less(encoder: Encoder) -> None:
+    batch = {name: torch.from_numpy(array) for name, array in encoder.batch(questions(encoder)).items()}
+
+    def after(weight: float) -> tuple[float, float]:
+        """The first loss, and how much is said after some steps with this weight of it."""
+        torch.manual_seed(0)
+        net = FAMILY.net(FAMILY.config(width=8, head=8, hard_at=1, activity=weight), encoder)
+        optimizer, first = torch.optim.AdamW(net.parameters(), 0.003), None
+        for _ in range(12):
+            loss = net.train().loss(batch)
+            first = float(loss.detach()) if first is None else first
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        said: list[torch.Tensor] = []
+        with torch.no_grad():
+            net.forward(batch, said)
+        return first, float(torch.stack(said).mean())
+
+    (free, much), (charged, little) = after(0.0), after(1.0)
+    assert charged > free
+    assert little < 0.8 * much
+
+
 def questions(encoder: Encoder):
     return [question for step in steps(NETWORK, (41,), 20) for question in encoder.questions(step)]
 

@@ -16,14 +16,16 @@ from .templates import Document, mined
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`width` channels a node and `head` hidden units of the heads; messages are hard from step `hard_at` on, more and
-    more of them from `hard_from` on (0 and 0: never); at most `rounds` rounds in training. `formats`: numbers, texts
-    with a format and facts with records are nodes too, and facts may be joined; for worlds with such things."""
+    more of them from `hard_from` on (0 and 0: never); at most `rounds` rounds in training. `activity`: the weight in
+    the loss of what is said. `formats`: numbers, texts with a format and facts with records are nodes too, and facts
+    may be joined; for worlds with such things."""
 
     width: int = 32
     head: int = 64
     hard_from: int = 0
     hard_at: int = 0
     rounds: int = 24
+    activity: float = 0.0
     formats: bool = False
 
 
@@ -38,7 +40,9 @@ def _restored(document: Document, schema: Schema) -> Encoder:
 def _net(config: Config, encoder: Encoder) -> Any:
     from .net import Relational
 
-    return Relational(encoder, config.width, config.head, (config.hard_from, config.hard_at), config.rounds)
+    return Relational(
+        encoder, config.width, config.head, (config.hard_from, config.hard_at), config.rounds, config.activity
+    )
 
 
 FAMILY = Family(Config, Document, _encoder, _restored, _net)

@@ -7,7 +7,8 @@ It is done twice: without marks, once for a state, and from there with the marks
 are the same in each round and for each fact. At last a template's head reads the nodes that the ask is about.
 
 In training messages are at first anything between 0 and 1 and are made hard at random, more and more of them; the
-gradient is that of the soft ones.
+gradient is that of the soft ones. What is said is penalised (`activity`): as nothing told is ever taken back, weights
+that drift towards saying more end with everything told to everyone, from where no gradient leads back.
 """
 
 from __future__ import annotations
@@ -35,16 +36,20 @@ COPIED = 20_000
 
 class Relational(nn.Module):
     """See the module. `harden`: the step of training from which on messages become hard, and that at which all are;
-    (0, 0): never. At most `rounds` rounds where messages are soft."""
+    (0, 0): never. At most `rounds` rounds where messages are soft. `activity`: the weight, in the loss, of the mean of
+    what is said above 0."""
 
     step: Tensor
     known: Tensor
     tell: Any
     sorts: Any
 
-    def __init__(self, encoder: Encoder, width: int, head: int, harden: tuple[int, int], rounds: int) -> None:
+    def __init__(
+        self, encoder: Encoder, width: int, head: int, harden: tuple[int, int], rounds: int, activity: float = 0.0
+    ) -> None:
         super().__init__()
         self.encoder, self.width, self.harden, self.rounds = encoder, width, harden, rounds
+        self.activity = activity
         self.kinds = nn.Embedding(encoder.kinds, width)
         self.marks = nn.Embedding(max(1, len(encoder.marks)), width)
         self.told = nn.Linear(width, width)
@@ -65,13 +70,16 @@ class Relational(nn.Module):
                 one.weight.mul_(0.3)
 
     def loss(self, batch: dict[str, Tensor]) -> Tensor:
-        """The mean of -log(the probability that is given to right answers)."""
-        scores = self.forward(batch).log_softmax(-1)
+        """The mean of -log(the probability that is given to right answers), and what is said."""
+        said: list[Tensor] = []
+        scores = self.forward(batch, said).log_softmax(-1)
         self.step += 1
-        return -scores.masked_fill(batch["right"] == 0, -torch.inf).logsumexp(-1).mean()
+        loss = -scores.masked_fill(batch["right"] == 0, -torch.inf).logsumexp(-1).mean()
+        return loss + self.activity * torch.stack(said).mean() if self.activity and said else loss
 
-    def forward(self, batch: dict[str, Tensor]) -> Tensor:
-        """The score of each answer, (asks, most answers), for the arrays of `Lanes`."""
+    def forward(self, batch: dict[str, Tensor], said: list[Tensor] | None = None) -> Tensor:
+        """The score of each answer, (asks, most answers), for the arrays of `Lanes`. Where messages are copied, the
+        mean of what is said above 0 in each round is added to `said`."""
         facts = {
             number: Facts(batch[f"joins_{number}"], sorts(batch[f"sorts_{number}"]))
             for number, sorts in enumerate(self.sorts)
@@ -86,8 +94,8 @@ class Relational(nn.Module):
                 number: Facts(batch[f"lane_{number}"], one.sorts[batch[f"facts_{number}"]])
                 for number, one in facts.items()
             }
-            told = self._settled(still, torch.zeros_like(still), facts)
-            states = self._state(marked, self._settled(marked, told[of], copies))
+            told = self._settled(still, torch.zeros_like(still), facts, said)
+            states = self._state(marked, self._settled(marked, told[of], copies, said))
         else:
             shift = (own - first).repeat_interleave(sizes)
             states = self._spread(still, marked, facts, of, shift, torch.unique(batch["marked"]))
@@ -103,17 +111,26 @@ class Relational(nn.Module):
         said: Tensor = self.tell[number](states)
         return said
 
-    def _settled(self, still: Tensor, told: Tensor, facts: dict[int, Facts]) -> Tensor:
+    def _settled(self, still: Tensor, told: Tensor, facts: dict[int, Facts], said: list[Tensor] | None) -> Tensor:
         """What the nodes have been told in the end, all messages in all rounds."""
         hard = self._hardness()
         rounds = still.numel() + 1 if hard == 1.0 else self.rounds
         ends = STILL if hard < 1.0 else 0.0
         weights = {number: self.tell[number].weight for number in facts}
+        some: Tensor | None = still.new_zeros((), dtype=torch.bool)
+        if hard:  # the same in all rounds: what is hard in any of them has been told for good
+            size = sum(one.joins.numel() for one in facts.values()), self.width
+            some = None if hard == 1.0 else torch.rand(size, device=still.device) < hard
 
         def state(told: Tensor) -> Tensor:
             return self._state(still, told)
 
-        return settle(facts, weights, told, state, lambda said: message(said, hard), rounds, ends)
+        def say(words: Tensor) -> Tensor:
+            if said is not None:
+                said.append(words.relu().mean())
+            return message(words, some)
+
+        return settle(facts, weights, told, state, say, rounds, ends)
 
     def _spread(
         self, still: Tensor, marked: Tensor, facts: dict[int, Facts], of: Tensor, shift: Tensor, marks: Tensor
@@ -125,7 +142,7 @@ class Relational(nn.Module):
             return lambda nodes, told: self._state(of[nodes], told)
 
         def hard(said: Tensor) -> Tensor:
-            return message(said, 1.0)
+            return message(said, None)
 
         nothing = torch.zeros_like(still)
         told, _ = spread(webs, nothing, every, every, torch.zeros_like(every), states(still), self._tell, hard)
@@ -175,14 +192,12 @@ class Relational(nn.Module):
         return Prediction(tuple(edits.values()), 1.0 - right)
 
 
-def message(said: Tensor, hard: float) -> Tensor:
-    """What is said as 0 to 1, or a random share `hard` of it as 0 or 1, with a gradient of its own."""
-    if hard >= 1.0 and not said.requires_grad:
-        return (said > 0.5).to(said.dtype)
+def message(said: Tensor, some: Tensor | None) -> Tensor:
+    """What is said as 0 to 1, and as 0 or 1 where `some` is true (None: everywhere), with a gradient of its own."""
+    hard = (said > 0.5).to(said.dtype)
+    if some is None and not said.requires_grad:
+        return hard
     soft = said.clamp(0.0, 1.0)
-    value = soft.detach()
-    if hard > 0.0:
-        some = torch.rand_like(value) < hard
-        value = torch.where(some, (said.detach() > 0.5).to(said.dtype), value)
+    value = hard if some is None else torch.where(some, hard, soft.detach())
     slope = soft + LEAK * (said - soft)
     return value + (slope - slope.detach())
