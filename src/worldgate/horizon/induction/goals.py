@@ -58,15 +58,15 @@ class Goal:
         return self.found
 
 
-def settle(study: Study, goals: Sequence[Goal]) -> None:
-    """Explain goals, those that follow from others after these."""
+def settle(study: Study, goals: Sequence[Goal], *, simply: bool = False) -> None:
+    """Explain goals, those that follow from others after these; `simply`: by what needs no solving alone."""
     for goal in goals:
         options = [*values(study, goal.type, goal.keep, goal.after), *((term, 2) for term in goal.proposed)]
         _choose(study, goal, options, own=bool(goal.proposed))
         if not goal.wrong:
             goal.news = _news(goal)
             study.found += goal.news
-    left = [goal for goal in goals if (goal.wrong or goal.clumsy) and study.language.with_records]
+    left = [goal for goal in goals if (goal.wrong or goal.clumsy) and study.language.with_records and not simply]
     for turn in range(MOST_ROUNDS):
         known = len(study.found)
         for goal in left:
@@ -102,7 +102,8 @@ def _solve(study: Study, goal: Goal, answers: Sequence[Term]) -> None:
     some = rows[:: max(1, len(rows) // SAMPLE)][:SAMPLE]
     if len(some) > 1:
         language = study.language
-        terms = language.of_type([*language.terms(1), *language.further, *language.units, *study.found], INT)
+        known = [*study.found, *language.own, *language.terms(1), *language.further, *language.units]
+        terms = language.of_type(list(dict.fromkeys(known)), INT)
         solver = Solver(terms, language.units, [study.table.rows[row] for row in some])
         goal.proposed += solver.solve(goal.keep, [goal.after[row] for row in some])  # type: ignore[misc]
 

@@ -36,7 +36,7 @@ from .arithmetic import Field
 from .literals import Below, Is, Literal, NotAbove, Same
 from .reading import broad
 from .table import Table, Term
-from .terms import Argument, Constant, EitherWay, Held, Part, Path, Plus, Sum
+from .terms import Argument, Constant, Day, EitherWay, Held, Part, Path, Plus, Sum
 
 MOST_TERMS = 400
 MOST_VALUES = 12
@@ -72,10 +72,24 @@ class Language:
         """The same for rules about every fact of a relation."""
         return Language(self.schema, self.words, relation, paths=self.with_paths, records=self.with_records)
 
+    def of_schema(self, schema: Schema) -> Language:
+        """The same for rules that know more relations."""
+        return Language(schema, self.words, paths=self.with_paths, records=self.with_records)
+
     @cached_property
     def direct(self) -> list[Term]:
         """Facts at keys made of words and columns, and their fields."""
-        return self._opened(list(islice(self._facts(self.variables, 0), MOST_TERMS)))
+        found = list(islice(self._facts(self.variables, 0), MOST_TERMS))
+        texts = [term for term in [*self.variables, *found] if term.type.kind == "text" and self.with_records]
+        return [*self._opened(found), *(Day(text, text.type) for text in texts)]
+
+    @cached_property
+    def own(self) -> list[Term]:
+        """Of rules about every fact: the facts at just its key, and their fields."""
+        parts = tuple(term for term in self.variables if isinstance(term, Part))
+        held = [term for term in self.direct if isinstance(term, Held) and parts and term.keys == parts]
+        fields = [term for term in self.direct if isinstance(term, Field) and term.of in held]
+        return [*fields, *held]
 
     @cached_property
     def further(self) -> list[Term]:
