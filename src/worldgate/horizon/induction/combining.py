@@ -7,11 +7,11 @@ products, a term times a sum.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from functools import cached_property
-from itertools import islice
+from itertools import combinations, islice, product
 
-from .arithmetic import ROUNDINGS, Product, Total
+from .arithmetic import ROUNDINGS, Product, Stepped, Total
 from .table import Term
 from .terms import Constant
 
@@ -19,6 +19,7 @@ MOST_OF_A_KIND = 400
 
 Sum = tuple[tuple[Term, ...], tuple[Term, ...]]
 """Terms to add and terms to take away."""
+_Kind = Callable[[int], Iterator[Sum]]
 _Made = tuple[Term, Term, Term, str]
 """The parts of a product."""
 
@@ -26,8 +27,9 @@ _Made = tuple[Term, Term, Term, str]
 class Example:
     """The values of terms in one example, and what a few of them make together."""
 
-    def __init__(self, terms: Sequence[tuple[int, Term]], units: Sequence[Constant]) -> None:
+    def __init__(self, terms: Sequence[tuple[int, Term]], units: Sequence[Constant], found: Set[Term]) -> None:
         self.terms, self.units = terms, [(int(unit.value), unit) for unit in units]  # type: ignore[arg-type]
+        self.found = [(value, term) for value, term in terms if term in found]
         self.of: dict[int, list[Term]] = {}
         for value, term in terms:
             self.of.setdefault(value, []).append(term)
@@ -64,7 +66,7 @@ class Example:
 
     def expressions(self, goal: int) -> Iterator[Sum]:
         """Expressions whose value here is that of the goal, the kinds of them in the order of their size."""
-        for kind in (self._single, self._two, self._quotients, self._three, self._scaled, self._two_products):
+        for kind in (self._single, self._two, self._quotients, self._three, self._scaled, *self._larger):
             yield from islice(kind(goal), MOST_OF_A_KIND)
 
     def _single(self, goal: int) -> Iterator[Sum]:
@@ -108,12 +110,83 @@ class Example:
                         roundings = (name for name, made in _rounded(total * value, by) if made == goal)
                         yield from (((Product(Total(more, less), term, unit, name),), ()) for name in roundings)
 
+    @property
+    def _larger(self) -> tuple[_Kind, ...]:
+        return self._two_products, self._term_and_scaled, self._grown, self._product_and_quotient, self._stepped
+
+    def _term_and_scaled(self, goal: int) -> Iterator[Sum]:
+        """a * (b + c) - d or a * (b - c) - d, of d that were found on the way."""
+        for value, term in self.found:
+            for more, less in self._scaled(goal + value):
+                yield more, (term, *less)
+
+    def _grown(self, goal: int) -> Iterator[Sum]:
+        """By how much a * b grows when c is added to b."""
+        for (by, unit), (value, term) in product(self.units[1:], self.terms):
+            if value <= 0:
+                continue
+            for other_value, other in self.terms:
+                name, base = "even", _even(value * other_value, by)
+                low = (goal + base - 1) * by // value - other_value
+                for more_value, _, parts in self.shares[bisect_left(self.shares, (low,)) :]:
+                    if more_value > low + 2 * by // value + 2:
+                        break
+                    if len(parts) == 1 and _even(value * (other_value + more_value), by) == goal + base:
+                        grown = Product(Total((other, *parts)), term, unit, name)
+                        yield (grown,), (Product(other, term, unit, name),)
+
+    def _product_and_quotient(self, goal: int) -> Iterator[Sum]:
+        """a * b - c * d / e, of a and b that were found on the way."""
+        for by, unit in self.units:
+            for number, (value, term) in enumerate(self.found):
+                for other_value, other in self.found[:number]:
+                    for name, made in _rounded(value * other_value, by)[:1]:
+                        left = Product(term, other, unit, name)
+                        for sign in (1, -1):
+                            for (quotient,), _ in self._quotients(sign * made - goal):
+                                yield ((left,), (quotient,)) if sign > 0 else ((), (left, quotient))
+
+    @cached_property
+    def shares(self) -> list[tuple[int, int, tuple[Term, ...]]]:
+        """Terms and sums of two, also with one of them twice: what a price may be raised by."""
+        found = [(value, (term,)) for value, term in self.terms]
+        for value, term in self.terms:
+            for other_value, other in self.terms:
+                if other is not term:
+                    found.append((value + 2 * other_value, (term, other, other)))
+        found += [(one + other, (*a, *b)) for (one, a), (other, b) in combinations(found[: len(self.terms)], 2)]
+        return sorted((value, number, terms) for number, (value, terms) in enumerate(found))
+
+    def _stepped(self, goal: int) -> Iterator[Sum]:
+        """a raised or lowered by the share b / 1 or b / 2 of it, away from it to a multiple of c."""
+        for step, by in self.terms:
+            if step < 2 or goal % step or goal == 0:
+                continue
+            for value, term in self.terms:
+                if value <= 0 or 8 * abs(goal - value) > value or value == goal:
+                    continue
+                for (unit, of), twice in product(self.units[1:], (1, 2)):
+                    over = of if twice == 1 else Total((of, of))
+                    up = goal > value
+                    low, high = sorted(abs(end - value) * unit * twice // value for end in (goal, goal - step if up else goal + step))
+                    for share, _, parts in self.shares[bisect_left(self.shares, (low,)) :]:
+                        if share > high + 1:
+                            break
+                        change = -(-value * share // (unit * twice))
+                        if (-(-(value + change) // step) if up else (value - change) // step) * step == goal:
+                            part = Product(term, parts[0] if len(parts) == 1 else Total(parts), over, "up")
+                            whole = Total((term, part)) if up else Total((term,), (part,))
+                            yield (Stepped(whole, by, "up" if up else "down"),), ()
+
     def _two_products(self, goal: int) -> Iterator[Sum]:
         for value in self.products:
             if 2 * value >= goal:
                 pairs = ((one, other) for one in self._products(value) for other in self._products(goal - value))
                 yield from ((pair, ()) for pair in pairs)
             yield from (((one,), (other,)) for one in self._products(value) for other in self._products(value - goal))
+
+
+_even = ROUNDINGS["even"]
 
 
 def _rounded(whole: int, by: int) -> list[tuple[str, int]]:

@@ -67,12 +67,13 @@ def facts_table(table: Table, relation: str) -> Table:
 def gather(study: Study, relation: Relation, goals: Sequence[Goal]) -> None:
     """Propose sums for goals, the keys of whose facts are those of that relation, that are not explained."""
     keys = [term for term in study.language.variables if isinstance(term, Part)]
+    done: set[Goal] = set()
     for of in _relations(study.language, relation):
-        left = [goal for goal in goals if goal.wrong and goal.type.kind == "int"]
+        left = [goal for goal in goals if goal.wrong and goal.type.kind == "int" and goal not in done]
         language = study.language.of_each(of)
         joins = _joins(language, of, [type_ for _, type_ in relation.key]) if left else None
         if joins is not None:
-            _gathered(study, language, of, joins, keys, left)
+            done.update(_gathered(study, language, of, joins, keys, left))
 
 
 def _relations(language: Language, relation: Relation) -> Iterator[Relation]:
@@ -98,7 +99,8 @@ def _joins(language: Language, of: Relation, wanted: Sequence[Type]) -> tuple[Te
 
 def _gathered(
     study: Study, language: Language, of: Relation, joins: tuple[Term, ...], keys: Sequence[Term], goals: Sequence[Goal]
-) -> None:
+) -> Iterator[Goal]:
+    """Propose sums over these facts; the goals for which they are right wherever there is one are told."""
     facts = facts_table(study.table, of.name)
     belong = [(id(row.state), key) for row, key in zip(facts.rows, key_column(facts, joins), strict=True)]
     count = Counter(belong)
@@ -115,13 +117,17 @@ def _gathered(
         base = _base(study, goal, none)
         if base is not None:
             before = study.table.filled(base)
-            made = [(goal.after[number] or 0) - before[number] for _, number in alone]  # type: ignore[operator]
-            parts.append((goal, base, Goal(f"{goal.name} of one", INT, Constant(0, INT), made, single.all)))
+            change = [(goal.after[number] or 0) - before[number] for _, number in alone]  # type: ignore[operator]
+            parts.append((goal, base, Goal(f"{goal.name} of one", INT, Constant(0, INT), change, single.all)))
     settle(single, [part for _, _, part in parts])
     for goal, base, part in parts:
         if part.wrong * DOUBTFUL <= len(alone) and len(part.choice.answers) > 1:
             total = Gathered(of.name, joins, tuple(keys), part.choice)
-            goal.proposed.append(total if base is ZERO else Total((base, total)))
+            made = total if base is ZERO else Total((base, total))
+            goal.proposed.append(made)
+            pairs = zip(study.table.column(made), goal.after, strict=True)
+            if not goal.rows & ~packed(one == (other or 0) for one, other in pairs):
+                yield goal
 
 
 def _base(study: Study, goal: Goal, none: int) -> Term | None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import permutations
+from itertools import combinations, permutations, product
 
 from ...facts import INT, Type, Value
 from .answers import Option, answers_for, values
-from .arithmetic import Chosen, Field, Total, numbers
-from .literals import Below, Is, Literal, NotAbove, rows_of
+from .arithmetic import Chosen, Extreme, Field, Product, Total, numbers
+from .literals import Below, Is, Literal, NotAbove, Same, rows_of
 from .solving import SAMPLE, Solver
 from .study import Study
 from .table import Term, packed
@@ -24,6 +24,8 @@ from .tree import NO_ANSWER, Candidate, grow, leaves
 MOST_ROUNDS = 3
 HOPELESS = 8
 """A field of which more than one row in so many is not explained is worth no question: its record is wrong anyway."""
+NEARLY = 20
+"""What a value becomes is a term for others if it is wrong for no more than one row in so many."""
 MOST_PARTS = 14
 """Number terms of the answers that are compared with one another."""
 
@@ -52,6 +54,11 @@ class Goal:
         return self.type.kind == "int" and isinstance(self.keep, Field) and len(self.choice.answers) > 2
 
     @property
+    def known(self) -> bool:
+        """Whether what it becomes is explained but for a few rows."""
+        return self.wrong * NEARLY <= self.rows.bit_count()
+
+    @property
     def choice(self) -> Chosen:
         """What was found; settle first."""
         assert self.found is not None, self.name
@@ -63,7 +70,7 @@ def settle(study: Study, goals: Sequence[Goal], *, simply: bool = False) -> None
     for goal in goals:
         options = [*values(study, goal.type, goal.keep, goal.after), *((term, 2) for term in goal.proposed)]
         _choose(study, goal, options, own=bool(goal.proposed))
-        if not goal.wrong:
+        if goal.known:
             goal.news = _news(goal)
             study.found += goal.news
     left = [goal for goal in goals if (goal.wrong or goal.clumsy) and study.language.with_records and not simply]
@@ -76,7 +83,7 @@ def settle(study: Study, goals: Sequence[Goal], *, simply: bool = False) -> None
             terms = study.language.of_type([*goal.proposed, *others], goal.type)
             options = [*((answer, 1) for answer in goal.choice.answers), *((term, 2) for term in terms)]
             _choose(study, goal, options, own=True)
-            if not goal.wrong:
+            if goal.known:
                 goal.news = _news(goal)
                 study.found = [*others, *goal.news]
         left = [goal for goal in left if goal.wrong]
@@ -102,10 +109,17 @@ def _solve(study: Study, goal: Goal, answers: Sequence[Term]) -> None:
     some = rows[:: max(1, len(rows) // SAMPLE)][:SAMPLE]
     if len(some) > 1:
         language = study.language
-        known = [*study.found, *language.own, *language.terms(1), *language.further, *language.units]
-        terms = language.of_type(list(dict.fromkeys(known)), INT)
-        solver = Solver(terms, language.units, [study.table.rows[row] for row in some])
+        known = language.of_type([*study.found, *_products(study)], INT)
+        terms = [*known, *language.own, *language.terms(1), *language.further, *language.units]
+        solver = Solver(language.of_type(list(dict.fromkeys(terms)), INT), known, language.units, [study.table.rows[row] for row in some])
         goal.proposed += solver.solve(goal.keep, [goal.after[row] for row in some])  # type: ignore[misc]
+
+
+def _products(study: Study) -> list[Term]:
+    """The products of what was found on the way and is no copy, by the largest unit."""
+    found = [term for term in study.found if isinstance(term, Chosen) and term.type.kind == "int"]
+    made = [term for term in found if any(isinstance(part, Total | Product | Extreme) for part in term.answers)]
+    return [Product(*pair, study.language.units[-1]) for pair in combinations(made, 2)]
 
 
 def _choose(study: Study, goal: Goal, options: Sequence[Option], *, own: bool) -> None:
@@ -137,6 +151,9 @@ def _own(study: Study, answers: Sequence[Term]) -> list[Candidate]:
         literals += [NotAbove(part, 0), NotAbove(part, -1)]
     literals += [Is(part, None) for part in parts if not isinstance(part, Constant)]
     literals += [Below(*pair) for pair in permutations(ints, 2)]
+    numbers_of = [term for term in study.language.own if term.type.kind == "int"]
+    for one, other in product([term for term in study.found if term.type.kind == "int"], numbers_of):
+        literals += [Same(one, other), Below(one, other)]
     known, found = {0, study.all}, []
     for literal in literals:
         bits = literal.bits(study.table)

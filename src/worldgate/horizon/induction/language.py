@@ -184,7 +184,7 @@ class Language:
             if type_.kind in ("ref", "enum", "text", "int", "decimal"):
                 yield from (Same(*pair) for pair in islice(combinations(group, 2), 2 * MOST_TERMS))
             if type_.kind in ("int", "decimal"):
-                yield from (Below(*pair) for pair in permutations(group[:MOST_NUMBERS], 2))
+                yield from (Below(*pair) for pair in permutations(_telling(group, table)[:MOST_NUMBERS], 2))
             elif type_.kind in ("ref", "text"):
                 yield from (Below(*pair) for pair in combinations([one for one in group if one.cost == 0], 2))
 
@@ -192,6 +192,12 @@ class Language:
 def _about_two(relation: Relation) -> bool:
     """Whether it relates two things of one kind."""
     return len(relation.key) == 2 and relation.key[0][1] == relation.key[1][1] and bool(relation.key[0][1].entity)
+
+
+def _telling(numbers: Sequence[Term], table: Table) -> list[Term]:
+    """Numbers that differ from one another, those first that are most often there."""
+    different = {tuple(table.column(term)): term for term in reversed(numbers)}.values()
+    return sorted(reversed(different), key=lambda term: -table.present(term).bit_count())
 
 
 def _about_one(term: Term, table: Table) -> Iterator[Literal]:

@@ -7,14 +7,16 @@ becomes of the relations explained already. In a prediction these are prediction
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ...facts import Key, Relation, Schema, Value
 from .addresses import addresses, domains
 from .effects import Effect, Target, explained, target, target_of_each
 from .language import Language
+from .reading import broad
 from .study import Seen, Study
 from .table import Row, Table, Words
 from .told import NEW, Told
@@ -63,7 +65,11 @@ def learned(language: Language, seen: Sequence[Seen]) -> Rules:
     poor = [name for name in edited if found[name].wrong or found[name].beyond]
     order, new = [name for name in edited if name not in poor], set[str]()
     if language.with_records:
-        poor.sort(key=lambda name: (-len({key for row in edited[name] for key in row}), found[name].wrong))
+        many: Counter[Any] = Counter()
+        for name in poor:
+            kind = _kind(language, name)
+            many[kind] = max(many[kind], len({key for row in edited[name] for key in row}))
+        poor.sort(key=lambda name: (-many[_kind(language, name)], found[name].wrong))
         for name in order:
             language, seen = _with_new(language, seen, name, edited[name])
             new.add(name)
@@ -76,6 +82,10 @@ def learned(language: Language, seen: Sequence[Seen]) -> Rules:
                 new.add(name)
     effects = [effect for name in (*order, *poor) for effect in found[name].effects]
     return Rules(effects, len({number for one in found.values() for number in one.beyond}), frozenset(new))
+
+
+def _kind(language: Language, name: str) -> tuple[Any, ...]:
+    return tuple(broad(type_) for _, type_ in language.schema.relations[name].key)
 
 
 def _with_new(language: Language, seen: Sequence[Seen], name: str, edits: Edits) -> tuple[Language, Sequence[Seen]]:
