@@ -24,7 +24,7 @@ from .tree import NO_ANSWER, Candidate, grow, leaves
 MOST_ROUNDS = 3
 HOPELESS = 8
 """A field of which more than one row in so many is not explained is worth no question: its record is wrong anyway."""
-NEARLY = 20
+NEARLY = 10
 """What a value becomes is a term for others if it is wrong for no more than one row in so many."""
 MOST_PARTS = 14
 """Number terms of the answers that are compared with one another."""
@@ -132,7 +132,7 @@ def _choose(study: Study, goal: Goal, options: Sequence[Option], *, own: bool) -
     hopeless = isinstance(goal.keep, Field) and unexplained * HOPELESS > goal.rows.bit_count()
     # a rule about many facts that can only say "unchanged" is not worth its questions
     asks = not hopeless and (not goal.many or any(answer is not goal.keep for answer in answers))
-    first = _own(study, answers) if own and asks else []
+    first = _own(study, goal, answers) if own and asks else []
     for level in (1, 2):
         tree = grow(labels, [*first, *study.candidates(level)] if asks else [], goal.rows)
         wrong = sum(leaf.errors for _, leaf in leaves(tree))
@@ -142,7 +142,7 @@ def _choose(study: Study, goal: Goal, options: Sequence[Option], *, own: bool) -
         goal.found, goal.wrong = Chosen(goal.name, answers, tree, goal.type), wrong
 
 
-def _own(study: Study, answers: Sequence[Term]) -> list[Candidate]:
+def _own(study: Study, goal: Goal, answers: Sequence[Term]) -> list[Candidate]:
     """Questions about the answers themselves and what they are made of: which is more, and whether it is any."""
     literals: list[Literal] = []
     parts = list(dict.fromkeys(part for answer in answers for part in numbers(answer)))
@@ -152,7 +152,7 @@ def _own(study: Study, answers: Sequence[Term]) -> list[Candidate]:
     literals += [Is(part, None) for part in parts if not isinstance(part, Constant)]
     literals += [Below(*pair) for pair in permutations(ints, 2)]
     numbers_of = [term for term in study.language.own if term.type.kind == "int"]
-    for one, other in product([term for term in study.found if term.type.kind == "int"], numbers_of):
+    for one, other in product([term for term in study.found if term.type.kind == "int" and term not in goal.news], numbers_of):
         literals += [Same(one, other), Below(one, other)]
     known, found = {0, study.all}, []
     for literal in literals:
