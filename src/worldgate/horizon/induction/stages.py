@@ -62,26 +62,31 @@ def learned(language: Language, seen: Sequence[Seen]) -> Rules:
         for name, key, _, after in one.delta:
             edited.setdefault(name, [{} for _ in seen])[number][key] = after
     found = _first(language, seen, edited)
-    poor = [name for name in edited if found[name].wrong or found[name].beyond]
+    poor = [name for name in edited if language.with_records and (found[name].wrong or found[name].beyond)]
     order, new = [name for name in edited if name not in poor], set[str]()
-    if language.with_records:
-        many: Counter[Any] = Counter()
-        for name in poor:
-            kind = _kind(language, name)
-            many[kind] = max(many[kind], len({key for row in edited[name] for key in row}))
-        poor.sort(key=lambda name: (-many[_kind(language, name)], found[name].wrong))
-        for name in order:
-            language, seen = _with_new(language, seen, name, edited[name])
-            new.add(name)
-        for name in poor:
+    order += _fine_first(language, poor, edited, found)
+    for name in order:
+        if name in poor:
             again = _again(language, seen, name, edited[name])
             if (len(again.beyond), again.wrong) <= (len(found[name].beyond), found[name].wrong):
                 found[name] = again
-            if TRUSTED * found[name].wrong <= sum(map(len, edited[name])):
-                language, seen = _with_new(language, seen, name, edited[name])
-                new.add(name)
-    effects = [effect for name in (*order, *poor) for effect in found[name].effects]
+        few = TRUSTED * (found[name].wrong + len(found[name].beyond)) <= sum(map(len, edited[name]))
+        if poor and found[name].effects and few:
+            language, seen = _with_new(language, seen, name, edited[name])
+            new.add(name)
+    effects = [effect for name in order for effect in found[name].effects]
     return Rules(effects, len({number for one in found.values() for number in one.beyond}), frozenset(new))
+
+
+def _fine_first(
+    language: Language, names: Sequence[str], edited: Mapping[str, Edits], found: Mapping[str, _Found]
+) -> list[str]:
+    """Relations of many facts before those of few, as sums are of many; of one kind those with fewer errors first."""
+    many: Counter[Any] = Counter()
+    for name in names:
+        kind = _kind(language, name)
+        many[kind] = max(many[kind], len({key for row in edited[name] for key in row}))
+    return sorted(names, key=lambda name: (-many[_kind(language, name)], found[name].wrong))
 
 
 def _kind(language: Language, name: str) -> tuple[Any, ...]:
@@ -98,42 +103,36 @@ def _with_new(language: Language, seen: Sequence[Seen], name: str, edits: Edits)
 
 
 def _first(language: Language, seen: Sequence[Seen], edited: Mapping[str, Edits]) -> dict[str, _Found]:
-    """Each relation by the state before; facts at keys of words together, of the others only what is simple."""
+    """Each relation by the state before: facts at keys of words together, of the others only what is simple."""
     study = Study(language, Table([Row(one.state, one.words) for one in seen]))
-    together: list[tuple[str, Target]] = []
-    found = {name: _Found([], 0, set()) for name in edited}
-    for name, edits in edited.items():
-        targets, of_each, left = _targets(study, seen, name, edits)
-        together += [(name, one) for one in targets]
-        found[name].beyond.update(number for number, _ in left)
-        for every, one in of_each:
-            found[name] = _more(found[name], explained(every, [one], simply=language.with_records))
-    for (name, _), one in zip(together, explained(study, [one for _, one in together]), strict=True):
-        found[name] = _more(found[name], [one], before=True)
-    return found
+    every = {name: _targets(study, seen, name, edits) for name, edits in edited.items()}
+    together = iter(explained(study, [one for targets, _, _ in every.values() for one in targets]))
+    return {
+        name: _found([next(together) for _ in targets], of_each, left, simply=language.with_records)
+        for name, (targets, of_each, left) in every.items()
+    }
 
 
 def _again(language: Language, seen: Sequence[Seen], name: str, edits: Edits) -> _Found:
     """One relation, by the state before and what is known of the one after."""
     study = Study(language, Table([Row(one.state, one.words) for one in seen]))
     targets, of_each, left = _targets(study, seen, name, edits)
-    found = _more(_Found([], 0, {number for number, _ in left}), explained(study, targets))
-    for every, one in of_each:
-        found = _more(found, explained(every, [one]))
-    return found
+    return _found(explained(study, targets), of_each, left, simply=False)
 
 
 def _targets(
     study: Study, seen: Sequence[Seen], name: str, edits: Edits
-) -> tuple[list[Target], list[tuple[Study, Target]], set[tuple[int, Key]]]:
+) -> tuple[list[Target], list[tuple[Study, Target]], set[int]]:
+    """Facts at keys of words, facts at the keys of each of another relation, and transitions with edits of neither."""
     relation = study.language.schema.relations[name]
     keys, left = addresses(study, relation, edits)
     of_each, left = domains(study.language, relation, seen, left)
     each = [target_of_each(study, relation, domain, seen, edits) for domain in of_each]
-    return [target(study, relation, one, edits) for one in keys], each, left
+    return [target(study, relation, one, edits) for one in keys], each, {number for number, _ in left}
 
 
-def _more(found: _Found, effects: Sequence[tuple[Effect, int]], *, before: bool = False) -> _Found:
-    more = [effect for effect, _ in effects]
-    both = [*more, *found.effects] if before else [*found.effects, *more]
-    return found._replace(effects=both, wrong=found.wrong + sum(wrong for _, wrong in effects))
+def _found(
+    effects: Sequence[tuple[Effect, int]], of_each: Sequence[tuple[Study, Target]], left: set[int], *, simply: bool
+) -> _Found:
+    both = [*effects, *(explained(every, [one], simply=simply)[0] for every, one in of_each)]
+    return _Found([effect for effect, _ in both], sum(wrong for _, wrong in both), left)
