@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ...facts import Delta, Edit, Key, Schema, State, Value
@@ -81,6 +81,11 @@ class Induction:
         """The typed words and the effects of each shape of action, fitted to all that was learned."""
         return {name: (shape.fitted(now=True).typed, shape.rules.effects) for name, shape in sorted(self._shapes.items())}
 
+    @property
+    def rules(self) -> dict[tuple[str, int], Rules]:
+        """The rules of each shape of action, fitted to all that was learned."""
+        return {name: shape.fitted(now=True).rules for name, shape in sorted(self._shapes.items())}
+
     def fit(self) -> None:
         """Make the rules of all that was learned now."""
         for shape in self._shapes.values():
@@ -104,7 +109,7 @@ class Induction:
                 after.setdefault(address, value)
         for leaf in used.values():
             right *= 1.0 - leaf.doubt
-        return Prediction(tuple(self._edits(state, after)), 1.0 - right)
+        return Prediction(tuple(fitting(state, after)), 1.0 - right)
 
     def shape_of(self, action: Any) -> str:
         """The name of the action's shape, and how many words it has."""
@@ -119,17 +124,6 @@ class Induction:
         told = self._shapes[call.shape].fitted(now=True).rules.predict(Told(state, call.tables), call.words)
         return {(effect.relation, key) for effect, key, _, _ in told}
 
-    def _edits(self, state: State, after: dict[tuple[str, Key], Value | None]) -> Iterator[Edit]:
-        """The edits that the schema allows: a rule may say a number that is out of bounds."""
-        for (name, key), value in after.items():
-            relation = self._schema.relations[name]
-            parts = zip(relation.key, key, strict=True)
-            if any(type_.problem(part) for (_, type_), part in parts) or (
-                value is not None and relation.value.problem(value)
-            ):
-                continue
-            yield Edit(name, key, state.get(name, key), value)
-
     def explain(self) -> str:
         """All rules as text: for each shape and fact the branches of its tree, with support and errors."""
         return "\n".join(line for name in sorted(self._shapes) for line in self._explained(name))
@@ -143,3 +137,13 @@ class Induction:
             yield f"  {effect}"
             for rule, leaf in effect.rules():
                 yield f"    {rule}  [{leaf.support}, {leaf.errors} wrong]"
+
+
+def fitting(state: State, after: Mapping[tuple[str, Key], Value | None]) -> Iterator[Edit]:
+    """The edits that come to these values and that the schema allows: a rule may say a number that is out of bounds."""
+    for (name, key), value in after.items():
+        relation = state.schema.relations[name]
+        before = state.get(name, key)
+        wrong = any(type_.problem(part) for (_, type_), part in zip(relation.key, key, strict=True))
+        if value != before and not wrong and (value is None or not relation.value.problem(value)):
+            yield Edit(name, key, before, value)

@@ -37,13 +37,14 @@ class Rules(NamedTuple):
     new: frozenset[str]
 
     def predict(self, state: Told, words: Words) -> Iterator[tuple[Effect, Key, Value | None, Leaf]]:
-        """(effect, key, value afterwards, the leaf that says so) of each fact that the effects speak of; the first
-        one that speaks of a fact is right."""
+        """(effect, key, value afterwards, the leaf that says so) of each fact that the effects speak of; of those that
+        change a fact the first is right."""
         for name, group in groupby(self.effects, lambda effect: effect.relation):
             after: dict[Key, Value | None] = {}
             for effect in group:
                 for key, value, leaf in effect.predict(state, words):
-                    after.setdefault(key, value)
+                    if value != state.get(name, key):
+                        after.setdefault(key, value)
                     yield effect, key, value, leaf
             if name in self.new:
                 state = state.with_new(name, after.items())
