@@ -215,4 +215,8 @@ def replaced(term: Term, old: Term, new: Term) -> Term:
 
 
 def _bracketed(term: Term) -> str:
-    return f"({term})" if isinstance(term, Stepped) or isinstance(term, Total) and len(term.more) + len(term.less) > 1 else str(term)
+    return (
+        f"({term})"
+        if isinstance(term, Stepped) or (isinstance(term, Total) and len(term.more) + len(term.less) > 1)
+        else str(term)
+    )

@@ -16,6 +16,10 @@ from .table import Term
 from .terms import Constant
 
 MOST_OF_A_KIND = 400
+ENOUGH = 60
+"""Expressions after which larger kinds are not looked for."""
+MOST_FOUND = 8
+"""Values found on the way whose products are looked at."""
 
 Sum = tuple[tuple[Term, ...], tuple[Term, ...]]
 """Terms to add and terms to take away."""
@@ -66,8 +70,12 @@ class Example:
 
     def expressions(self, goal: int) -> Iterator[Sum]:
         """Expressions whose value here is that of the goal, the kinds of them in the order of their size."""
+        found = 0
         for kind in (self._single, self._two, self._quotients, self._three, self._scaled, *self._larger):
-            yield from islice(kind(goal), MOST_OF_A_KIND)
+            if found < ENOUGH:
+                for one in islice(kind(goal), MOST_OF_A_KIND):
+                    found += 1
+                    yield one
 
     def _single(self, goal: int) -> Iterator[Sum]:
         for sign, found in ((goal, True), (-goal, False)):
@@ -121,9 +129,9 @@ class Example:
                 yield more, (term, *less)
 
     def _grown(self, goal: int) -> Iterator[Sum]:
-        """By how much a * b grows when c is added to b."""
+        """By how much the share a of b grows when c is added to b."""
         for (by, unit), (value, term) in product(self.units[1:], self.terms):
-            if value <= 0:
+            if not 0 < value <= by:
                 continue
             for other_value, other in self.terms:
                 name, base = "even", _even(value * other_value, by)
@@ -137,14 +145,13 @@ class Example:
 
     def _product_and_quotient(self, goal: int) -> Iterator[Sum]:
         """a * b - c * d / e, of a and b that were found on the way."""
-        for by, unit in self.units:
-            for number, (value, term) in enumerate(self.found):
-                for other_value, other in self.found[:number]:
-                    for name, made in _rounded(value * other_value, by)[:1]:
-                        left = Product(term, other, unit, name)
-                        for sign in (1, -1):
-                            for (quotient,), _ in self._quotients(sign * made - goal):
-                                yield ((left,), (quotient,)) if sign > 0 else ((), (left, quotient))
+        by, unit = self.units[-1]
+        for (value, term), (other_value, other) in combinations(self.found[:MOST_FOUND], 2):
+            made, left = value * other_value // by, Product(term, other, unit)
+            for (quotient,), _ in self._quotients(made - goal) if made else ():
+                yield (left,), (quotient,)
+            for (quotient,), _ in self._quotients(-made - goal) if made else ():
+                yield (), (left, quotient)
 
     @cached_property
     def shares(self) -> list[tuple[int, int, tuple[Term, ...]]]:
@@ -168,7 +175,9 @@ class Example:
                 for (unit, of), twice in product(self.units[1:], (1, 2)):
                     over = of if twice == 1 else Total((of, of))
                     up = goal > value
-                    low, high = sorted(abs(end - value) * unit * twice // value for end in (goal, goal - step if up else goal + step))
+                    low, high = sorted(
+                        abs(end - value) * unit * twice // value for end in (goal, goal - step if up else goal + step)
+                    )
                     for share, _, parts in self.shares[bisect_left(self.shares, (low,)) :]:
                         if share > high + 1:
                             break

@@ -111,7 +111,12 @@ def _solve(study: Study, goal: Goal, answers: Sequence[Term]) -> None:
         language = study.language
         known = language.of_type([*study.found, *_products(study)], INT)
         terms = [*known, *language.own, *language.terms(1), *language.further, *language.units]
-        solver = Solver(language.of_type(list(dict.fromkeys(terms)), INT), known, language.units, [study.table.rows[row] for row in some])
+        solver = Solver(
+            language.of_type(list(dict.fromkeys(terms)), INT),
+            known,
+            language.units,
+            [study.table.rows[row] for row in some],
+        )
         goal.proposed += solver.solve(goal.keep, [goal.after[row] for row in some])  # type: ignore[misc]
 
 
@@ -152,7 +157,9 @@ def _own(study: Study, goal: Goal, answers: Sequence[Term]) -> list[Candidate]:
     literals += [Is(part, None) for part in parts if not isinstance(part, Constant)]
     literals += [Below(*pair) for pair in permutations(ints, 2)]
     numbers_of = [term for term in study.language.own if term.type.kind == "int"]
-    for one, other in product([term for term in study.found if term.type.kind == "int" and term not in goal.news], numbers_of):
+    for one, other in product(
+        [term for term in study.found if term.type.kind == "int" and term not in goal.news], numbers_of
+    ):
         literals += [Same(one, other), Below(one, other)]
     known, found = {0, study.all}, []
     for literal in literals:

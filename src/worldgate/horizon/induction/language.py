@@ -197,7 +197,7 @@ def _about_two(relation: Relation) -> bool:
 def _telling(numbers: Sequence[Term], table: Table) -> list[Term]:
     """Numbers that differ from one another, those first that are most often there."""
     different = {tuple(table.column(term)): term for term in reversed(numbers)}.values()
-    return sorted(reversed(different), key=lambda term: -table.present(term).bit_count())
+    return sorted(list(different)[::-1], key=lambda term: -table.present(term).bit_count())
 
 
 def _about_one(term: Term, table: Table) -> Iterator[Literal]:

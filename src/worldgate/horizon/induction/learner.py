@@ -79,7 +79,9 @@ class Induction:
     @property
     def shapes(self) -> dict[tuple[str, int], tuple[list[Argument], list[Effect]]]:
         """The typed words and the effects of each shape of action, fitted to all that was learned."""
-        return {name: (shape.fitted(now=True).typed, shape.rules.effects) for name, shape in sorted(self._shapes.items())}
+        return {
+            name: (shape.fitted(now=True).typed, shape.rules.effects) for name, shape in sorted(self._shapes.items())
+        }
 
     @property
     def rules(self) -> dict[tuple[str, int], Rules]:

@@ -99,7 +99,9 @@ def _with_new(language: Language, seen: Sequence[Seen], name: str, edits: Edits)
     schema = language.schema
     one = schema.relations[name]
     relations = [*schema.relations.values(), Relation(f"{NEW}{name}", one.key, one.value)]
-    told = [row._replace(state=row.state.with_new(name, changes.items())) for row, changes in zip(seen, edits, strict=True)]
+    told = [
+        row._replace(state=row.state.with_new(name, changes.items())) for row, changes in zip(seen, edits, strict=True)
+    ]
     return language.of_schema(Schema(schema.name, schema.version, relations)), told
 
 

@@ -21,7 +21,25 @@ from .stages import Rules
 from .terms import Argument, Constant, Day, EitherWay, Held, Part, Path, Plus, Sum
 from .tree import Leaf, Split, Tree
 
-_TERMS = (Argument, Part, Constant, Held, Day, EitherWay, Sum, Path, Plus, Field, Total, Product, Stepped, Extreme, Chosen, Made, Gathered)
+_TERMS = (
+    Argument,
+    Part,
+    Constant,
+    Held,
+    Day,
+    EitherWay,
+    Sum,
+    Path,
+    Plus,
+    Field,
+    Total,
+    Product,
+    Stepped,
+    Extreme,
+    Chosen,
+    Made,
+    Gathered,
+)
 _CLASSES: Mapping[str, type[Any]] = {one.__name__: one for one in (*_TERMS, Is, NotAbove, Same, Below)}
 _RECORD = Type("record", fields=(("any", INT),))
 """Of records that the schema does not have: those of an action's tables. Their fields have types of their own."""

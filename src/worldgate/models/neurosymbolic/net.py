@@ -39,7 +39,9 @@ class Neurosymbolic(Relational):
         """As of the relational net; 0 where there is no question."""
         return self.prior.sum() * 0.0 if NOTHING in batch else super().loss(batch)
 
-    def _answered(self, pair: tuple[State, Any], asked: tuple[Any, Words, list[Ask]] | None, rows: Iterator[Any]) -> Prediction:
+    def _answered(
+        self, pair: tuple[State, Any], asked: tuple[Any, Words, list[Ask]] | None, rows: Iterator[Any]
+    ) -> Prediction:
         """What the net says of what it was asked, and the rules of all else."""
         verdict = self.encoder.rulebook.verdict(*pair)
         said = self._said(asked[2], rows) if asked else Prediction((), 0.0 if verdict else 1.0)
