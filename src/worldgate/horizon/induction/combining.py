@@ -156,7 +156,7 @@ class Example:
     @cached_property
     def shares(self) -> list[tuple[int, int, tuple[Term, ...]]]:
         """Terms and sums of two, also with one of them twice: what a price may be raised by."""
-        found = [(value, (term,)) for value, term in self.terms]
+        found: list[tuple[int, tuple[Term, ...]]] = [(value, (term,)) for value, term in self.terms]
         for value, term in self.terms:
             for other_value, other in self.terms:
                 if other is not term:

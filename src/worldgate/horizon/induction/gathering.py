@@ -117,7 +117,7 @@ def _gathered(
         base = _base(study, goal, none)
         if base is not None:
             before = study.table.filled(base)
-            change = [(goal.after[number] or 0) - before[number] for _, number in alone]  # type: ignore[operator]
+            change = [(goal.after[number] or 0) - before[number] for _, number in alone]
             parts.append((goal, base, Goal(f"{goal.name} of one", INT, Constant(0, INT), change, single.all)))
     settle(single, [part for _, _, part in parts])
     for goal, base, part in parts:

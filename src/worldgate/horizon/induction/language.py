@@ -10,15 +10,17 @@ Expressible, for the words `?0`, `?1`, ... of an action and the key columns of o
   number among the words added;
 - whether a path of facts leads from one thing to another, through things of which something is true;
 - with `records`: fields of records, and a record as a value for each of its fields; the fields and tables of an action
-  that is a record; sums, products and quotients of whole numbers, by a unit of the schema and rounded (`arithmetic`),
-  solved for from the examples (`solving`); what was learned of another value of the same step (`goals`); a key that is
-  another number and some, so ids that are counted up.
+  that is a record; sums, products and quotients of whole numbers, by a unit of the schema and rounded, also to a
+  multiple of a third (`arithmetic`), solved for from the examples (`solving`); what was learned of another value of the
+  same step (`goals`); a key that is another number and some, so ids that are counted up; the date of a time; facts of
+  the state to come that are explained already, `new_order(account, id)` (`stages`); sums over the facts that belong to
+  one, of an expression learned where there is but one (`gathering`).
 
 Not expressible: other quantifiers ("some ... such that", "every ... such that" as a condition), paths under any other
-condition, sums over the facts of a relation of anything but one number each, structure inside words (the date of a
-time), what becomes of one fact by what becomes of another of the same relation (orders that share a volume), and
-whatever happened before the state. Without paths (`paths=False`) reachability is not expressible either, without
-records nothing above about them, nor products and sums of three.
+condition, other structure inside words, what becomes of one fact by what becomes of another of the same relation
+(orders that share a volume, a trade after another in one bar), and whatever happened before the state. Without paths
+(`paths=False`) reachability is not expressible either, without records nothing above about them, nor products and sums
+of three.
 
 Level 1 has facts at keys of words, and comparisons; level 2 has all. Everything is enumerated in a fixed order, with
 limits.
@@ -30,6 +32,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import combinations, islice, permutations, product
+from typing import Any
 
 from ...facts import INT, Relation, Schema, Type
 from .arithmetic import Field
@@ -196,8 +199,10 @@ def _about_two(relation: Relation) -> bool:
 
 def _telling(numbers: Sequence[Term], table: Table) -> list[Term]:
     """Numbers that differ from one another, those first that are most often there."""
-    different = {tuple(table.column(term)): term for term in reversed(numbers)}.values()
-    return sorted(list(different)[::-1], key=lambda term: -table.present(term).bit_count())
+    different: dict[tuple[Any, ...], Term] = {}
+    for term in numbers:
+        different.setdefault(tuple(table.column(term)), term)
+    return sorted(different.values(), key=lambda term: -table.present(term).bit_count())
 
 
 def _about_one(term: Term, table: Table) -> Iterator[Literal]:

@@ -48,7 +48,7 @@ Candidate = tuple[Literal, int]
 
 def grow(labels: Labels, candidates: Sequence[Candidate], rows: int) -> Tree:
     """The tree for these rows, one locally best question at a time; the first of equally good ones."""
-    here = {mask: inside for mask, bits in labels.items() if (inside := bits & rows)}
+    here = {mask: some for mask, bits in labels.items() if (some := bits & rows)}
     counts, many = {mask: bits.bit_count() for mask, bits in here.items()}, rows.bit_count()
     whole = _impurity(counts, inf)
     best, gain = None, 0.0

@@ -9,8 +9,8 @@ import numpy as np
 
 from ...facts import Schema, State
 from ...horizon.trajectory import Step
-from .. import relational
 from ..family import Arrays
+from ..relational import encoder as relational
 from ..relational.encoder import Question, Words
 from ..relational.templates import Ask
 from .rulebook import Document, Rulebook

@@ -135,7 +135,8 @@ def _tried(rulebook: Rulebook, steps: Sequence[Step]) -> Iterator[Worth]:
         wrong.update({(shape, relation) for relation, _ in places})
     for shape, relation in sorted(relations):
         both = shape, relation
-        yield Worth(*shape, relation, seen[shape], wrong[both], edits[both])
+        name, words = shape
+        yield Worth(name, words, relation, seen[shape], wrong[both], edits[both])
 
 
 def _open(every: templates.Document, rulebook: Rulebook, sample: Sequence[Step]) -> templates.Document:
