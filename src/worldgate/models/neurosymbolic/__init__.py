@@ -1,8 +1,9 @@
 """The family `neurosymbolic`: rules induced where they are always right, the relational net for what they leave open.
 
-Rules are learned from two thirds of the sample and held against the rest. What becomes of a relation's facts under a
-shape of action is *settled* if the rules were right about it in every transition held back, `least` of them at least;
-the net is asked about the other facts alone, and what the rules say of these is one of the answers it weighs.
+Rules are learned from two thirds of the sample and held against the rest, then learned from all. What becomes of a
+relation's facts under a shape of action is *settled* if the rules were right about it in every transition held back,
+`least` of them at least; the net is asked about the other facts alone, and what the rules say of these is one of the
+answers it weighs.
 """
 
 from __future__ import annotations

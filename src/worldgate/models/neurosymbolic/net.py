@@ -56,8 +56,8 @@ class Neurosymbolic(Relational):
 
 
 def _odds(worth: Worth) -> float:
-    """The logarithm of the odds that rules are right, at least even."""
-    return max(0.0, log((worth.steps - worth.wrong + 1) / (worth.wrong + 1)))
+    """The logarithm of the odds that rules are right about a fact, at least even."""
+    return max(0.0, log((worth.facts - worth.errors + 1) / (worth.errors + 1)))
 
 
 def _certainty(verdict: Verdict, decided: set[Any]) -> float:

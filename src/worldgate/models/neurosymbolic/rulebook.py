@@ -22,8 +22,9 @@ HELD_BACK = 3
 
 
 class Worth(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How rules did on a relation's facts, in the transitions of one shape that were held back: in how many of them
-    they were wrong, and how many edits these had."""
+    """How rules did on a relation's facts, in the transitions of one shape that were held back: in how many of these
+    `steps` they were wrong, how many edits these had, about how many `facts` there was something to say, and how many
+    of these are `errors`."""
 
     name: str
     words: int
@@ -31,6 +32,8 @@ class Worth(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     steps: int
     wrong: int
     edits: int
+    facts: int
+    errors: int
 
 
 class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -104,23 +107,30 @@ class Rulebook:
 
 
 def made(schema: Schema, sample: Sequence[Step], *, formats: bool, records: bool, least: int) -> Document:
-    """Rules learned from the first transitions, tried on the last ones, and templates for what they leave open."""
-    first = len(sample) - len(sample) // HELD_BACK
-    induction, writer = Induction(schema, records=records), Writer(schema)
+    """Rules and templates for what they leave open. What rules are worth is found by learning them from the first
+    transitions and trying them on the last ones; then they are learned from all."""
+    first, induction = len(sample) - len(sample) // HELD_BACK, Induction(schema, records=records)
     for step in sample[:first]:
         induction.learn(step.before, step.action, step.delta)
-    rules = [[*shape, writer.rules(found)] for shape, found in induction.rules.items()]
-    nothing = templates.Document(())
-    document = Document(records, least, writer.written, rules, (), nothing)
-    document = msgspec.structs.replace(document, worth=tuple(_tried(Rulebook(schema, document), sample[first:])))
+    tried = Rulebook(schema, _written(schema, induction, records, least, ()))
+    worth = tuple(_tried(tried, sample[first:]))
+    for step in sample[first:]:
+        induction.learn(step.before, step.action, step.delta)
+    document = _written(schema, induction, records, least, worth)
     every = templates.mined(schema, sample, formats=formats)
     left = _open(every, Rulebook(schema, document), sample)
     return msgspec.structs.replace(document, templates=left)
 
 
+def _written(schema: Schema, induction: Induction, records: bool, least: int, worth: tuple[Worth, ...]) -> Document:
+    writer = Writer(schema)
+    rules = [[*shape, writer.rules(found)] for shape, found in induction.rules.items()]
+    return Document(records, least, writer.written, rules, worth, templates.Document(()))
+
+
 def _tried(rulebook: Rulebook, steps: Sequence[Step]) -> Iterator[Worth]:
     """What the rules are worth in these transitions."""
-    seen, wrong, edits = Counter[tuple[str, int]](), Counter[Any](), Counter[Any]()
+    seen, wrong, edits, facts, errors = (Counter[Any]() for _ in range(5))
     relations: dict[Any, None] = {}
     for step in steps:
         shape = said(step.action, records=rulebook.records).shape
@@ -133,10 +143,12 @@ def _tried(rulebook: Rulebook, steps: Sequence[Step]) -> Iterator[Worth]:
         edits.update((shape, relation) for relation, _ in true)
         places = {place for place in new.keys() | true.keys() if new.get(place, ...) != true.get(place, ...)}
         wrong.update({(shape, relation) for relation, _ in places})
+        facts.update((shape, relation) for relation, _ in values.keys() | true.keys())
+        errors.update((shape, relation) for relation, _ in places)
     for shape, relation in sorted(relations):
         both = shape, relation
         name, words = shape
-        yield Worth(name, words, relation, seen[shape], wrong[both], edits[both])
+        yield Worth(name, words, relation, seen[shape], wrong[both], edits[both], facts[both], errors[both])
 
 
 def _open(every: templates.Document, rulebook: Rulebook, sample: Sequence[Step]) -> templates.Document:
