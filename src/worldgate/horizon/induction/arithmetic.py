@@ -215,8 +215,5 @@ def replaced(term: Term, old: Term, new: Term) -> Term:
 
 
 def _bracketed(term: Term) -> str:
-    return (
-        f"({term})"
-        if isinstance(term, Stepped) or (isinstance(term, Total) and len(term.more) + len(term.less) > 1)
-        else str(term)
-    )
+    several = isinstance(term, Stepped) or (isinstance(term, Total) and len(term.more) + len(term.less) > 1)
+    return f"({term})" if several else str(term)

@@ -1,7 +1,8 @@
 """What the values of terms in one example make together: expressions that have a given value there.
 
 They are found by looking numbers up: sums of two and three terms, products and quotients, a term and a product, two
-products, a term times a sum.
+products, a term times a sum; and, where these are few, by how much a share grows, what is moved by a share of it to a
+multiple, and what takes terms that were found on the way.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence, Set
 from functools import cached_property
 from itertools import combinations, islice, product
+from typing import Any, TypeVar
 
 from .arithmetic import ROUNDINGS, Product, Stepped, Total
 from .table import Term
@@ -26,6 +28,7 @@ Sum = tuple[tuple[Term, ...], tuple[Term, ...]]
 _Kind = Callable[[int], Iterator[Sum]]
 _Made = tuple[Term, Term, Term, str]
 """The parts of a product."""
+_Row = TypeVar("_Row", bound=tuple[Any, ...])
 
 
 class Example:
@@ -65,6 +68,17 @@ class Example:
         every = enumerate(self.terms)
         return sorted((a * b, i, j) for i, (a, _) in every for j, (b, _) in enumerate(self.terms[: i + 1]))
 
+    @cached_property
+    def shares(self) -> list[tuple[int, int, tuple[Term, ...]]]:
+        """Terms and sums of two, also with one of them twice: what a price may be raised by."""
+        found: list[tuple[int, tuple[Term, ...]]] = [(value, (term,)) for value, term in self.terms]
+        for value, term in self.terms:
+            for other_value, other in self.terms:
+                if other is not term:
+                    found.append((value + 2 * other_value, (term, other, other)))
+        found += [(one + other, (*a, *b)) for (one, a), (other, b) in combinations(found[: len(self.terms)], 2)]
+        return sorted((value, number, terms) for number, (value, terms) in enumerate(found))
+
     def _products(self, value: int) -> Iterator[Term]:
         return (Product(*parts) for parts in self.products.get(value, ()))
 
@@ -76,6 +90,10 @@ class Example:
                 for one in islice(kind(goal), MOST_OF_A_KIND):
                     found += 1
                     yield one
+
+    @property
+    def _larger(self) -> tuple[_Kind, ...]:
+        return self._two_products, self._term_and_scaled, self._grown, self._product_and_quotient, self._stepped
 
     def _single(self, goal: int) -> Iterator[Sum]:
         for sign, found in ((goal, True), (-goal, False)):
@@ -93,9 +111,7 @@ class Example:
         """a * b / c."""
         for by, term in self.terms:
             low, high = sorted((goal * by - abs(by), goal * by + abs(by)))
-            for whole, one, other in self.pairs[bisect_left(self.pairs, (low,)) :]:
-                if whole > high:
-                    break
+            for whole, one, other in _between(self.pairs, low, high):
                 left, right = self.terms[one][1], self.terms[other][1]
                 if left is not term and right is not term:
                     roundings = (name for name, made in _rounded(whole, by) if made == goal)
@@ -118,10 +134,6 @@ class Example:
                         roundings = (name for name, made in _rounded(total * value, by) if made == goal)
                         yield from (((Product(Total(more, less), term, unit, name),), ()) for name in roundings)
 
-    @property
-    def _larger(self) -> tuple[_Kind, ...]:
-        return self._two_products, self._term_and_scaled, self._grown, self._product_and_quotient, self._stepped
-
     def _term_and_scaled(self, goal: int) -> Iterator[Sum]:
         """a * (b + c) - d or a * (b - c) - d, of d that were found on the way."""
         for value, term in self.found:
@@ -129,19 +141,17 @@ class Example:
                 yield more, (term, *less)
 
     def _grown(self, goal: int) -> Iterator[Sum]:
-        """By how much the share a of b grows when c is added to b."""
+        """By how much the share a of b, rounded to the nearest, grows when c is added to b."""
         for (by, unit), (value, term) in product(self.units[1:], self.terms):
             if not 0 < value <= by:
                 continue
             for other_value, other in self.terms:
-                name, base = "even", _even(value * other_value, by)
+                base = _even(value * other_value, by)
                 low = (goal + base - 1) * by // value - other_value
-                for more_value, _, parts in self.shares[bisect_left(self.shares, (low,)) :]:
-                    if more_value > low + 2 * by // value + 2:
-                        break
+                for more_value, _, parts in _between(self.shares, low, low + 2 * by // value + 2):
                     if len(parts) == 1 and _even(value * (other_value + more_value), by) == goal + base:
-                        grown = Product(Total((other, *parts)), term, unit, name)
-                        yield (grown,), (Product(other, term, unit, name),)
+                        grown = Product(Total((other, *parts)), term, unit, "even")
+                        yield (grown,), (Product(other, term, unit, "even"),)
 
     def _product_and_quotient(self, goal: int) -> Iterator[Sum]:
         """a * b - c * d / e, of a and b that were found on the way."""
@@ -153,39 +163,22 @@ class Example:
             for (quotient,), _ in self._quotients(-made - goal) if made else ():
                 yield (), (left, quotient)
 
-    @cached_property
-    def shares(self) -> list[tuple[int, int, tuple[Term, ...]]]:
-        """Terms and sums of two, also with one of them twice: what a price may be raised by."""
-        found: list[tuple[int, tuple[Term, ...]]] = [(value, (term,)) for value, term in self.terms]
-        for value, term in self.terms:
-            for other_value, other in self.terms:
-                if other is not term:
-                    found.append((value + 2 * other_value, (term, other, other)))
-        found += [(one + other, (*a, *b)) for (one, a), (other, b) in combinations(found[: len(self.terms)], 2)]
-        return sorted((value, number, terms) for number, (value, terms) in enumerate(found))
-
     def _stepped(self, goal: int) -> Iterator[Sum]:
-        """a raised or lowered by the share b / 1 or b / 2 of it, away from it to a multiple of c."""
-        for step, by in self.terms:
-            if step < 2 or goal % step or goal == 0:
+        """a raised or lowered by a share b of it, in units or in two units, and on to a multiple of c."""
+        steps = [(step, term) for step, term in self.terms if step > 1 and goal and goal % step == 0]
+        for (step, to), (value, term) in product(steps, self.terms):
+            if value <= 0 or value == goal or 8 * abs(goal - value) > value:
                 continue
-            for value, term in self.terms:
-                if value <= 0 or 8 * abs(goal - value) > value or value == goal:
-                    continue
-                for (unit, of), twice in product(self.units[1:], (1, 2)):
-                    over = of if twice == 1 else Total((of, of))
-                    up = goal > value
-                    low, high = sorted(
-                        abs(end - value) * unit * twice // value for end in (goal, goal - step if up else goal + step)
-                    )
-                    for share, _, parts in self.shares[bisect_left(self.shares, (low,)) :]:
-                        if share > high + 1:
-                            break
-                        change = -(-value * share // (unit * twice))
-                        if (-(-(value + change) // step) if up else (value - change) // step) * step == goal:
-                            part = Product(term, parts[0] if len(parts) == 1 else Total(parts), over, "up")
-                            whole = Total((term, part)) if up else Total((term,), (part,))
-                            yield (Stepped(whole, by, "up" if up else "down"),), ()
+            sign, way = (1, "up") if goal > value else (-1, "down")
+            for (unit, one), times in product(self.units[1:], (1, 2)):
+                by, over = unit * times, one if times == 1 else Total((one, one))
+                low, high = sorted(abs(end - value) * by // value for end in (goal, goal - sign * step))
+                for share, _, parts in _between(self.shares, low, high + 1):
+                    moved = value + sign * ROUNDINGS["up"](value * share, by)
+                    if ROUNDINGS[way](moved, step) * step == goal:
+                        part = Product(term, parts[0] if len(parts) == 1 else Total(parts), over, "up")
+                        whole = Total((term, part)) if sign > 0 else Total((term,), (part,))
+                        yield (Stepped(whole, to, way),), ()
 
     def _two_products(self, goal: int) -> Iterator[Sum]:
         for value in self.products:
@@ -196,6 +189,11 @@ class Example:
 
 
 _even = ROUNDINGS["even"]
+
+
+def _between(rows: list[_Row], low: int, high: int) -> list[_Row]:
+    """The sorted rows that begin with a number from low to high."""
+    return rows[bisect_left(rows, (low,)) : bisect_left(rows, (high + 1,))]
 
 
 def _rounded(whole: int, by: int) -> list[tuple[str, int]]:

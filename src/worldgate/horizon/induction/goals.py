@@ -111,12 +111,8 @@ def _solve(study: Study, goal: Goal, answers: Sequence[Term]) -> None:
         language = study.language
         known = language.of_type([*study.found, *_products(study)], INT)
         terms = [*known, *language.own, *language.terms(1), *language.further, *language.units]
-        solver = Solver(
-            language.of_type(list(dict.fromkeys(terms)), INT),
-            known,
-            language.units,
-            [study.table.rows[row] for row in some],
-        )
+        terms = language.of_type(list(dict.fromkeys(terms)), INT)
+        solver = Solver(terms, known, language.units, [study.table.rows[row] for row in some])
         goal.proposed += solver.solve(goal.keep, [goal.after[row] for row in some])  # type: ignore[misc]
 
 
@@ -148,7 +144,8 @@ def _choose(study: Study, goal: Goal, options: Sequence[Option], *, own: bool) -
 
 
 def _own(study: Study, goal: Goal, answers: Sequence[Term]) -> list[Candidate]:
-    """Questions about the answers themselves and what they are made of: which is more, and whether it is any."""
+    """Questions about the answers themselves and what they are made of: which is more, and whether it is any; and
+    how what was found of others compares with the fact's own numbers."""
     literals: list[Literal] = []
     parts = list(dict.fromkeys(part for answer in answers for part in numbers(answer)))
     ints = [part for part in parts if part.type.kind == "int" and not isinstance(part, Constant)][:MOST_PARTS]
@@ -156,11 +153,9 @@ def _own(study: Study, goal: Goal, answers: Sequence[Term]) -> list[Candidate]:
         literals += [NotAbove(part, 0), NotAbove(part, -1)]
     literals += [Is(part, None) for part in parts if not isinstance(part, Constant)]
     literals += [Below(*pair) for pair in permutations(ints, 2)]
-    numbers_of = [term for term in study.language.own if term.type.kind == "int"]
-    for one, other in product(
-        [term for term in study.found if term.type.kind == "int" and term not in goal.news], numbers_of
-    ):
-        literals += [Same(one, other), Below(one, other)]
+    found_numbers = [term for term in study.language.of_type(study.found, INT) if term not in goal.news]
+    for pair in product(found_numbers, study.language.of_type(study.language.own, INT)):
+        literals += [Same(*pair), Below(*pair)]
     known, found = {0, study.all}, []
     for literal in literals:
         bits = literal.bits(study.table)

@@ -6,7 +6,7 @@ place there. What stands in a field is tagged where it is no plain value: `term`
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -21,25 +21,8 @@ from .stages import Rules
 from .terms import Argument, Constant, Day, EitherWay, Held, Part, Path, Plus, Sum
 from .tree import Leaf, Split, Tree
 
-_TERMS = (
-    Argument,
-    Part,
-    Constant,
-    Held,
-    Day,
-    EitherWay,
-    Sum,
-    Path,
-    Plus,
-    Field,
-    Total,
-    Product,
-    Stepped,
-    Extreme,
-    Chosen,
-    Made,
-    Gathered,
-)
+_NUMBERS = (Field, Total, Product, Stepped, Extreme, Chosen, Made, Gathered)
+_TERMS = (Argument, Part, Constant, Held, Day, EitherWay, Sum, Path, Plus, *_NUMBERS)
 _CLASSES: Mapping[str, type[Any]] = {one.__name__: one for one in (*_TERMS, Is, NotAbove, Same, Below)}
 _RECORD = Type("record", fields=(("any", INT),))
 """Of records that the schema does not have: those of an action's tables. Their fields have types of their own."""
@@ -110,7 +93,7 @@ class Reader:
         """The rules of a shape."""
         effects, beyond, new = data
         made = [
-            Effect(self.schema.relation(name).name, self._terms(keys), each, self._terms(answers), self._tree(tree))
+            Effect(self.schema.relations[name].name, self._terms(keys), each, self._terms(answers), self._tree(tree))
             for name, each, keys, answers, tree in effects
         ]
         return Rules(made, beyond, frozenset(new))
@@ -151,11 +134,3 @@ class Reader:
         if isinstance(data[1], int):
             return Leaf(*data)
         return Split(self.terms[data[0]], self._tree(data[1]), self._tree(data[2]))
-
-
-def relations_of(data: Sequence[Sequence[Any]]) -> Iterator[str]:
-    """The relations that written terms ask for."""
-    for class_, *values in data:
-        for one, value in zip(fields(_CLASSES[class_]), values, strict=True):
-            if one.name in ("relation", "only") and isinstance(value, str):
-                yield value

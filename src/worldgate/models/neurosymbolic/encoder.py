@@ -13,7 +13,7 @@ from ..family import Arrays
 from ..relational import encoder as relational
 from ..relational.encoder import Question, Words
 from ..relational.templates import Ask
-from .rulebook import Document, Rulebook
+from .rulebook import Document, Rulebook, Verdict
 
 NOTHING = "nothing"
 """The one array of a batch without a question."""
@@ -34,13 +34,13 @@ class Encoder(relational.Encoder):
 
     def asks(self, state: State, action: Any) -> tuple[tuple[str, int], Words, list[Ask]] | None:
         """The shape and words of an action and every fact it may change that no rule settles."""
-        found, verdict = super().asks(state, action), self.rulebook.verdict(state, action)
-        if found is None or verdict is None:
-            return found if found is None else (*found[:2], [_with(ask, ask.now) for ask in found[2]])
+        found = super().asks(state, action)
+        if found is None:
+            return None
         shape, words, every = found
-        left = [ask for ask in every if ask.template.relation not in verdict.settled]
-        said = [_with(ask, verdict.values.get((ask.template.relation, ask.key), ask.now)) for ask in left]
-        return shape, words, said
+        values, settled, _ = self.rulebook.verdict(state, action) or Verdict({}, frozenset(), {})
+        left = [ask for ask in every if ask.template.relation not in settled]
+        return shape, words, [_with(ask, values.get((ask.template.relation, ask.key), ask.now)) for ask in left]
 
     def questions(self, step: Step) -> Sequence[Question]:
         """A question for each fact that is left open; one about nothing where nothing ever is."""
