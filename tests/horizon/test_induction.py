@@ -14,6 +14,7 @@ from typing import NamedTuple
 import pytest
 
 from worldgate.facts import BOOL, INT, TEXT, Draft, Edit, Error, Relation, Schema, State, ref
+from worldgate.horizon import Prediction
 from worldgate.horizon.induction import Induction
 from worldgate.horizon.induction.reading import read
 from worldgate.horizon.induction.told import Told
@@ -237,6 +238,17 @@ def test_what_a_fact_becomes_may_be_the_sum_of_what_others_become():
         assert Counter(rules.predict(state, action).delta) == Counter(delta)
 
 
+def test_a_world_may_have_a_relation_named_as_what_is_to_come():
+    named = Relation("new_weight", (("thing", ref("thing")),), INT)
+    schema, random = Schema("named", "1", [*LOADS.relations.values(), named]), Random(7)
+    rules = Induction(schema)
+    for _ in range(20):
+        state, action, delta = loaded(random, 6)
+        rules.learn(State.of(schema, list(state.facts())), action, delta)
+    state, action, delta = loaded(random, 6)
+    assert {edit.relation for edit in rules.predict(State.of(schema, list(state.facts())), action).delta} >= {"weight"}
+
+
 def test_rules_are_data_that_says_the_same():
     random, rules = Random(6), Induction(LOADS)
     for _ in range(40):
@@ -266,7 +278,7 @@ def test_uncertainty_is_higher_where_the_rules_are_wrong():
 
 def test_an_action_never_seen_is_as_uncertain_as_can_be():
     rules = taught(Toy(), "any", 100)
-    assert rules.predict(Toy().initial(0), "reboot h1")[:2] == ((), 1.0)
+    assert rules.predict(Toy().initial(0), "reboot h1") == Prediction((), 1.0)
 
 
 def test_it_learns_while_it_predicts():

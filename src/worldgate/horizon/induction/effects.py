@@ -20,7 +20,7 @@ from .goals import Goal, settle
 from .literals import rows_of
 from .reading import broad
 from .study import Seen, Study
-from .table import Row, Table, Term, Words, facts_of, key_column, packed
+from .table import Row, Table, Term, Words, key_column, keys_of, packed
 from .terms import Held, Part
 from .told import Told
 from .tree import Leaf, Tree, leaves, routed
@@ -43,7 +43,7 @@ class Effect(NamedTuple):
 
     def predict(self, state: State | Told, words: Words) -> Iterator[tuple[Key, Value | None, Leaf]]:
         """(key, value afterwards, the leaf that says so) of each fact this effect speaks of."""
-        facts = sorted(key for key, _ in facts_of(state, self.each)) if self.each else [()]
+        facts = keys_of(state, self.each) if self.each else [()]
         table = Table([Row(state, words, key) for key in facts])
         keys = key_column(table, self.keys)
         defined = packed(None not in key for key in keys)
@@ -84,9 +84,10 @@ class Target(NamedTuple):
     rows: int
 
 
-def target(
+def target_at(
     study: Study, relation: Relation, keys: tuple[Term, ...], edits: Sequence[Mapping[Key, Value | None]]
 ) -> Target:
+    """The facts at a key of terms."""
     at = key_column(study.table, keys)
     before = study.table.column(Held(relation.name, keys, broad(relation.value)))
     after = [row.get(key, old) for row, key, old in zip(edits, at, before, strict=True)]
@@ -100,11 +101,11 @@ def target_of_each(
     seen: Sequence[Seen],
     edits: Sequence[Mapping[Key, Value | None]],
 ) -> tuple[Study, Target]:
-    """The facts at the key of every fact of the domain."""
+    """The facts at the key of every fact of the domain, and the table of these."""
     rows: list[Row] = []
     after: list[Value | None] = []
     for one, row in zip(seen, edits, strict=True):
-        for key, _ in facts_of(one.state, domain.name):
+        for key in keys_of(one.state, domain.name):
             rows.append(Row(one.state, one.words, key))
             after.append(row.get(key, one.state.get(relation.name, key)))
         if len(rows) >= MOST_ROWS:
@@ -115,7 +116,8 @@ def target_of_each(
 
 
 def explained(study: Study, targets: Sequence[Target], *, simply: bool = False) -> list[tuple[Effect, int]]:
-    """What becomes of the facts: first their values, or the fields of these, together; then the facts themselves."""
+    """What becomes of the facts, and in how many rows that is wrong: first their values, or the fields of these,
+    together; then the facts themselves. `simply`: without solving and without sums."""
     wholes, parts = [], []
     for target in targets:
         relation = target.relation

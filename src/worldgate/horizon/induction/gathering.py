@@ -19,7 +19,7 @@ from .language import Language
 from .literals import rows_of
 from .reading import broad
 from .study import Study
-from .table import Row, Table, Term, facts_of, key_column, packed
+from .table import Row, Table, Term, key_column, keys_of, packed
 from .terms import Constant, Held, Part
 from .told import NEW
 
@@ -59,7 +59,7 @@ def facts_table(table: Table, relation: str) -> Table:
     states = {id(row.state): row for row in table.rows}.values()
 
     def make() -> Table:
-        return Table([Row(row.state, row.words, key) for row in states for key, _ in facts_of(row.state, relation)])
+        return Table([Row(row.state, row.words, key) for row in states for key in keys_of(row.state, relation)])
 
     return table.shared(("facts", relation), make)
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from ...facts import Key, Relation, Schema, Value
 from .addresses import addresses, domains
-from .effects import Effect, Target, explained, target, target_of_each
+from .effects import Effect, Target, explained, target_at, target_of_each
 from .language import Language
 from .reading import broad
 from .study import Seen, Study
@@ -72,7 +72,7 @@ def learned(language: Language, seen: Sequence[Seen]) -> Rules:
             if (len(again.beyond), again.wrong) <= (len(found[name].beyond), found[name].wrong):
                 found[name] = again
         few = TRUSTED * (found[name].wrong + len(found[name].beyond)) <= sum(map(len, edited[name]))
-        if poor and found[name].effects and few:
+        if poor and found[name].effects and few and f"{NEW}{name}" not in language.schema.relations:
             language, seen = _with_new(language, seen, name, edited[name])
             new.add(name)
     effects = [effect for name in order for effect in found[name].effects]
@@ -131,7 +131,7 @@ def _targets(
     keys, left = addresses(study, relation, edits)
     of_each, left = domains(study.language, relation, seen, left)
     each = [target_of_each(study, relation, domain, seen, edits) for domain in of_each]
-    return [target(study, relation, one, edits) for one in keys], each, {number for number, _ in left}
+    return [target_at(study, relation, one, edits) for one in keys], each, {number for number, _ in left}
 
 
 def _found(

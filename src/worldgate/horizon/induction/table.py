@@ -91,6 +91,11 @@ def facts_of(state: State | Told, relation: str) -> Iterator[tuple[Key, Any]]:
     yield from (state if isinstance(state, Told) else Told(state, {})).facts_of(relation)
 
 
+def keys_of(state: State | Told, relation: str) -> list[Key]:
+    """The keys of one relation, in order."""
+    return sorted(key for key, _ in facts_of(state, relation))
+
+
 def packed(answers: Iterable[bool]) -> int:
     """Answers as one number with a bit each, of which the first is the highest."""
     return int(bytes(answers).translate(_DIGITS) or b"0", 2)
