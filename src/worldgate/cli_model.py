@@ -62,7 +62,7 @@ def show(
 ) -> None:
     """Say what a checkpoint is: its family, what it was trained on, how far, and what by."""
     from .facts import canonical_json
-    from .models.checkpoint import describe, digest
+    from .models.checkpoint import describe, digest, notes
 
     card = describe(checkpoint)
     if as_json:
@@ -77,4 +77,4 @@ def show(
         "made by": ", ".join(f"{name} {version}" for name, version in card.versions.items()),
         "digest": digest(checkpoint),
     }
-    print_lines(("", f"{name:<10}  {said}") for name, said in rows.items())
+    print_lines(("", f"{name:<10}  {said}") for name, said in (rows | notes(card)).items())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from worldgate.horizon import Prediction
 from worldgate.horizon.baselines import CopyOracle, Flaw, Null
 from worldgate.worlds import get
 from worldgate.worlds.check import walk
@@ -22,7 +23,7 @@ def nothing(state, action, delta, random):
 
 
 def test_null_says_that_nothing_changes():
-    assert all(Null().predict(state, action) == ((), None) for state, action, _ in steps(0, 20))
+    assert all(Null().predict(state, action) == Prediction(()) for state, action, _ in steps(0, 20))
 
 
 @pytest.mark.parametrize("name", ["network-0", "robot-cell", "market"])

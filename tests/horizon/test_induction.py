@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -12,10 +13,13 @@ from typing import NamedTuple
 
 import pytest
 
-from worldgate.facts import BOOL, INT, Draft, Edit, Error, Relation, Schema, State, ref
+from worldgate.facts import BOOL, INT, TEXT, Draft, Edit, Error, Relation, Schema, State, ref
+from worldgate.horizon import Prediction
 from worldgate.horizon.induction import Induction
 from worldgate.horizon.induction.reading import read
+from worldgate.horizon.induction.told import Told
 from worldgate.horizon.induction.tree import NO_ANSWER, Leaf, grow, leaves
+from worldgate.horizon.induction.written import Reader, Writer
 from worldgate.worlds import Transition, get, transition
 from worldgate.worlds.check import walk
 from worldgate.worlds.network import Network
@@ -189,6 +193,77 @@ def test_a_rule_may_make_facts_for_everything_that_another_relation_has():
     assert rules.predict(state, "all on").delta == (Edit("lit", ("a",), None, True),)
 
 
+LOADS = Schema(
+    "loads",
+    "1",
+    [
+        Relation("inside", (("thing", ref("thing")),), ref("box")),
+        Relation("weight", (("thing", ref("thing")),), INT),
+        Relation("load", (("box", ref("box")),), INT),
+        Relation("written", (), TEXT),
+    ],
+)
+"""Things in boxes; what a box is loaded with is the sum of what is inside."""
+
+
+def loaded(random, things):
+    """A state, and the delta of adding to the weight of each thing."""
+    inside = {f"t{number}": f"b{random.randrange(4)}" for number in range(things)}
+    weights = {thing: random.randrange(1, 10**6) for thing in inside}
+    more, time = random.randrange(1, 10**6), f"2024-01-{random.randrange(10, 30)}T09:00:00Z"
+
+    def loads(added):
+        return {f"b{box}": sum(weights[one] + added for one in inside if inside[one] == f"b{box}") for box in range(4)}
+
+    facts = [("inside", (one,), box) for one, box in inside.items()]
+    facts += [("weight", (one,), value) for one, value in weights.items()]
+    facts += [("load", (box,), value) for box, value in loads(0).items()] + [("written", (), "never")]
+    edits = [Edit("weight", (one,), value, value + more) for one, value in weights.items()]
+    edits += [
+        Edit("load", (box,), loads(0)[box], value) for box, value in loads(more).items() if value != loads(0)[box]
+    ]
+    edits.append(Edit("written", (), "never", time[:10]))
+    return State.of(LOADS, facts), f"add {more} {time}", tuple(edits)
+
+
+def test_what_a_fact_becomes_may_be_the_sum_of_what_others_become():
+    random, rules = Random(5), Induction(LOADS)
+    for _ in range(40):
+        rules.learn(*loaded(random, 6))
+    said = rules.explain()
+    assert "sum new load(box) of one of inside(inside(thing))" in said
+    assert "day of ?1" in said
+    for _ in range(20):
+        state, action, delta = loaded(random, 15)
+        assert Counter(rules.predict(state, action).delta) == Counter(delta)
+
+
+def test_a_world_may_have_a_relation_named_as_what_is_to_come():
+    named = Relation("new_weight", (("thing", ref("thing")),), INT)
+    schema, random = Schema("named", "1", [*LOADS.relations.values(), named]), Random(7)
+    rules = Induction(schema)
+    for _ in range(20):
+        state, action, delta = loaded(random, 6)
+        rules.learn(State.of(schema, list(state.facts())), action, delta)
+    state, action, delta = loaded(random, 6)
+    assert {edit.relation for edit in rules.predict(State.of(schema, list(state.facts())), action).delta} >= {"weight"}
+
+
+def test_rules_are_data_that_says_the_same():
+    random, rules = Random(6), Induction(LOADS)
+    for _ in range(40):
+        rules.learn(*loaded(random, 6))
+    writer = Writer(LOADS)
+    text = json.dumps([writer.rules(rules.rules["add", 2]), writer.written])
+    data, written = json.loads(text)
+    again = Reader(LOADS, written).rules(data)
+    state, action, delta = loaded(random, 15)
+    made = {
+        (effect.relation, key): value for effect, key, value, _ in again.predict(Told(state, {}), read(action).words)
+    }
+    assert {edit[:2]: edit.after for edit in delta} == {place: made[place] for place in [edit[:2] for edit in delta]}
+
+
 def test_uncertainty_is_higher_where_the_rules_are_wrong():
     world = get("network")
     rules = taught(world, "weighted", 1000)
@@ -203,7 +278,7 @@ def test_uncertainty_is_higher_where_the_rules_are_wrong():
 
 def test_an_action_never_seen_is_as_uncertain_as_can_be():
     rules = taught(Toy(), "any", 100)
-    assert rules.predict(Toy().initial(0), "reboot h1") == ((), 1.0)
+    assert rules.predict(Toy().initial(0), "reboot h1") == Prediction((), 1.0)
 
 
 def test_it_learns_while_it_predicts():

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from worldgate.facts import BOOL, INT, Edit, Relation, Schema, State, UnknownRelation, ref
-from worldgate.horizon import lookup
+from worldgate.horizon import Prediction, lookup
 from worldgate.horizon.baselines import Null
 from worldgate.horizon.lookup import Lookup
 from worldgate.worlds import get
@@ -61,7 +61,7 @@ def test_it_beats_the_one_who_knows_nothing(name, driver, least):
 def test_what_happened_to_one_happens_to_another_under_its_name():
     predictor = Lookup(SCHEMA)
     predictor.learn(DARK, "light a", (Edit("lit", ("a",), False, True),))
-    assert predictor.predict(DARK, "light b") == ((Edit("lit", ("b",), False, True),), 0.0)
+    assert predictor.predict(DARK, "light b") == Prediction((Edit("lit", ("b",), False, True),), 0.0)
 
 
 def test_a_pair_is_renamed_in_the_order_its_words_are_sorted():
@@ -89,9 +89,9 @@ def test_an_edit_that_would_change_nothing_is_left_out():
 
 def test_what_was_never_seen_is_uncertain():
     predictor = Lookup(SCHEMA)
-    assert predictor.predict(DARK, "light a") == ((), 1.0)
+    assert predictor.predict(DARK, "light a") == Prediction((), 1.0)
     predictor.learn(DARK, "light a", ())
-    assert predictor.predict(DARK, "light a b") == ((), 1.0)
+    assert predictor.predict(DARK, "light a b") == Prediction((), 1.0)
 
 
 def test_edits_of_another_schema_are_refused():

@@ -16,6 +16,7 @@ SMALL = {
     "bag": {"features": 64},
     "flat": {"layers": 1, "heads": 1, "width": 16},
     "graph": {"width": 16},
+    "neurosymbolic": {"width": 8, "head": 8, "hard_from": 1, "hard_at": 2, "least": 2},
     "relational": {"width": 8, "head": 8, "hard_from": 1, "hard_at": 2},
 }
 """A small config of each."""

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from worldgate.facts import State
-from worldgate.horizon import roll
+from worldgate.horizon import Prediction, roll
 from worldgate.horizon.induction.coding import from_data, to_data
 from worldgate.horizon.trajectory import Step, net
 from worldgate.models.document import load_training
@@ -121,7 +121,7 @@ def test_a_shape_never_seen_is_wholly_uncertain(encoder: Encoder) -> None:
     net = random_net(encoder)
     state = NETWORK.initial(0)
     said = net.predict([(state, NETWORK.parse("zone h1 clients")), (state, NETWORK.parse("host_down h1"))])
-    assert said[0] == ((), 1.0)
+    assert said[0] == Prediction((), 1.0)
     assert said[1].uncertainty < 1.0
 
 

@@ -15,11 +15,13 @@ class Prediction(NamedTuple):
     """What a predictor suggests for one step.
 
     `delta` is applied with `State.force`: its `before` may be wrong. `uncertainty` is larger where the predictor is
-    less certain, in whatever unit it has; None from a predictor that has none.
+    less certain, in whatever unit it has; None from a predictor that has none. `origins`: of each edit, which part of
+    the predictor it is from; empty from one that has no parts.
     """
 
     delta: Delta
     uncertainty: float | None = None
+    origins: tuple[str, ...] = ()
 
 
 class Predictor(Protocol):

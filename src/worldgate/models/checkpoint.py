@@ -79,6 +79,19 @@ def describe(path: Path) -> Card:
         raise BadCheckpoint(f"{path}: {error}", "a checkpoint's metadata") from error
 
 
+def notes(card: Card) -> dict[str, str]:
+    """What the encoder's document says of itself in words, of families whose documents do; `BadCheckpoint` for one that
+    is none."""
+    document = family_of(card.family).document
+    if not hasattr(document, "notes"):
+        return {}
+    try:
+        said: dict[str, str] = msgspec.convert(card.encoder, document).notes()
+    except msgspec.ValidationError as error:
+        raise BadCheckpoint(f"encoder: {error}", f"a document of {card.family}") from error
+    return said
+
+
 def load(path: Path, schema: Schema) -> Checkpoint:
     """The net of a checkpoint for a world of that schema, on the CPU; else `BadCheckpoint`."""
     card = fits(path, schema)

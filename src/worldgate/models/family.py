@@ -91,6 +91,7 @@ FAMILIES: dict[str, str] = {
     "flat": "worldgate.models.flat:FAMILY",
     "graph": "worldgate.models.graph:FAMILY",
     "language": "worldgate.models.language:FAMILY",
+    "neurosymbolic": "worldgate.models.neurosymbolic:FAMILY",
     "relational": "worldgate.models.relational:FAMILY",
 }
 """Where the row of each family is; imported on first use, and without torch."""

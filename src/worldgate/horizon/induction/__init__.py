@@ -8,7 +8,8 @@ language   which of these there are, and      tree        how questions are chos
            what is not expressible            answers     what facts may become
 addresses  which facts change                 solving     expressions, from examples
 goals      values that explain each other     effects     what becomes of a fact
-learner    `Induction`, the predictor
+gathering  sums of what belongs to one         stages     what is explained first
+written    rules as data                       learner    `Induction`, the predictor
 """
 
 from .learner import Induction

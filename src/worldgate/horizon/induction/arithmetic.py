@@ -99,6 +99,28 @@ class Product:
 
 
 @dataclass(frozen=True, eq=False)
+class Stepped:
+    """A term, rounded to a multiple of another; absent if that is zero."""
+
+    of: Term
+    step: Term
+    rounding: str
+    type: Type = INT
+
+    @cached_property
+    def cost(self) -> float:
+        return 1.5 + self.of.cost + self.step.cost
+
+    def column(self, table: Table) -> list[Any]:
+        rounded = ROUNDINGS[self.rounding]
+        pairs = zip(table.filled(self.of), table.filled(self.step), strict=True)
+        return [rounded(value, step) * step if step else None for value, step in pairs]
+
+    def __str__(self) -> str:
+        return f"{_bracketed(self.of)} {self.rounding} to a multiple of {self.step}"
+
+
+@dataclass(frozen=True, eq=False)
 class Extreme:
     """The larger or the smaller of two terms."""
 
@@ -166,6 +188,8 @@ def numbers(term: Term) -> Sequence[Term]:
             parts: tuple[Term, ...] = (*more, *less)
         case Product(left=left, right=right) | Extreme(left=left, right=right):
             parts = left, right
+        case Stepped(of=of):
+            parts = (of,)
         case Made(parts=parts):
             pass
         case _:
@@ -183,10 +207,13 @@ def replaced(term: Term, old: Term, new: Term) -> Term:
             return Total(plus, minus)
         case Product(left=left, right=right, over=over, rounding=rounding):
             return Product(replaced(left, old, new), replaced(right, old, new), over, rounding)
+        case Stepped(of=of, step=step, rounding=rounding):
+            return Stepped(replaced(of, old, new), step, rounding)
         case Extreme(left=left, right=right, larger=larger):
             return Extreme(replaced(left, old, new), replaced(right, old, new), larger)
     return term
 
 
 def _bracketed(term: Term) -> str:
-    return f"({term})" if isinstance(term, Total) and len(term.more) + len(term.less) > 1 else str(term)
+    several = isinstance(term, Stepped) or (isinstance(term, Total) and len(term.more) + len(term.less) > 1)
+    return f"({term})" if several else str(term)

@@ -14,14 +14,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from ...facts import Key, Relation, State, Value
-from .addresses import addresses, domains
 from .arithmetic import Chosen, Field, Made
+from .gathering import gather
 from .goals import Goal, settle
-from .language import Language
 from .literals import rows_of
 from .reading import broad
 from .study import Seen, Study
-from .table import Row, Table, Term, Words, facts_of, key_column, packed
+from .table import Row, Table, Term, Words, key_column, keys_of, packed
 from .terms import Held, Part
 from .told import Told
 from .tree import Leaf, Tree, leaves, routed
@@ -44,7 +43,7 @@ class Effect(NamedTuple):
 
     def predict(self, state: State | Told, words: Words) -> Iterator[tuple[Key, Value | None, Leaf]]:
         """(key, value afterwards, the leaf that says so) of each fact this effect speaks of."""
-        facts = sorted(key for key, _ in facts_of(state, self.each)) if self.each else [()]
+        facts = keys_of(state, self.each) if self.each else [()]
         table = Table([Row(state, words, key) for key in facts])
         keys = key_column(table, self.keys)
         defined = packed(None not in key for key in keys)
@@ -85,48 +84,28 @@ class Target(NamedTuple):
     rows: int
 
 
-def learned(language: Language, seen: Sequence[Seen]) -> tuple[list[Effect], int]:
-    """The effects of a shape, in the order its deltas have them, and how many transitions have edits beyond them."""
-    study = Study(language, Table([Row(one.state, one.words) for one in seen]))
-    edited: dict[str, list[dict[Key, Value | None]]] = {}
-    for number, one in enumerate(seen):
-        for name, key, _, after in one.delta:
-            edited.setdefault(name, [{} for _ in seen])[number][key] = after
-    targets: list[tuple[Study, Target]] = []
-    beyond: set[int] = set()
-    for name, edits in edited.items():
-        relation = language.schema.relations[name]
-        found, left = addresses(study, relation, edits)
-        targets += [(study, _target(study, relation, keys, edits)) for keys in found]
-        of_each, left = domains(language, relation, seen, left)
-        targets += [_target_of_each(study, relation, domain, seen, edits) for domain in of_each]
-        beyond.update(number for number, _ in left)
-    together = iter(_explained(study, [target for of, target in targets if of is study]))
-    effects = [next(together) if of is study else _explained(of, [target])[0] for of, target in targets]
-    return effects, len(beyond)
-
-
-def _target(
+def target_at(
     study: Study, relation: Relation, keys: tuple[Term, ...], edits: Sequence[Mapping[Key, Value | None]]
 ) -> Target:
+    """The facts at a key of terms."""
     at = key_column(study.table, keys)
     before = study.table.column(Held(relation.name, keys, broad(relation.value)))
     after = [row.get(key, old) for row, key, old in zip(edits, at, before, strict=True)]
     return Target(relation, keys, "", after, packed(None not in key for key in at))
 
 
-def _target_of_each(
+def target_of_each(
     study: Study,
     relation: Relation,
     domain: Relation,
     seen: Sequence[Seen],
     edits: Sequence[Mapping[Key, Value | None]],
 ) -> tuple[Study, Target]:
-    """The facts at the key of every fact of the domain."""
+    """The facts at the key of every fact of the domain, and the table of these."""
     rows: list[Row] = []
     after: list[Value | None] = []
     for one, row in zip(seen, edits, strict=True):
-        for key, _ in facts_of(one.state, domain.name):
+        for key in keys_of(one.state, domain.name):
             rows.append(Row(one.state, one.words, key))
             after.append(row.get(key, one.state.get(relation.name, key)))
         if len(rows) >= MOST_ROWS:
@@ -136,8 +115,9 @@ def _target_of_each(
     return every, Target(relation, keys, domain.name, after, every.all)
 
 
-def _explained(study: Study, targets: Sequence[Target]) -> list[Effect]:
-    """What becomes of the facts: first their values, or the fields of these, together; then the facts themselves."""
+def explained(study: Study, targets: Sequence[Target], *, simply: bool = False) -> list[tuple[Effect, int]]:
+    """What becomes of the facts, and in how many rows that is wrong: first their values, or the fields of these,
+    together; then the facts themselves. `simply`: without solving and without sums."""
     wholes, parts = [], []
     for target in targets:
         relation = target.relation
@@ -146,14 +126,20 @@ def _explained(study: Study, targets: Sequence[Target]) -> list[Effect]:
         fields = [_part(whole, field) for field in study.language.fields(keep)]
         wholes.append((target, whole, fields))
         parts += fields or [whole]
-    settle(study, parts)
+    sums = study.language.with_records and not simply and any(target.each for target in targets)
+    settle(study, parts, simply=simply or sums)
+    if sums:
+        for target, whole, fields in wholes:
+            gather(study, target.relation, fields or [whole])
+        settle(study, [part for part in parts if part.wrong or part.proposed])
     effects = []
     for target, whole, fields in wholes:
         if fields:
             make = target.relation.value.python
             whole.proposed.append(Made(tuple(part.choice for part in fields), whole.type, make))
-            settle(study, [whole])
-        effects.append(Effect(target.relation.name, target.keys, target.each, whole.choice.answers, whole.choice.tree))
+            settle(study, [whole], simply=simply)
+        effect = Effect(target.relation.name, target.keys, target.each, whole.choice.answers, whole.choice.tree)
+        effects.append((effect, whole.wrong))
     return effects
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import permutations
+from itertools import combinations, permutations, product
 
 from ...facts import INT, Type, Value
 from .answers import Option, answers_for, values
-from .arithmetic import Chosen, Field, Total, numbers
-from .literals import Below, Is, Literal, NotAbove, rows_of
+from .arithmetic import Chosen, Extreme, Field, Product, Total, numbers
+from .literals import Below, Is, Literal, NotAbove, Same, rows_of
 from .solving import SAMPLE, Solver
 from .study import Study
 from .table import Term, packed
@@ -24,6 +24,8 @@ from .tree import NO_ANSWER, Candidate, grow, leaves
 MOST_ROUNDS = 3
 HOPELESS = 8
 """A field of which more than one row in so many is not explained is worth no question: its record is wrong anyway."""
+NEARLY = 10
+"""What a value becomes is a term for others if it is wrong for no more than one row in so many."""
 MOST_PARTS = 14
 """Number terms of the answers that are compared with one another."""
 
@@ -52,21 +54,26 @@ class Goal:
         return self.type.kind == "int" and isinstance(self.keep, Field) and len(self.choice.answers) > 2
 
     @property
+    def known(self) -> bool:
+        """Whether what it becomes is explained but for a few rows."""
+        return self.wrong * NEARLY <= self.rows.bit_count()
+
+    @property
     def choice(self) -> Chosen:
         """What was found; settle first."""
         assert self.found is not None, self.name
         return self.found
 
 
-def settle(study: Study, goals: Sequence[Goal]) -> None:
-    """Explain goals, those that follow from others after these."""
+def settle(study: Study, goals: Sequence[Goal], *, simply: bool = False) -> None:
+    """Explain goals, those that follow from others after these; `simply`: by what needs no solving alone."""
     for goal in goals:
         options = [*values(study, goal.type, goal.keep, goal.after), *((term, 2) for term in goal.proposed)]
         _choose(study, goal, options, own=bool(goal.proposed))
-        if not goal.wrong:
+        if goal.known:
             goal.news = _news(goal)
             study.found += goal.news
-    left = [goal for goal in goals if (goal.wrong or goal.clumsy) and study.language.with_records]
+    left = [goal for goal in goals if (goal.wrong or goal.clumsy) and study.language.with_records and not simply]
     for turn in range(MOST_ROUNDS):
         known = len(study.found)
         for goal in left:
@@ -76,7 +83,7 @@ def settle(study: Study, goals: Sequence[Goal]) -> None:
             terms = study.language.of_type([*goal.proposed, *others], goal.type)
             options = [*((answer, 1) for answer in goal.choice.answers), *((term, 2) for term in terms)]
             _choose(study, goal, options, own=True)
-            if not goal.wrong:
+            if goal.known:
                 goal.news = _news(goal)
                 study.found = [*others, *goal.news]
         left = [goal for goal in left if goal.wrong]
@@ -102,9 +109,18 @@ def _solve(study: Study, goal: Goal, answers: Sequence[Term]) -> None:
     some = rows[:: max(1, len(rows) // SAMPLE)][:SAMPLE]
     if len(some) > 1:
         language = study.language
-        terms = language.of_type([*language.terms(1), *language.further, *language.units, *study.found], INT)
-        solver = Solver(terms, language.units, [study.table.rows[row] for row in some])
+        known = language.of_type([*study.found, *_products(study)], INT)
+        terms = [*known, *language.own, *language.terms(1), *language.further, *language.units]
+        terms = language.of_type(list(dict.fromkeys(terms)), INT)
+        solver = Solver(terms, known, language.units, [study.table.rows[row] for row in some])
         goal.proposed += solver.solve(goal.keep, [goal.after[row] for row in some])  # type: ignore[misc]
+
+
+def _products(study: Study) -> list[Term]:
+    """The products of what was found on the way and is no copy, by the largest unit."""
+    found = [term for term in study.found if isinstance(term, Chosen) and term.type.kind == "int"]
+    made = [term for term in found if any(isinstance(part, Total | Product | Extreme) for part in term.answers)]
+    return [Product(*pair, study.language.units[-1]) for pair in combinations(made, 2)]
 
 
 def _choose(study: Study, goal: Goal, options: Sequence[Option], *, own: bool) -> None:
@@ -117,7 +133,7 @@ def _choose(study: Study, goal: Goal, options: Sequence[Option], *, own: bool) -
     hopeless = isinstance(goal.keep, Field) and unexplained * HOPELESS > goal.rows.bit_count()
     # a rule about many facts that can only say "unchanged" is not worth its questions
     asks = not hopeless and (not goal.many or any(answer is not goal.keep for answer in answers))
-    first = _own(study, answers) if own and asks else []
+    first = _own(study, goal, answers) if own and asks else []
     for level in (1, 2):
         tree = grow(labels, [*first, *study.candidates(level)] if asks else [], goal.rows)
         wrong = sum(leaf.errors for _, leaf in leaves(tree))
@@ -127,8 +143,9 @@ def _choose(study: Study, goal: Goal, options: Sequence[Option], *, own: bool) -
         goal.found, goal.wrong = Chosen(goal.name, answers, tree, goal.type), wrong
 
 
-def _own(study: Study, answers: Sequence[Term]) -> list[Candidate]:
-    """Questions about the answers themselves and what they are made of: which is more, and whether it is any."""
+def _own(study: Study, goal: Goal, answers: Sequence[Term]) -> list[Candidate]:
+    """Questions about the answers themselves and what they are made of: which is more, and whether it is any; and
+    how what was found of others compares with the fact's own numbers."""
     literals: list[Literal] = []
     parts = list(dict.fromkeys(part for answer in answers for part in numbers(answer)))
     ints = [part for part in parts if part.type.kind == "int" and not isinstance(part, Constant)][:MOST_PARTS]
@@ -136,6 +153,9 @@ def _own(study: Study, answers: Sequence[Term]) -> list[Candidate]:
         literals += [NotAbove(part, 0), NotAbove(part, -1)]
     literals += [Is(part, None) for part in parts if not isinstance(part, Constant)]
     literals += [Below(*pair) for pair in permutations(ints, 2)]
+    found_numbers = [term for term in study.language.of_type(study.found, INT) if term not in goal.news]
+    for pair in product(found_numbers, study.language.of_type(study.language.own, INT)):
+        literals += [Same(*pair), Below(*pair)]
     known, found = {0, study.all}, []
     for literal in literals:
         bits = literal.bits(study.table)

@@ -10,15 +10,17 @@ Expressible, for the words `?0`, `?1`, ... of an action and the key columns of o
   number among the words added;
 - whether a path of facts leads from one thing to another, through things of which something is true;
 - with `records`: fields of records, and a record as a value for each of its fields; the fields and tables of an action
-  that is a record; sums, products and quotients of whole numbers, by a unit of the schema and rounded (`arithmetic`),
-  solved for from the examples (`solving`); what was learned of another value of the same step (`goals`); a key that is
-  another number and some, so ids that are counted up.
+  that is a record; sums, products and quotients of whole numbers, by a unit of the schema and rounded, also to a
+  multiple of a third (`arithmetic`), solved for from the examples (`solving`); what was learned of another value of the
+  same step (`goals`); a key that is another number and some, so ids that are counted up; the date of a time; facts of
+  the state to come that are explained already, `new_order(account, id)` (`stages`); sums over the facts that belong to
+  one, of an expression learned where there is but one (`gathering`).
 
 Not expressible: other quantifiers ("some ... such that", "every ... such that" as a condition), paths under any other
-condition, sums over the facts of a relation of anything but one number each, structure inside words (the date of a
-time), what becomes of one fact by what becomes of another of the same relation (orders that share a volume), and
-whatever happened before the state. Without paths (`paths=False`) reachability is not expressible either, without
-records nothing above about them, nor products and sums of three.
+condition, other structure inside words, what becomes of one fact by what becomes of another of the same relation
+(orders that share a volume, a trade after another in one bar), and whatever happened before the state. Without paths
+(`paths=False`) reachability is not expressible either, without records nothing above about them, nor products and sums
+of three.
 
 Level 1 has facts at keys of words, and comparisons; level 2 has all. Everything is enumerated in a fixed order, with
 limits.
@@ -30,13 +32,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import combinations, islice, permutations, product
+from typing import Any
 
 from ...facts import INT, Relation, Schema, Type
 from .arithmetic import Field
 from .literals import Below, Is, Literal, NotAbove, Same
 from .reading import broad
 from .table import Table, Term
-from .terms import Argument, Constant, EitherWay, Held, Part, Path, Plus, Sum
+from .terms import Argument, Constant, Day, EitherWay, Held, Part, Path, Plus, Sum
 
 MOST_TERMS = 400
 MOST_VALUES = 12
@@ -72,10 +75,24 @@ class Language:
         """The same for rules about every fact of a relation."""
         return Language(self.schema, self.words, relation, paths=self.with_paths, records=self.with_records)
 
+    def of_schema(self, schema: Schema) -> Language:
+        """The same for rules that know more relations."""
+        return Language(schema, self.words, paths=self.with_paths, records=self.with_records)
+
     @cached_property
     def direct(self) -> list[Term]:
         """Facts at keys made of words and columns, and their fields."""
-        return self._opened(list(islice(self._facts(self.variables, 0), MOST_TERMS)))
+        found = list(islice(self._facts(self.variables, 0), MOST_TERMS))
+        texts = [term for term in [*self.variables, *found] if term.type.kind == "text" and self.with_records]
+        return [*self._opened(found), *(Day(text, text.type) for text in texts)]
+
+    @cached_property
+    def own(self) -> list[Term]:
+        """Of rules about every fact: the facts at just its key, and their fields."""
+        parts = tuple(term for term in self.variables if isinstance(term, Part))
+        held = [term for term in self.direct if isinstance(term, Held) and parts and term.keys == parts]
+        fields = [term for term in self.direct if isinstance(term, Field) and term.of in held]
+        return [*fields, *held]
 
     @cached_property
     def further(self) -> list[Term]:
@@ -170,7 +187,7 @@ class Language:
             if type_.kind in ("ref", "enum", "text", "int", "decimal"):
                 yield from (Same(*pair) for pair in islice(combinations(group, 2), 2 * MOST_TERMS))
             if type_.kind in ("int", "decimal"):
-                yield from (Below(*pair) for pair in permutations(group[:MOST_NUMBERS], 2))
+                yield from (Below(*pair) for pair in permutations(_telling(group, table)[:MOST_NUMBERS], 2))
             elif type_.kind in ("ref", "text"):
                 yield from (Below(*pair) for pair in combinations([one for one in group if one.cost == 0], 2))
 
@@ -178,6 +195,14 @@ class Language:
 def _about_two(relation: Relation) -> bool:
     """Whether it relates two things of one kind."""
     return len(relation.key) == 2 and relation.key[0][1] == relation.key[1][1] and bool(relation.key[0][1].entity)
+
+
+def _telling(numbers: Sequence[Term], table: Table) -> list[Term]:
+    """Numbers that differ from one another, those first that are most often there."""
+    different: dict[tuple[Any, ...], Term] = {}
+    for term in numbers:
+        different.setdefault(tuple(table.column(term)), term)
+    return sorted(different.values(), key=lambda term: -table.present(term).bit_count())
 
 
 def _about_one(term: Term, table: Table) -> Iterator[Literal]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ...facts import Delta, Edit, Key, Schema, State, Value
 from ..predictor import Prediction
-from .effects import Effect, learned
+from .effects import Effect
 from .language import Language
 from .reading import known_ids
 from .records import Said, said, with_tables, words_of
+from .stages import Rules, learned
 from .study import Seen, sampled
 from .terms import Argument
 from .told import Told
@@ -27,7 +28,7 @@ class _Shape:
         self.schema, self.paths, self.records = schema, paths, records
         self.seen: deque[Seen] = deque(maxlen=max(1, limit))
         self.typed: list[Argument] = []
-        self.effects: list[Effect] = []
+        self.rules = Rules([], 0, frozenset())
         self.beyond = 0.0
         self._fresh = 0
 
@@ -43,8 +44,8 @@ class _Shape:
             words = [one.words for one in seen]
             self.typed = words_of(self.schema, words, len(words[0]), known)
             schema = with_tables(self.schema, [one.state.tables for one in seen], known)
-            self.effects, beyond = learned(Language(schema, self.typed, paths=self.paths, records=self.records), seen)
-            self.beyond = beyond / len(seen)
+            self.rules = learned(Language(schema, self.typed, paths=self.paths, records=self.records), seen)
+            self.beyond = self.rules.beyond / len(seen)
             self._fresh = 0
         return self
 
@@ -78,7 +79,14 @@ class Induction:
     @property
     def shapes(self) -> dict[tuple[str, int], tuple[list[Argument], list[Effect]]]:
         """The typed words and the effects of each shape of action, fitted to all that was learned."""
-        return {name: (shape.fitted(now=True).typed, shape.effects) for name, shape in sorted(self._shapes.items())}
+        return {
+            name: (shape.fitted(now=True).typed, shape.rules.effects) for name, shape in sorted(self._shapes.items())
+        }
+
+    @property
+    def rules(self) -> dict[tuple[str, int], Rules]:
+        """The rules of each shape of action, fitted to all that was learned."""
+        return {name: shape.fitted(now=True).rules for name, shape in sorted(self._shapes.items())}
 
     def fit(self) -> None:
         """Make the rules of all that was learned now."""
@@ -96,15 +104,14 @@ class Induction:
         right = 1.0 - shape.beyond
         after: dict[tuple[str, Key], Value | None] = {}
         used: dict[int, Leaf] = {}
-        for effect in shape.effects:
-            for key, value, leaf in effect.predict(Told(state, call.tables), call.words):
-                used[id(leaf)] = leaf
-                address = effect.relation, key
-                if value != state.get(*address):
-                    after.setdefault(address, value)
+        for effect, key, value, leaf in shape.rules.predict(Told(state, call.tables), call.words):
+            used[id(leaf)] = leaf
+            address = effect.relation, key
+            if value != state.get(*address):
+                after.setdefault(address, value)
         for leaf in used.values():
             right *= 1.0 - leaf.doubt
-        return Prediction(tuple(self._edits(state, after)), 1.0 - right)
+        return Prediction(tuple(fitting(state, after)), 1.0 - right)
 
     def shape_of(self, action: Any) -> str:
         """The name of the action's shape, and how many words it has."""
@@ -114,23 +121,10 @@ class Induction:
     def reached(self, state: State, action: Any) -> set[tuple[str, Key]]:
         """The facts that rules speak of in this step, changed or not."""
         call = self._said(action)
-        effects = self._shapes[call.shape].fitted(now=True).effects if call.shape in self._shapes else ()
-        return {
-            (effect.relation, key)
-            for effect in effects
-            for key, _, _ in effect.predict(Told(state, call.tables), call.words)
-        }
-
-    def _edits(self, state: State, after: dict[tuple[str, Key], Value | None]) -> Iterator[Edit]:
-        """The edits that the schema allows: a rule may say a number that is out of bounds."""
-        for (name, key), value in after.items():
-            relation = self._schema.relations[name]
-            parts = zip(relation.key, key, strict=True)
-            if any(type_.problem(part) for (_, type_), part in parts) or (
-                value is not None and relation.value.problem(value)
-            ):
-                continue
-            yield Edit(name, key, state.get(name, key), value)
+        if call.shape not in self._shapes:
+            return set()
+        told = self._shapes[call.shape].fitted(now=True).rules.predict(Told(state, call.tables), call.words)
+        return {(effect.relation, key) for effect, key, _, _ in told}
 
     def explain(self) -> str:
         """All rules as text: for each shape and fact the branches of its tree, with support and errors."""
@@ -141,7 +135,17 @@ class Induction:
         words = "".join(f" ?{index}" for index in range(name[1]))
         beyond = f", {shape.beyond:.1%} with changes beyond the rules" if shape.beyond else ""
         yield f"{name[0]}{words}  [{len(shape.seen)} seen{beyond}]"
-        for effect in shape.effects:
+        for effect in shape.rules.effects:
             yield f"  {effect}"
             for rule, leaf in effect.rules():
                 yield f"    {rule}  [{leaf.support}, {leaf.errors} wrong]"
+
+
+def fitting(state: State, after: Mapping[tuple[str, Key], Value | None]) -> Iterator[Edit]:
+    """The edits that come to these values and that the schema allows: a rule may say a number that is out of bounds."""
+    for (name, key), value in after.items():
+        relation = state.schema.relations[name]
+        before = state.get(name, key)
+        wrong = any(type_.problem(part) for (_, type_), part in zip(relation.key, key, strict=True))
+        if value != before and not wrong and (value is None or not relation.value.problem(value)):
+            yield Edit(name, key, before, value)

@@ -34,12 +34,18 @@ BEST = 5
 class Solver:
     """Expressions over number terms for some examples."""
 
-    def __init__(self, terms: Sequence[Term], units: Sequence[Constant], rows: Sequence[Row]) -> None:
-        self.table, self.units = Table(rows), units
+    def __init__(
+        self, terms: Sequence[Term], found: Sequence[Term], units: Sequence[Constant], rows: Sequence[Row]
+    ) -> None:
+        self.table, self.units, self.found = Table(rows), units, set(found)
         self.few = Table(rows[:: max(1, len(rows) // FEW)])
         self.every = range(0, len(rows), max(1, len(rows) // FEW))
         known: dict[tuple[Any, ...], Term] = {}
-        for term in sorted(terms, key=lambda term: term.cost):
+
+        def rank(term: Term) -> tuple[bool, bool, float]:
+            return term not in self.found, 2 * self.table.present(term).bit_count() < len(rows), term.cost
+
+        for term in sorted(terms, key=rank):
             column = tuple(self.table.filled(term))
             if any(column):
                 known.setdefault(column, term)
@@ -99,7 +105,7 @@ class Solver:
     def _proposed(self, row: int, keep: Term, before: int, after: int) -> list[Term]:
         """The expressions that give the value, or the change, in an example: the simplest ones."""
         pairs = zip(self.columns, self.terms, strict=True)
-        example = Example([(column[row], term) for column, term in pairs if column[row]], self.units)
+        example = Example([(column[row], term) for column, term in pairs if column[row]], self.units, self.found)
         found = [_sum(more, less) for more, less in example.expressions(after)]
         if before:
             found += [_sum((keep, *more), less) for more, less in example.expressions(after - before)]

@@ -11,7 +11,7 @@ from .table import Table, Term, Words
 from .told import Told
 from .tree import Candidate
 
-MOST_ANSWERED = 1_500_000
+MOST_ANSWERED = 3_000_000
 """Answers to literals computed for one table, the simplest literals first: what bounds the time of learning."""
 SAMPLES = 16
 """States looked at in full, evenly spaced among those of a shape, to see which ids and how many facts there are."""

@@ -76,16 +76,24 @@ class Table:
 
     def derived(self, state: State | Told, what: object, make: Callable[[], _Made]) -> _Made:
         """`make()`, once for each state and `what`. The rows keep their states, so an identity is not used twice."""
-        address = id(state), what
-        if address not in self._derived:
-            self._derived[address] = make()
-        found: _Made = self._derived[address]
+        return self.shared((id(state), what), make)
+
+    def shared(self, what: object, make: Callable[[], _Made]) -> _Made:
+        """`make()`, once."""
+        if what not in self._derived:
+            self._derived[what] = make()
+        found: _Made = self._derived[what]
         return found
 
 
 def facts_of(state: State | Told, relation: str) -> Iterator[tuple[Key, Any]]:
     """Keys and values of one relation."""
     yield from (state if isinstance(state, Told) else Told(state, {})).facts_of(relation)
+
+
+def keys_of(state: State | Told, relation: str) -> list[Key]:
+    """The keys of one relation, in order."""
+    return sorted(key for key, _ in facts_of(state, relation))
 
 
 def packed(answers: Iterable[bool]) -> int:

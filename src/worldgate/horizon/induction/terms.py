@@ -6,6 +6,7 @@ roughly, and `str` is how rules print it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +16,8 @@ from ...facts import BOOL, INT, State, Type, Value, format_value
 from .reading import typed
 from .table import Table, Term, facts_of, key_column
 from .told import Told
+
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9]{2}:[0-9]{2}|$)", re.ASCII)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +85,24 @@ class Held:
 
     def __str__(self) -> str:
         return f"{self.relation}({', '.join(map(str, self.keys))})"
+
+
+@dataclass(frozen=True, eq=False)
+class Day:
+    """The date of a text that is a time; of any other text there is none."""
+
+    of: Term
+    type: Type
+
+    @property
+    def cost(self) -> float:
+        return 0.5 + self.of.cost
+
+    def column(self, table: Table) -> list[Any]:
+        return [text[:10] if text and _TIME.match(text) else None for text in table.column(self.of)]
+
+    def __str__(self) -> str:
+        return f"day of {self.of}"
 
 
 @dataclass(frozen=True, eq=False)

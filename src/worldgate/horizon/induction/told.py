@@ -1,16 +1,19 @@
 """A state and, beside its facts, the tables of an action, so that rules speak of both alike.
 
 A table is a relation of its own, named after the action's shape and its field (`tick_bars(symbol)`); no world has it.
+What is known of the state to come stands in tables, too: `new_order(account, id)` is what `order(account, id)` becomes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from ...facts import Key, Schema, State
 
 Tables = Mapping[str, Mapping[Key, Any]]
+NEW = "new_"
+"""What the name of a relation begins with where its facts are those of the state to come."""
 
 
 class Told:
@@ -18,6 +21,12 @@ class Told:
 
     def __init__(self, state: State, tables: Tables) -> None:
         self.state, self.tables = state, tables
+
+    def with_new(self, relation: str, changes: Iterable[tuple[Key, Any]]) -> Told:
+        """The same and what the facts of a relation become. O(facts of the relation)."""
+        facts = dict(self.facts_of(relation)) | dict(changes)
+        kept = {key: value for key, value in facts.items() if value is not None}
+        return Told(self.state, {**self.tables, f"{NEW}{relation}": kept})
 
     @property
     def schema(self) -> Schema:

@@ -9,7 +9,7 @@ save more bits than it takes to name its literal (minimum description length), s
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from math import log2
+from math import inf, log2
 from typing import NamedTuple
 
 from .literals import Literal
@@ -48,8 +48,9 @@ Candidate = tuple[Literal, int]
 
 def grow(labels: Labels, candidates: Sequence[Candidate], rows: int) -> Tree:
     """The tree for these rows, one locally best question at a time; the first of equally good ones."""
-    counts = _counts(labels, rows)
-    whole = _impurity(counts)
+    here = {mask: some for mask, bits in labels.items() if (some := bits & rows)}
+    counts, many = {mask: bits.bit_count() for mask, bits in here.items()}, rows.bit_count()
+    whole = _impurity(counts, inf)
     best, gain = None, 0.0
     if whole > 0:
         price = log2(len(candidates) + 1)
@@ -57,11 +58,15 @@ def grow(labels: Labels, candidates: Sequence[Candidate], rows: int) -> Tree:
             yes = bits & rows
             if not yes or yes == rows:
                 continue
-            inside = _counts(labels, yes)
-            outside = [(mask, count - inside.get(mask, 0)) for mask, count in counts.items()]
-            saved = whole - _impurity(inside) - _impurity(dict(outside)) - price - literal.cost
-            if saved > gain + 1e-9:
-                best, gain = (literal, bits), saved
+            most = whole - price - literal.cost - gain - 1e-9  # what the parts may have
+            if most <= 0:
+                continue
+            inside = _counts(here, yes)
+            outside = {mask: left for mask, count in counts.items() if (left := count - inside.get(mask, 0))}
+            parts = (inside, outside) if 2 * yes.bit_count() > many else (outside, inside)  # the larger one first
+            first = _impurity(parts[0], most)
+            if first < most and (both := first + _impurity(parts[1], most - first)) < most:
+                best, gain = (literal, bits), whole - price - literal.cost - both
     if best is None:
         return _leaf(counts)
     literal, bits = best
@@ -96,13 +101,22 @@ def _counts(labels: Labels, rows: int) -> dict[int, int]:
     return {mask: count for mask, bits in labels.items() if (count := (bits & rows).bit_count())}
 
 
-def _impurity(counts: Mapping[int, int]) -> float:
-    """Bits to tell which answer of a greedy cover is right for each example."""
-    sizes = [size for _, size in _cover(counts)]
-    if len(sizes) < 2:
+def _impurity(counts: Mapping[int, int], most: float) -> float:
+    """Bits to tell which answer of a greedy cover is right for each example; `inf` as soon as it is above `most`.
+
+    A cover's sets do not grow, so where the last one took s examples and r are left, the rest takes r log(n / s) bits
+    at least.
+    """
+    if len(counts) < 2:
         return 0.0
-    total = sum(sizes)
-    return total * log2(total) - sum(size * log2(size) for size in sizes)
+    left = sum(counts.values())
+    whole = left * log2(left)
+    for _, size in _cover(counts):
+        whole -= size * log2(size)
+        left -= size
+        if left and whole - left * log2(size) > most:
+            return inf
+    return whole
 
 
 def _cover(counts: Mapping[int, int]) -> Iterator[tuple[int, int]]:
@@ -121,8 +135,11 @@ def _cover(counts: Mapping[int, int]) -> Iterator[tuple[int, int]]:
                 low = mask & -mask
                 scores[low] = scores.get(low, 0) + count
                 mask ^= low
-        best = min(scores, key=lambda low: (-scores[low], low))
-        yield best.bit_length() - 1, scores[best]
+        best = size = 0
+        for low, score in scores.items():
+            if score > size or (score == size and low < best):
+                best, size = low, score
+        yield best.bit_length() - 1, size
         left = {mask: count for mask, count in left.items() if not mask & best}
 
 

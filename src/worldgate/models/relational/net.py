@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from ...facts import Edit, State, Value
 from ...horizon.predictor import Prediction
 from ..family import tensors
-from .encoder import Encoder, Lanes
+from .encoder import Encoder, Lanes, Words
 from .settling import Facts, settle, spans, spread, web
 from .templates import OTHER, Ask
 
@@ -169,7 +169,13 @@ class Relational(nn.Module):
             arrays = lanes.arrays(copies=not self.harden[1] or lanes.size <= COPIED)
             scores = self.forward(tensors(arrays))
             rows = iter(scores.softmax(-1).tolist())
-        return [self._said(asked[2], rows) if asked else Prediction((), 1.0) for asked in found]
+        return [self._answered(pair, asked, rows) for pair, asked in zip(pairs, found, strict=True)]
+
+    def _answered(
+        self, pair: tuple[State, Any], asked: tuple[Any, Words, list[Ask]] | None, rows: Iterator[list[float]]
+    ) -> Prediction:
+        """The prediction for a state and action, with the chances of all answers to what was asked in `rows`."""
+        return self._said(asked[2], rows) if asked else Prediction((), 1.0)
 
     def _said(self, asked: Sequence[Ask], rows: Iterator[list[float]]) -> Prediction:
         edits: dict[tuple[str, Any], Edit] = {}

@@ -23,7 +23,7 @@ from ...facts import Key, Schema, State, Value
 from ...horizon.induction import Induction
 from ...horizon.induction.coding import from_data, to_data
 from ...horizon.induction.reading import MOST_WORDS, read
-from ...horizon.induction.table import Row, Table, Term, facts_of, key_column
+from ...horizon.induction.table import Row, Table, Term, key_column, keys_of
 from ...horizon.induction.terms import Argument
 from ...horizon.trajectory import Step
 from ..errors import BadTraining
@@ -213,7 +213,7 @@ def asks(templates: Iterable[Template], state: State, words: tuple[str, ...], co
 
 
 def _asks(template: Template, state: State, words: tuple[str, ...]) -> Iterator[Ask]:
-    facts = sorted(key for key, _ in facts_of(state, template.each)) if template.each else [()]
+    facts = keys_of(state, template.each) if template.each else [()]
     table = Table([Row(state, words, key) for key in facts])
     columns = [table.column(answer) for answer in template.answers if answer]
     for row, key in enumerate(key_column(table, template.keys)):

@@ -1,0 +1,141 @@
+"""Sums over facts that belong to one: of each order of a position, of each position of a book.
+
+What is added up is an expression of one fact. It is learned where just one fact belongs to the one looked at, as any
+other value is (see `goals`), and added over all that belong to it. Which facts belong to which follows from the schema:
+for each column of the key there is a column, a field, or a field of a fact at these, of the same kind of thing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ...facts import INT, Key, Relation, Type
+from .arithmetic import Total
+from .goals import Goal, settle
+from .language import Language
+from .literals import rows_of
+from .reading import broad
+from .study import Study
+from .table import Row, Table, Term, key_column, keys_of, packed
+from .terms import Constant, Held, Part
+from .told import NEW
+
+MOST_ROWS = 500
+"""Facts, each the only one that belongs to another, that an expression is learned from."""
+ZERO = Constant(0, INT)
+DOUBTFUL = 20
+"""An expression that is wrong for more than one in so many of these is not tried."""
+
+
+@dataclass(frozen=True, eq=False)
+class Gathered:
+    """The sum of `amount` over the facts of a relation whose `joins` are what `keys` are here."""
+
+    relation: str
+    joins: tuple[Term, ...]
+    keys: tuple[Term, ...]
+    amount: Term
+    type: Type = INT
+    cost: float = 4.0
+
+    def column(self, table: Table) -> list[Any]:
+        facts = facts_table(table, self.relation)
+        sums: dict[Any, int] = {}
+        joined = zip(facts.rows, key_column(facts, self.joins), facts.filled(self.amount), strict=True)
+        for row, key, amount in joined:
+            sums[id(row.state), key] = sums.get((id(row.state), key), 0) + amount
+        keys = key_column(table, self.keys)
+        return [sums.get((id(row.state), key), 0) for row, key in zip(table.rows, keys, strict=True)]
+
+    def __str__(self) -> str:
+        return f"sum {self.amount} of {self.relation}({', '.join(map(str, self.joins))})"
+
+
+def facts_table(table: Table, relation: str) -> Table:
+    """A table with a row for each fact of a relation in the states of another table."""
+    states = {id(row.state): row for row in table.rows}.values()
+
+    def make() -> Table:
+        return Table([Row(row.state, row.words, key) for row in states for key in keys_of(row.state, relation)])
+
+    return table.shared(("facts", relation), make)
+
+
+def gather(study: Study, relation: Relation, goals: Sequence[Goal]) -> None:
+    """Propose sums for goals, the keys of whose facts are those of that relation, that are not explained."""
+    keys = [term for term in study.language.variables if isinstance(term, Part)]
+    done: set[Goal] = set()
+    for of in _relations(study.language, relation):
+        left = [goal for goal in goals if goal.wrong and goal.type.kind == "int" and goal not in done]
+        language = study.language.of_each(of)
+        joins = _joins(language, of, [type_ for _, type_ in relation.key]) if left else None
+        if joins is not None:
+            done.update(_gathered(study, language, of, joins, keys, left))
+
+
+def _relations(language: Language, relation: Relation) -> Iterator[Relation]:
+    """What may be added up: relations of which the new facts are not known, and the new facts of the others."""
+    known = language.schema.relations
+    for one in known.values():
+        if one.key and f"{NEW}{one.name}" not in known and one.name != relation.name:
+            yield one
+
+
+def _joins(language: Language, of: Relation, wanted: Sequence[Type]) -> tuple[Term, ...] | None:
+    """For each column of a key, what is of its type in a fact of that relation, the nearest first; None if nothing."""
+    own = Held(of.name, tuple(language.variables[len(language.words) :]), broad(of.value))
+    terms = [*own.keys, own, *language.fields(own), *language.direct, *language.further]
+    found = []
+    for type_ in wanted:
+        term = next((term for term in terms if type_.entity and term.type == broad(type_)), None)
+        if term is None:
+            return None
+        found.append(term)
+    return tuple(found) if any(term not in own.keys for term in found) or len(found) < len(own.keys) else None
+
+
+def _gathered(
+    study: Study, language: Language, of: Relation, joins: tuple[Term, ...], keys: Sequence[Term], goals: Sequence[Goal]
+) -> Iterator[Goal]:
+    """Propose sums over these facts; the goals for which they are right wherever there is one are told."""
+    facts = facts_table(study.table, of.name)
+    belong = [(id(row.state), key) for row, key in zip(facts.rows, key_column(facts, joins), strict=True)]
+    count = Counter(belong)
+    here = [(id(row.state), key) for row, key in zip(study.table.rows, key_column(study.table, keys), strict=True)]
+    at: dict[tuple[int, Key], int] = {address: number for number, address in enumerate(here)}
+    alone = [(row, at[key]) for row, key in zip(facts.rows, belong, strict=True) if count[key] == 1 and key in at]
+    if not alone or max(count.values()) < 2:
+        return
+    alone = alone[:: max(1, len(alone) // MOST_ROWS)][:MOST_ROWS]
+    none = packed(not count[address] for address in here)
+    single = Study(language, Table([row for row, _ in alone]))
+    parts = []
+    for goal in goals:
+        base = _base(study, goal, none)
+        if base is not None:
+            before = study.table.filled(base)
+            change = [(goal.after[number] or 0) - before[number] for _, number in alone]
+            parts.append((goal, base, Goal(f"{goal.name} of one", INT, Constant(0, INT), change, single.all)))
+    settle(single, [part for _, _, part in parts])
+    for goal, base, part in parts:
+        if part.wrong * DOUBTFUL <= len(alone) and len(part.choice.answers) > 1:
+            total = Gathered(of.name, joins, tuple(keys), part.choice)
+            made = total if base is ZERO else Total((base, total))
+            goal.proposed.append(made)
+            pairs = zip(study.table.column(made), goal.after, strict=True)
+            if not goal.rows & ~packed(one == (other or 0) for one, other in pairs):
+                yield goal
+
+
+def _base(study: Study, goal: Goal, none: int) -> Term | None:
+    """What the value becomes where nothing belongs to it; None if that is not known."""
+    if not any(goal.after[number] for number in rows_of(none & goal.rows, len(goal.after))):
+        return ZERO
+    base = Goal(f"{goal.name} without", goal.type, goal.keep, goal.after, none & goal.rows)
+    settle(study, [base], simply=True)
+    if base.wrong:
+        return None
+    return goal.keep if all(answer is goal.keep for answer in base.choice.answers) else base.choice

@@ -1,0 +1,141 @@
+"""Which facts are explained first: what is known of the state to come, the rest may be explained by.
+
+First every relation that an action changes is explained by the state before. Relations for which that does not do are
+explained once more, one after the other, from those of many facts to those of few: each by the state before and what
+becomes of the relations explained already. In a prediction these are predictions.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Any, NamedTuple
+
+from ...facts import Key, Relation, Schema, Value
+from .addresses import addresses, domains
+from .effects import Effect, Target, explained, target_at, target_of_each
+from .language import Language
+from .reading import broad
+from .study import Seen, Study
+from .table import Row, Table, Words
+from .told import NEW, Told
+from .tree import Leaf
+
+Edits = Sequence[Mapping[Key, Value | None]]
+"""What becomes of the facts of a relation in each transition."""
+TRUSTED = 2
+"""What becomes of a relation's facts explains others if not more than one edit in so many is wrong."""
+
+
+class Rules(NamedTuple):
+    """The effects of a shape, in the order in which they are to be asked; `beyond`: transitions with edits beyond them;
+    `new`: relations what becomes of which later effects may ask for."""
+
+    effects: list[Effect]
+    beyond: int
+    new: frozenset[str]
+
+    def predict(self, state: Told, words: Words) -> Iterator[tuple[Effect, Key, Value | None, Leaf]]:
+        """(effect, key, value afterwards, the leaf that says so) of each fact that the effects speak of; of those that
+        change a fact the first is right."""
+        for name, group in groupby(self.effects, lambda effect: effect.relation):
+            after: dict[Key, Value | None] = {}
+            for effect in group:
+                for key, value, leaf in effect.predict(state, words):
+                    if value != state.get(name, key):
+                        after.setdefault(key, value)
+                    yield effect, key, value, leaf
+            if name in self.new:
+                state = state.with_new(name, after.items())
+
+
+class _Found(NamedTuple):
+    effects: list[Effect]
+    wrong: int
+    beyond: set[int]
+
+
+def learned(language: Language, seen: Sequence[Seen]) -> Rules:
+    """The effects of a shape of action."""
+    edited: dict[str, list[dict[Key, Value | None]]] = {}
+    for number, one in enumerate(seen):
+        for name, key, _, after in one.delta:
+            edited.setdefault(name, [{} for _ in seen])[number][key] = after
+    found = _first(language, seen, edited)
+    poor = [name for name in edited if language.with_records and (found[name].wrong or found[name].beyond)]
+    order, new = [name for name in edited if name not in poor], set[str]()
+    order += _fine_first(language, poor, edited, found)
+    for name in order:
+        if name in poor:
+            again = _again(language, seen, name, edited[name])
+            if (len(again.beyond), again.wrong) <= (len(found[name].beyond), found[name].wrong):
+                found[name] = again
+        few = TRUSTED * (found[name].wrong + len(found[name].beyond)) <= sum(map(len, edited[name]))
+        if poor and found[name].effects and few and f"{NEW}{name}" not in language.schema.relations:
+            language, seen = _with_new(language, seen, name, edited[name])
+            new.add(name)
+    effects = [effect for name in order for effect in found[name].effects]
+    return Rules(effects, len({number for one in found.values() for number in one.beyond}), frozenset(new))
+
+
+def _fine_first(
+    language: Language, names: Sequence[str], edited: Mapping[str, Edits], found: Mapping[str, _Found]
+) -> list[str]:
+    """Relations of many facts before those of few, as sums are of many; of one kind those with fewer errors first."""
+    many: Counter[Any] = Counter()
+    for name in names:
+        kind = _kind(language, name)
+        many[kind] = max(many[kind], len({key for row in edited[name] for key in row}))
+    return sorted(names, key=lambda name: (-many[_kind(language, name)], found[name].wrong))
+
+
+def _kind(language: Language, name: str) -> tuple[Any, ...]:
+    return tuple(broad(type_) for _, type_ in language.schema.relations[name].key)
+
+
+def _with_new(language: Language, seen: Sequence[Seen], name: str, edits: Edits) -> tuple[Language, Sequence[Seen]]:
+    """With what becomes of a relation's facts as a relation."""
+    schema = language.schema
+    one = schema.relations[name]
+    relations = [*schema.relations.values(), Relation(f"{NEW}{name}", one.key, one.value)]
+    told = [
+        row._replace(state=row.state.with_new(name, changes.items())) for row, changes in zip(seen, edits, strict=True)
+    ]
+    return language.of_schema(Schema(schema.name, schema.version, relations)), told
+
+
+def _first(language: Language, seen: Sequence[Seen], edited: Mapping[str, Edits]) -> dict[str, _Found]:
+    """Each relation by the state before: facts at keys of words together, of the others only what is simple."""
+    study = Study(language, Table([Row(one.state, one.words) for one in seen]))
+    every = {name: _targets(study, seen, name, edits) for name, edits in edited.items()}
+    together = iter(explained(study, [one for targets, _, _ in every.values() for one in targets]))
+    return {
+        name: _found([next(together) for _ in targets], of_each, left, simply=language.with_records)
+        for name, (targets, of_each, left) in every.items()
+    }
+
+
+def _again(language: Language, seen: Sequence[Seen], name: str, edits: Edits) -> _Found:
+    """One relation, by the state before and what is known of the one after."""
+    study = Study(language, Table([Row(one.state, one.words) for one in seen]))
+    targets, of_each, left = _targets(study, seen, name, edits)
+    return _found(explained(study, targets), of_each, left, simply=False)
+
+
+def _targets(
+    study: Study, seen: Sequence[Seen], name: str, edits: Edits
+) -> tuple[list[Target], list[tuple[Study, Target]], set[int]]:
+    """Facts at keys of words, facts at the keys of each of another relation, and transitions with edits of neither."""
+    relation = study.language.schema.relations[name]
+    keys, left = addresses(study, relation, edits)
+    of_each, left = domains(study.language, relation, seen, left)
+    each = [target_of_each(study, relation, domain, seen, edits) for domain in of_each]
+    return [target_at(study, relation, one, edits) for one in keys], each, {number for number, _ in left}
+
+
+def _found(
+    effects: Sequence[tuple[Effect, int]], of_each: Sequence[tuple[Study, Target]], left: set[int], *, simply: bool
+) -> _Found:
+    both = [*effects, *(explained(every, [one], simply=simply)[0] for every, one in of_each)]
+    return _Found([effect for effect, _ in both], sum(wrong for _, wrong in both), left)
