@@ -14,7 +14,7 @@ from .terminal import print_json, print_lines, stepping
 lab_app = typer.Typer(help="The lab: experiments as data files, from runs to figures.", no_args_is_help=True)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-File = Annotated[Path, typer.Argument(metavar="FILE", help="An experiment file (YAML).")]
+File = Annotated[Path, typer.Argument(metavar="FILE", help="A file of an experiment or of studies (YAML).")]
 Records = Annotated[
     Path | None,
     typer.Option("--records", metavar="DIR", help="Where the records are kept; by default records/ and its name."),
@@ -33,14 +33,16 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Make the runs of an experiment that are not recorded yet. Stopped at any moment, the same command goes on."""
-    from .lab import expand, load_experiment
-    from .lab import run as make
+    from .lab import Studies, load, run_studies, total
+    from .lab import run as run_experiment
 
-    experiment = load_experiment(text_of(file), file.name)
+    experiment = load(text_of(file), file.name)
     folder = _folder(records, experiment)
-    total = len(expand(experiment)[0]) * experiment.seeds.count
-    with stepping("runs", total) as step:
-        ran = make(experiment, folder, workers=workers, ray=ray, step=step)
+    with stepping("runs", total(experiment)) as step:
+        if isinstance(experiment, Studies):
+            ran = run_studies(experiment, folder, workers=workers, ray=ray, step=step)
+        else:
+            ran = run_experiment(experiment, folder, workers=workers, ray=ray, step=step)
     if as_json:
         print_json({"records": str(folder), **ran._asdict()})
         return
@@ -60,9 +62,9 @@ def figure(
     as_json: Json = False,
 ) -> None:
     """Make the page of an experiment, with its tables and figures, from the records alone."""
-    from .lab import load_experiment, report
+    from .lab import load, report
 
-    experiment = load_experiment(text_of(file), file.name)
+    experiment = load(text_of(file), file.name)
     written = report(experiment, _folder(records, experiment), page or Path(f"{experiment.name}.md"), str(file))
     if as_json:
         print_json({"written": [str(path) for path in written]})

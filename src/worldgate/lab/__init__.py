@@ -1,8 +1,24 @@
-"""The lab: an experiment is a data file; its runs are records; tables and figures are made from the records alone."""
+"""The lab: an experiment is a data file; its runs are records; tables and figures are made from the records alone.
+
+`load` reads either kind of file: experiments, or grounding studies, which `run_studies` runs.
+"""
 
 from .experiment import Experiment, Planned, expand
 from .figure import report
-from .loading import load_experiment
+from .loading import load, load_experiment
 from .run import run
+from .studies import Studies, total
+from .studies import run as run_studies
 
-__all__ = ["Experiment", "Planned", "expand", "load_experiment", "report", "run"]
+__all__ = [
+    "Experiment",
+    "Planned",
+    "Studies",
+    "expand",
+    "load",
+    "load_experiment",
+    "report",
+    "run",
+    "run_studies",
+    "total",
+]

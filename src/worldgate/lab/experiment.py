@@ -9,7 +9,7 @@ run is. Reading a file, and all that can be wrong with one, is in `loading`.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Any, Literal
 
@@ -260,6 +260,6 @@ def limits(budget: Budget) -> str:
     return ", ".join(f"{limit} {name}" for name, limit in given if limit is not None) or "none"
 
 
-def keeps(drawing: Drawing, one: Planned) -> bool:
-    """Whether the cell is in the figure."""
-    return all(one.at[dimension] in values for dimension, values in drawing.where.items())
+def keeps(drawing: Drawing, at: Mapping[str, str | float]) -> bool:
+    """Whether what stands there is in the figure."""
+    return all(at[dimension] in values for dimension, values in drawing.where.items())

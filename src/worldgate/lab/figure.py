@@ -1,4 +1,4 @@
-"""The page of an experiment, its tables and figures: from its file and its records, nothing is run.
+"""The page of an experiment or of studies, its tables and figures: from its file and its records, nothing is run.
 
 The page has a part between two marks that is written anew each time; what stands outside them is kept. It names the
 question, what was expected, worlds, drivers, semantics, the number of rollouts, and what is not shown.
@@ -6,15 +6,18 @@ question, what was expected, worlds, drivers, semantics, the number of rollouts,
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from ..system import replace
 from .errors import BadExperiment
-from .experiment import Drawing, Experiment, limits
-from .measures import CONFIDENCE, MEASURES, RESAMPLES
+from .experiment import Drawing, Experiment, Training, expand, limits
+from .measures import CONFIDENCE, RESAMPLES
 from .plots import draw
-from .tables import Numbers, markdown
+from .studies import Studies
+from .studies import numbers_of as numbers_of_studies
+from .tables import Numbers, markdown, numbers_of
 
 BEGIN, END = "<!-- from records: begin -->", "<!-- from records: end -->"
 SEMANTICS = {
@@ -23,20 +26,23 @@ SEMANTICS = {
 }
 
 
-def report(experiment: Experiment, folder: Path, page: Path, file: str) -> list[Path]:
+def report(experiment: Experiment | Studies, folder: Path, page: Path, file: str) -> list[Path]:
     """Write page, CSV and figures beside one another; their paths. `file`: how the page names the experiment's file.
 
     Raises `MissingRecords` and `BadRecords`, and `BadExperiment` for a page without its marks.
     """
     before, after = _around(experiment, page)
-    numbers = Numbers(experiment, folder)
+    if isinstance(experiment, Studies):
+        numbers, left_out = numbers_of_studies(experiment, folder), list[str]()
+    else:
+        numbers, left_out = numbers_of(experiment, folder), expand(experiment)[1]
     table = replace(page.with_suffix(".csv"), lambda path: path.write_text(numbers.csv(), encoding="utf-8"))
     written = [table]
     for drawing in experiment.drawings:
         picture = draw(drawing, numbers.drawn(drawing))
         path = page.with_name(_picture(page, drawing))
         written.append(replace(path, lambda path, data=picture: path.write_bytes(data)))
-    text = "\n".join([BEGIN, "", *_told(experiment, numbers, page, file), "", END])
+    text = "\n".join([BEGIN, "", *_told(experiment, numbers, left_out, page, file), "", END])
     written.append(replace(page, lambda path: path.write_text(before + text + after, encoding="utf-8")))
     return written
 
@@ -45,7 +51,7 @@ def _picture(page: Path, drawing: Drawing) -> str:
     return f"{page.stem}-{drawing.name}.svg"
 
 
-def _around(experiment: Experiment, page: Path) -> tuple[str, str]:
+def _around(experiment: Experiment | Studies, page: Path) -> tuple[str, str]:
     """What stands before and after the written part; of a page that is not there, its beginning and an empty end."""
     if not page.exists():
         return f"# {experiment.title}\n\n", "\n\n## What came out\n\n"
@@ -55,35 +61,62 @@ def _around(experiment: Experiment, page: Path) -> tuple[str, str]:
     return text[: text.index(BEGIN)], text[text.index(END) + len(END) :]
 
 
-def _told(experiment: Experiment, numbers: Numbers, page: Path, file: str) -> Iterator[str]:
+def _told(
+    experiment: Experiment | Studies, numbers: Numbers, left_out: Sequence[str], page: Path, file: str
+) -> Iterator[str]:
     yield from (f"**Question.** {experiment.question.strip()}", "", f"**Expected.** {experiment.expected.strip()}", "")
     yield from ("| | |", "| --- | --- |")
-    yield from (f"| {name} | {said} |" for name, said in _setup(experiment, numbers))
-    yield ""
-    yield from (f"- {SEMANTICS[name]}." for name in experiment.semantics)
+    setup = _studied(experiment) if isinstance(experiment, Studies) else _setup(experiment)
+    yield from (f"| {name} | {said} |" for name, said in (*setup, *_made(experiment, numbers)))
+    if isinstance(experiment, Experiment):
+        yield ""
+        yield from (f"- {SEMANTICS[name]}." for name in experiment.semantics)
     for drawing in experiment.drawings:
         title = drawing.title or drawing.measure
-        about = MEASURES[drawing.measure].about
+        about = numbers.measures[drawing.measure].about
         at = "" if drawing.epsilon is None else f", epsilon {drawing.epsilon:g}"
         kept = "".join(f"; {name} {', '.join(map(str, values))}" for name, values in drawing.where.items())
         yield from ("", f"## {title}", "", f"Shown: {about}{at}{kept}. {_over(experiment)}", "")
         yield from (f"![{title}]({_picture(page, drawing)})", "", *markdown(drawing, numbers.drawn(drawing)))
     yield from ("", "## What it does not show", "", *(f"- {limit.strip()}" for limit in experiment.limits))
-    yield from (f"- Left out, since it cannot run: {one}." for one in numbers.left_out)
+    yield from (f"- Left out, since it cannot run: {one}." for one in left_out)
     yield from ("", "## To make it again", "", "```sh")
     yield from (f"worldgate lab run {file}", f"worldgate lab figure {file} --page {page}", "```", "")
     yield f"All numbers: [{page.stem}.csv]({page.stem}.csv)."
 
 
-def _over(experiment: Experiment) -> str:
+def _over(experiment: Experiment | Studies) -> str:
     sets = experiment.train.sets if experiment.train else 1
+    if isinstance(experiment, Studies):
+        return f"Mean over {sets} training sets, {CONFIDENCE:.0%} interval."
     trained = f", and {sets} training sets for predictors that learn" if sets > 1 else ""
     return (
         f"Mean over {experiment.seeds.count} rollouts of {experiment.steps} steps{trained}, {CONFIDENCE:.0%} interval."
     )
 
 
-def _setup(experiment: Experiment, numbers: Numbers) -> Iterator[tuple[str, str]]:
+def _studied(studies: Studies) -> Iterator[tuple[str, str]]:
+    yield "study", _fields(studies.study)
+    for dimension, choices in studies.vary.items():
+        yield dimension, "; ".join(f"{label} ({_fields(given) or 'as it is'})" for label, given in choices.items())
+    yield from _trained(studies.train)
+    yield "held out", f"{studies.seeds.count} walks of {studies.steps} steps; seeds {_range(studies.seeds.all)}"
+
+
+def _fields(given: Mapping[str, Any]) -> str:
+    """Fields as a page tells them: "hosts 5, closed port"."""
+    told = (
+        f"{name} {', '.join(map(str, value))}"
+        if isinstance(value, list)
+        else _fields(value)
+        if isinstance(value, Mapping)
+        else f"{name} {value}"
+        for name, value in given.items()
+    )
+    return ", ".join(told)
+
+
+def _setup(experiment: Experiment) -> Iterator[tuple[str, str]]:
     for place in experiment.worlds:
         options = ", ".join(f"{name} {value}" for name, value in place.options.items())
         label = f" ({place.label})" if place.label else ""
@@ -95,11 +128,7 @@ def _setup(experiment: Experiment, numbers: Numbers) -> Iterator[tuple[str, str]
     seeds, train = experiment.seeds, experiment.train
     yield "rollouts", f"{seeds.count} a cell, of {experiment.steps} steps; seeds {_range(seeds.all)}"
     if train:
-        counts, totals = (
-            ", ".join(map(str, row)) for row in zip(*((n, n * train.steps) for n in train.counts), strict=True)
-        )
-        said = f"{train.sets} sets of {counts} walks of {train.steps} steps ({totals} transitions)"
-        yield "training", f"{said}; seeds {_range(train.seeds)}"
+        yield from _trained(train)
     yield "predictors", ", ".join(one.label for one in experiment.predictors)
     yield "policies", ", ".join(one.label or one.name for one in experiment.policies)
     yield "rho", ", ".join("none" if rho is None else f"{rho:g}" for rho in experiment.rho)
@@ -112,7 +141,21 @@ def _setup(experiment: Experiment, numbers: Numbers) -> Iterator[tuple[str, str]
         yield "budgets", budgets
     if experiment.spend_down:
         yield "spending", "looks are spent down: as soon as as many are left as steps, each step is looked at"
-    method = "pigeonhole bootstrap over rollouts and training sets" if train and train.sets > 1 else "bootstrap"
+
+
+def _trained(train: Training) -> Iterator[tuple[str, str]]:
+    counts, totals = (
+        ", ".join(map(str, row)) for row in zip(*((n, n * train.steps) for n in train.counts), strict=True)
+    )
+    said = f"{train.sets} sets of {counts} walks of {train.steps} steps ({totals} transitions)"
+    yield "training", f"{said}; seeds {_range(train.seeds)}"
+
+
+def _made(experiment: Experiment | Studies, numbers: Numbers) -> Iterator[tuple[str, str]]:
+    several = experiment.train and experiment.train.sets > 1
+    method = "pigeonhole bootstrap over rollouts and training sets" if several else "bootstrap"
+    if isinstance(experiment, Studies):
+        method = "bootstrap over training sets"
     yield "intervals", f"{method}, percentile, {RESAMPLES} resamples"
     for revision, package, python, platform in numbers.made:
         yield "made by", f"worldgate {package} at {revision or 'no commit'}, Python {python}, {platform}"

@@ -23,12 +23,14 @@ class Measure(NamedTuple):
     """`of(record, epsilon)` is (numerator, denominator), or None. `epsilon`: whether it depends on that."""
 
     about: str
-    of: Callable[[RunRecord, float], tuple[float, float] | None]
+    of: Callable[[Any, float], tuple[float, float] | None]
     epsilon: bool = False
 
 
-def _one(about: str, of: Callable[[RunRecord], float | None]) -> Measure:
-    def pair(record: RunRecord, _: float) -> tuple[float, float] | None:
+def one(about: str, of: Callable[[Any], float | None]) -> Measure:
+    """A measure that is a number of each record, and a mean over them."""
+
+    def pair(record: Any, _: float) -> tuple[float, float] | None:
         value = of(record)
         return None if value is None else (value, 1.0)
 
@@ -71,10 +73,10 @@ MEASURES: Mapping[str, Measure] = {
         lambda record, epsilon: (float(measures.recovery(record, epsilon).faithful), 1.0),
         epsilon=True,
     ),
-    "area": _one("mean of 1 - divergence over the steps", measures.area),
-    "calls": _one("calls of the full oracle", lambda record: float(record.spent.calls)),
-    "entries": _one("entries shown of the derived relation", lambda record: float(record.spent.entries)),
-    "bits": _one("bits that looks showed", lambda record: float(record.spent.bits)),
+    "area": one("mean of 1 - divergence over the steps", measures.area),
+    "calls": one("calls of the full oracle", lambda record: float(record.spent.calls)),
+    "entries": one("entries shown of the derived relation", lambda record: float(record.spent.entries)),
+    "bits": one("bits that looks showed", lambda record: float(record.spent.bits)),
     "horizon per kilobit": Measure(
         "H per 1000 bits that looks showed",
         lambda record, epsilon: (float(measures.horizon(record, epsilon)), record.spent.bits / 1000),
@@ -93,13 +95,13 @@ MEASURES: Mapping[str, Measure] = {
     "precision": Measure(
         "share of predicted edits that are true", lambda r, _: _edits(r, lambda row: row.found + row.false)
     ),
-    "bits to correct": _one("bits it takes to correct a predicted delta, a step", measures.bits),
+    "bits to correct": one("bits it takes to correct a predicted delta, a step", measures.bits),
     "settled": Measure(
         "share of looks that the second oracle settled alone",
         lambda record, _: (float(sum(not look.full for look in _seconds(record))), float(len(_seconds(record)))),
     ),
     "blind": Measure("share of looks settled so though the state was not the true one", _blind),
-    "judged": _one("mean faithfulness of the judged relation", lambda record: measures.mean(_judged(record))),
+    "judged": one("mean faithfulness of the judged relation", lambda record: measures.mean(_judged(record))),
     "judged horizon": Measure(
         "first step at which the judged relation is wrong in more than a share epsilon", _judged_horizon, epsilon=True
     ),

@@ -9,11 +9,11 @@ the hash of its rows' ids and its bytes follow from its rows.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..horizon import RunRecord, from_json
+from ..horizon import from_json
 from ..system import replace
 from .errors import BadRecords, library
 
@@ -42,7 +42,7 @@ class Row(NamedTuple):
 class Kept(NamedTuple):
     """What figures need of a run."""
 
-    record: RunRecord
+    record: Any
     made: tuple[str, str, str, str]
     """Revision, package, Python, platform."""
 
@@ -62,13 +62,13 @@ def known(folder: Path) -> set[str]:
     return {row["id"] for row in _rows(folder, ["id"])}
 
 
-def read(folder: Path, wanted: Iterable[str]) -> dict[str, Kept]:
-    """The records of the wanted runs that are there, by id."""
+def read(folder: Path, wanted: Iterable[str], decode: Callable[[str], Any] = from_json) -> dict[str, Kept]:
+    """The records of the wanted runs that are there, by id; what a record is, `decode` makes of its JSON."""
     ids, found = set(wanted), dict[str, Kept]()
     for row in _rows(folder, ["id", "record", "revision", "package", "python", "platform"]):
         if row["id"] in ids and row["id"] not in found:
             made = (row["revision"], row["package"], row["python"], row["platform"])
-            found[row["id"]] = Kept(from_json(row["record"]), made)
+            found[row["id"]] = Kept(decode(row["record"]), made)
     return found
 
 

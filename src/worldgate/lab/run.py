@@ -75,13 +75,15 @@ def run(
     return Ran(total, new, left_out)
 
 
-def spread(rounds: Sequence[Sequence[Task]], workers: int, ray: str | None) -> Iterator[list[Row]]:
+def spread(
+    rounds: Sequence[Sequence[Task]], workers: int, ray: str | None, work: Callable[[Task], list[Row]] = work
+) -> Iterator[list[Row]]:
     """The results of all tasks, as they come; a round begins when the one before it is done."""
     most = max(map(len, rounds))
     if not most:
         return
     if ray is not None:
-        with _cluster(ray, workers) as give:
+        with _cluster(ray, workers, work) as give:
             for tasks in rounds:
                 yield from _given(tasks, workers, *give)
     elif workers <= 1:
@@ -120,7 +122,7 @@ def _first(waiting: list[Any]) -> tuple[list[Any], list[Any]]:
 
 
 @contextmanager
-def _cluster(address: str, workers: int) -> Iterator[tuple[Any, ...]]:
+def _cluster(address: str, workers: int, work: Callable[[Task], list[Row]]) -> Iterator[tuple[Any, ...]]:
     """(give, first, result) of a Ray cluster, which is left as it was found."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     ray = library("ray")

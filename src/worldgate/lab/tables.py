@@ -4,48 +4,57 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..horizon import from_json
 from ..horizon.measures import Interval
 from .errors import MissingRecords
-from .experiment import DIMENSIONS, Drawing, Experiment, Planned, expand, keeps
-from .measures import MEASURES, interval
+from .experiment import DIMENSIONS, Drawing, Experiment, expand, keeps
+from .measures import MEASURES, Measure, interval
 from .records import Kept, read
 
 Key = tuple[str | float, ...]
-"""Where a cell stands: one entry for each of `DIMENSIONS`."""
+"""Where a cell stands: one entry for each dimension."""
+At = Mapping[str, str | float]
 
 
 class Numbers:
-    """All runs of an experiment, read from a folder; `MissingRecords` if some are not there.
+    """All runs that are planned, read from a folder; `MissingRecords` if some are not there.
 
-    `groups` are the cells that differ in their training set alone, by where they stand, in order.
+    Of a cell is planned where it stands and the ids of its runs. `groups` are the cells that differ in their training
+    set alone, by where they stand, in order. `shown` are the measures in the table of all numbers, with an epsilon.
     """
 
-    def __init__(self, experiment: Experiment, folder: Path) -> None:
-        self.experiment = experiment
-        planned, self.left_out = expand(experiment)
-        ids = {one.cell.digest: [one.cell.run(seed) for seed in experiment.seeds.all] for one in planned}
-        wanted = [id_ for row in ids.values() for id_ in row]
-        self.records = read(folder, wanted)
+    def __init__(
+        self,
+        planned: Sequence[tuple[At, Sequence[str]]],
+        folder: Path,
+        dimensions: tuple[str, ...],
+        measures: Mapping[str, Measure],
+        shown: Sequence[tuple[str, float | None]],
+        decode: Callable[[str], Any] = from_json,
+    ) -> None:
+        self.dimensions, self.measures, self.shown = dimensions, measures, shown
+        wanted = [id_ for _, row in planned for id_ in row]
+        self.records = read(folder, wanted, decode)
         if len(self.records) < len(wanted):
             missing = f"{len(wanted) - len(self.records)} of {len(wanted)} runs in {folder}"
             raise MissingRecords(missing, "none missing", "Run `worldgate lab run` with the same file and records")
         self.groups: dict[Key, list[list[Kept]]] = {}
-        self.at: dict[Key, Planned] = {}
-        for one in planned:
-            key = tuple(one.at[dimension] for dimension in DIMENSIONS)
-            self.groups.setdefault(key, []).append([self.records[id_] for id_ in ids[one.cell.digest]])
-            self.at.setdefault(key, one)
+        self.at: dict[Key, At] = {}
+        for at, ids in planned:
+            key = tuple(at[dimension] for dimension in dimensions)
+            self.groups.setdefault(key, []).append([self.records[id_] for id_ in ids])
+            self.at.setdefault(key, at)
         self._intervals: dict[tuple[Key, str, float | None], Interval | None] = {}
 
     def interval(self, key: Key, measure: str, epsilon: float | None) -> Interval | None:
         """The measure of a group; None where there is nothing to measure."""
         asked = key, measure, epsilon
         if asked not in self._intervals:
-            of = MEASURES[measure].of
+            of = self.measures[measure].of
             rows = [[of(kept.record, epsilon or 0.0) for kept in row] for row in self.groups[key]]
             self._intervals[asked] = interval(rows)
         return self._intervals[asked]
@@ -53,10 +62,10 @@ class Numbers:
     def drawn(self, drawing: Drawing) -> Mapping[tuple[Any, Any, Any], dict[str | float, Interval | None]]:
         """Of a figure: by (row, column, line), what stands at each x; all in the order of the experiment."""
         found: dict[tuple[Any, Any, Any], dict[str | float, Interval | None]] = {}
-        for key, one in self.at.items():
-            if keeps(drawing, one):
-                line = one.at[drawing.rows], one.at[drawing.columns], one.at[drawing.lines]
-                found.setdefault(line, {})[one.at[drawing.x]] = self.interval(key, drawing.measure, drawing.epsilon)
+        for key, at in self.at.items():
+            if keeps(drawing, at):
+                line = at[drawing.rows], at[drawing.columns], at[drawing.lines]
+                found.setdefault(line, {})[at[drawing.x]] = self.interval(key, drawing.measure, drawing.epsilon)
         return found
 
     @property
@@ -66,21 +75,27 @@ class Numbers:
 
     def csv(self) -> str:
         """One line for each group; for each measure (and epsilon) its mean and the ends of its interval."""
-        out, measured = io.StringIO(), list(self._measured())
-        names = [name if epsilon is None else f"{name} at {epsilon:g}" for name, epsilon in measured]
+        out = io.StringIO()
+        names = [name if epsilon is None else f"{name} at {epsilon:g}" for name, epsilon in self.shown]
         head = [f"{name}{part}" for name in names for part in ("", " low", " high")]
         writer = csv.writer(out, lineterminator="\n")
-        writer.writerow([*DIMENSIONS[1:], "training_sets", "runs", *head])
+        writer.writerow([*self.dimensions[1:], "training_sets", "runs", *head])
         for key, sets in self.groups.items():
-            found = [self.interval(key, *one) for one in measured]
+            found = [self.interval(key, *one) for one in self.shown]
             numbers = [part for one in found for part in (map(plain, one[:3]) if one else ("", "", ""))]
             writer.writerow([*key[1:], len(sets), sum(map(len, sets)), *numbers])
         return out.getvalue()
 
-    def _measured(self) -> Iterator[tuple[str, float | None]]:
-        for name in self.experiment.measures:
-            for epsilon in self.experiment.epsilon if MEASURES[name].epsilon else (None,):
-                yield name, epsilon
+
+def numbers_of(experiment: Experiment, folder: Path) -> Numbers:
+    """All runs of an experiment."""
+    planned = [(one.at, [one.cell.run(seed) for seed in experiment.seeds.all]) for one in expand(experiment)[0]]
+    shown = [
+        (name, epsilon)
+        for name in experiment.measures
+        for epsilon in (experiment.epsilon if MEASURES[name].epsilon else (None,))
+    ]
+    return Numbers(planned, folder, DIMENSIONS, MEASURES, shown)
 
 
 def plain(value: float) -> str:

@@ -7,7 +7,6 @@ O(facts), and tokens padded to the longest delta.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import accumulate
 from typing import Any, NamedTuple
 
 import msgspec
@@ -39,6 +38,68 @@ class Question(NamedTuple):
     state: State
     action: Any
     net: Net
+
+
+class Packed(NamedTuple):
+    """A graph as arrays: `said` (entry, feature) and its `weight`, the rest as in `Graph`."""
+
+    nodes: int
+    facts: int
+    said: Array
+    weight: Array
+    whole: Array
+    unary: Array
+    edges: Array
+
+
+def packed(graph: Graph) -> Packed:
+    """Once for a graph that is in many batches."""
+    return Packed(
+        len(graph.nodes),
+        graph.facts,
+        _rows([(fact, feature) for fact, feature, _ in graph.said], 2),
+        np.array([weight for _, _, weight in graph.said], dtype=np.float32),
+        _rows(graph.whole, 1),
+        _rows(graph.unary, 2),
+        _rows(graph.edges, 4),
+    )
+
+
+def joined(graphs: Sequence[Packed], edge_types: int) -> dict[str, Array]:
+    """Concatenated graphs: `edges` is sorted by type with `counts` of each type and one weight an edge: 1 over the
+    number of edges of its type that end where it does."""
+    sizes = np.array([(graph.facts, graph.nodes) for graph in graphs], dtype=np.int64).reshape(-1, 2)
+    fact, node = (sizes.cumsum(axis=0) - sizes).T
+    nothing = np.zeros_like(fact)
+    said = _moved([graph.said for graph in graphs], fact, nothing)
+    edges = _moved([graph.edges for graph in graphs], nothing, node, node, fact)
+    edges = edges[np.argsort(edges[:, 0], kind="stable")]
+    _, group, size = np.unique(
+        edges[:, 0] * int(sizes[:, 1].sum()) + edges[:, 2], return_inverse=True, return_counts=True
+    )
+    whole = _moved([graph.whole for graph in graphs], fact)
+    at = np.repeat(np.arange(len(graphs)), [len(graph.whole) for graph in graphs])
+    return {
+        "said_fact": said[:, 0],
+        "said_feature": said[:, 1],
+        "said_weight": np.concatenate([graph.weight for graph in graphs]),
+        "facts": np.array(sizes[:, 0].sum()),
+        "nodes": sizes[:, 1],
+        "whole": np.stack([whole[:, 0], at], axis=1),
+        "unary": _moved([graph.unary for graph in graphs], fact, node),
+        "edges": edges,
+        "counts": np.bincount(edges[:, 0], minlength=edge_types),
+        "share": (1.0 / size[group]).astype(np.float32) if len(edges) else np.zeros(0, dtype=np.float32),
+    }
+
+
+def _rows(found: Sequence[Any], width: int) -> Array:
+    return np.array(found, dtype=np.int64).reshape(-1, width)
+
+
+def _moved(parts: Sequence[Array], *offsets: Array) -> Array:
+    """The rows of all parts, each column moved by its offset of the part."""
+    return np.concatenate(parts) + np.repeat(np.stack(offsets, axis=1), [len(part) for part in parts], axis=0)
 
 
 class Encoder:
@@ -99,22 +160,9 @@ class Encoder:
         return {**arrays, "slot": slot, "said": said, "right": right}
 
     def graphs(self, graphs: Sequence[Graph]) -> tuple[dict[str, Array], list[dict[str, dict[Any, int]]]]:
-        """Concatenated graphs as arrays, and what each node means to a pointer (see `pointable`).
-
-        `said` is (entry, weight), `edges` is sorted by type with `counts` of each type and one weight an edge: 1 over
-        the number of edges of its type that end where it does. `target` (kinds, B, N) says what may be pointed at,
-        `first` (B, V) which tokens may begin an edit.
-        """
+        """What is `joined`, and what each node means to a pointer (see `pointable`): `target` (kinds, B, N) says what
+        may be pointed at, `first` (B, V) which tokens may begin an edit."""
         names = [{kind: pointable(graph, kind) for kind in self.tokens.kinds} for graph in graphs]
-        node = list(accumulate((len(graph.nodes) for graph in graphs), initial=0))
-        fact = list(accumulate((graph.facts for graph in graphs), initial=0))
-        offsets = list(enumerate(zip(graphs, node, fact, strict=False)))
-        said = [(i + f, feature, weight) for _, (graph, _, f) in offsets for i, feature, weight in graph.said]
-        edges = np.array(
-            [(k, a + n, b + n, i + f) for _, (graph, n, f) in offsets for k, a, b, i in graph.edges], dtype=np.int64
-        ).reshape(-1, 4)
-        edges = edges[np.argsort(edges[:, 0], kind="stable")]
-        _, group, size = np.unique(edges[:, 0] * node[-1] + edges[:, 2], return_inverse=True, return_counts=True)
         place = {number: kind for kind, number in enumerate(self.tokens.kinds)}
         target = np.zeros((max(1, len(place)), len(graphs), max(len(graph.nodes) for graph in graphs)), dtype=bool)
         first = np.zeros((len(graphs), len(self.tokens.tokens)), dtype=bool)
@@ -122,21 +170,5 @@ class Encoder:
             first[at, list(self.tokens.feasible(kind for kind, some in known.items() if some))] = True
             for kind, some in known.items():
                 target[place[kind], at, list(some.values())] = True
-        return {
-            "said_fact": np.array([one[0] for one in said], dtype=np.int64),
-            "said_feature": np.array([one[1] for one in said], dtype=np.int64),
-            "said_weight": np.array([one[2] for one in said], dtype=np.float32),
-            "facts": np.array(fact[-1]),
-            "nodes": np.array([len(graph.nodes) for graph in graphs]),
-            "whole": _pairs((i + f, at) for at, (graph, _, f) in offsets for i in graph.whole),
-            "unary": _pairs((i + f, a + n) for _, (graph, n, f) in offsets for i, a in graph.unary),
-            "edges": edges,
-            "counts": np.bincount(edges[:, 0], minlength=self.layout.edge_types),
-            "share": (1.0 / size[group]).astype(np.float32) if len(edges) else np.zeros(0, dtype=np.float32),
-            "target": target,
-            "first": first,
-        }, names
-
-
-def _pairs(found: Iterable[tuple[int, int]]) -> Array:
-    return np.array(list(found), dtype=np.int64).reshape(-1, 2)
+        arrays = joined([packed(graph) for graph in graphs], self.layout.edge_types)
+        return {**arrays, "target": target, "first": first}, names

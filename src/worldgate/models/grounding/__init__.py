@@ -4,6 +4,6 @@ examples    transitions, negatives and branches of a world      objectives    lo
 latent      the network (torch)                              study         a config to numbers on held-out branches
 """
 
-from .study import Measured, Study, run
+from .study import Measured, Study, checked, run
 
-__all__ = ["Measured", "Study", "run"]
+__all__ = ["Measured", "Study", "checked", "run"]

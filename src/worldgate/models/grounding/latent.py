@@ -12,8 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..family import tensors
-from ..graph.encoder import Encoder
-from ..graph.features import Graph
+from ..graph.encoder import Encoder, Packed, joined
 from ..graph.net import GraphEncoder
 from .objectives import contrast, unspread
 
@@ -61,24 +60,23 @@ class Latent(nn.Module):
                 for slow, now in zip(self.slow.parameters(), self.encode.parameters(), strict=True):
                     slow.lerp_(now, 1 - self.study.average)
 
-    def sums(self, graphs: Sequence[Graph], *, slow: bool = False) -> Tensor:
+    def sums(self, graphs: Sequence[Packed], *, slow: bool = False) -> Tensor:
         """The vectors of graphs (B, d)."""
-        arrays, _ = self.coding.graphs(graphs)
+        arrays = joined(graphs, self.coding.layout.edge_types)
         _, pooled, whole = (self.slow if slow else self.encode)(tensors(arrays))
         return pooled + whole  # type: ignore[no-any-return]
 
-    def guesses(self, graphs: Sequence[Graph]) -> Tensor:
+    def guesses(self, graphs: Sequence[Packed]) -> Tensor:
         """The predicted vectors of what states and actions lead to (B, d)."""
         return self.predict(self.sums(graphs))  # type: ignore[no-any-return]
 
-    def truths(self, graphs: Sequence[Graph]) -> Tensor:
+    def truths(self, graphs: Sequence[Packed]) -> Tensor:
         """The target vectors of states (B, d)."""
         if self.study.target == "learned":
             return self.sums(graphs, slow=True)
         bags = np.zeros((len(graphs), len(self.projection)), dtype=np.float32)
         for at, graph in enumerate(graphs):
-            for _, feature, weight in graph.said:
-                bags[at, feature] += weight
+            np.add.at(bags[at], graph.said[:, 1], graph.weight)
         return torch.from_numpy(np.sign(bags) * np.log1p(np.abs(bags))) @ self.projection
 
     def nearness(self, guesses: Tensor, truths: Tensor) -> Tensor:

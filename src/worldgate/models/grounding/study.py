@@ -7,8 +7,10 @@ computed by a moving average of the encoder, and VICReg's terms spread the vecto
 tell the encoder's vector of the next state from those of so many states that are wrong, instead of being near it.
 
 Health is measured on all held-out states and actions, retrieval on branches of them: is the predicted vector nearer to
-the true successor's than to those that the state's other actions lead to? Ties count half. The encoder costs O(facts),
-a negative what it edits and one more graph.
+the true successor's than to those that the state's other actions lead to? Of vectors as near as one another each is
+equally likely to be the first. Successors whose target is the same vector under untrained weights are told apart by no
+training; `ceiling` is what can be retrieved at most. The encoder costs O(facts), a negative what it edits and one more
+graph.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ from ...worlds import world_of
 from ..errors import library
 from ..graph import Encoder, GraphConfig
 from ..graph.config import Identity, NotGraphable
-from ..graph.features import Graph, graph_of
+from ..graph.encoder import Packed, packed
+from ..graph.features import graph_of
 from .examples import Branch, Example, branches, examples, walked
 
 if TYPE_CHECKING:
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
 
 NO_ACTION = ""
 """Beside it a state is summed up alone."""
+SAME = 1e-5
+"""Less than this share apart is rounding."""
 
 
 class Study(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -62,14 +67,15 @@ class Study(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Measured(NamedTuple):
-    """Health of the vectors (`rank`, `deviation`), retrieval (`first`: top-1, `mrr`), what chance retrieves, of how
-    many branch actions, and the last loss."""
+    """Health of the vectors (`rank`, `deviation`), retrieval (`first`: top-1, `mrr`), top-1 by chance and at most, of
+    how many branch actions, and the last loss."""
 
     rank: float
     deviation: float
     first: float
     mrr: float
     chance: float
+    ceiling: float
     asked: int
     loss: float
 
@@ -83,11 +89,21 @@ class Data(NamedTuple):
     asked: list[tuple[State, Any]]
 
 
-def data_of(study: Study) -> Data:
-    """The examples and branches of a study; no torch. `NotGraphable` for a study that makes no sense."""
+def checked(study: Study) -> Study:
+    """The same; `NotGraphable` for one that makes no sense, `UnknownWorld` for its world."""
     if study.negatives and study.target == "oracle":
         raise NotGraphable("negatives with the oracle's target", "a learned target, which they are to shape")
-    world = world_of(study.world, study.options)
+    sizes = (study.width, study.rounds, study.iterations, study.batch, study.steps, study.held_steps, study.actions - 1)
+    if min(sizes) < 1 or study.negatives < 0 or min(study.rate, study.temperature) <= 0 or not 0 <= study.average <= 1:
+        raise NotGraphable(f"{study}", "sizes of 1 or more, two actions or more, and positive rates")
+    if study.driver not in world_of(study.world, study.options).drivers:
+        raise NotGraphable(f"driver {study.driver!r}", f"one that {study.world} has")
+    return study
+
+
+def data_of(study: Study) -> Data:
+    """The examples and branches of a study; no torch."""
+    world = world_of(study.world, checked(study).options)
     steps = walked(world, study.driver, study.seeds, study.steps)
     held = walked(world, study.driver, study.held, study.held_steps)
     config = GraphConfig(identity=study.identity, closed=study.closed, width=study.width, rounds=study.rounds)
@@ -109,9 +125,12 @@ def run(study: Study, *, threads: int = 1) -> Measured:
     with torched(torch, threads, "cpu"):
         torch.manual_seed(study.seed)
         latent = Latent(study, data.encoder)
-        rows = [_graphs(data.encoder, example) for example in data.learned]
+        rows = [_row(data.encoder, example) for example in data.learned]
         optimizer = torch.optim.AdamW(latent.parameters(), lr=study.rate)
         random = Random(f"study/{study.seed}")
+        with torch.no_grad():
+            ceiling = _ceiling(latent.eval(), data)
+        latent.train()
         loss: Any = 0.0
         for _ in range(study.iterations):
             loss = latent.loss(random.choices(rows, k=study.batch))
@@ -120,43 +139,63 @@ def run(study: Study, *, threads: int = 1) -> Measured:
             optimizer.step()
             latent.follow()
         with torch.no_grad():
-            return _measured(latent.eval(), data, float(loss))
+            return _measured(latent.eval(), data, ceiling, float(loss))
 
 
 class Row(NamedTuple):
     """The graphs of an example."""
 
-    before: Graph
-    after: Graph
-    wrong: list[Graph]
+    before: Packed
+    after: Packed
+    wrong: list[Packed]
 
 
-def _graphs(encoder: Encoder, example: Example) -> Row:
-    layout = encoder.layout
-    before, after = graph_of(layout, example.state, example.action), graph_of(layout, example.after, NO_ACTION)
-    return Row(before, after, [graph_of(layout, state, NO_ACTION) for state in example.wrong])
+def _row(encoder: Encoder, example: Example) -> Row:
+    before, after = _graph(encoder, example.state, example.action), _graph(encoder, example.after)
+    return Row(before, after, [_graph(encoder, state) for state in example.wrong])
 
 
-def _measured(latent: Any, data: Data, loss: float) -> Measured:
+def _graph(encoder: Encoder, state: State, action: Any = NO_ACTION) -> Packed:
+    return packed(graph_of(encoder.layout, state, action))
+
+
+def _measured(latent: Any, data: Data, ceiling: float, loss: float) -> Measured:
     from .objectives import deviation, effective_rank
 
-    layout = data.encoder.layout
-    vectors = latent.sums([graph_of(layout, *pair) for pair in data.asked])
-    ranks: list[float] = []
+    vectors = latent.sums([_graph(data.encoder, *pair) for pair in data.asked])
+    places: list[tuple[int, int]] = []
     chances: list[float] = []
     for state, actions, after in data.held:
-        guesses = latent.guesses([graph_of(layout, state, action) for action in actions])
-        truths = latent.truths([graph_of(layout, one, NO_ACTION) for one in after])
-        ranks += _ranks(latent.nearness(guesses, truths))
+        guesses = latent.guesses([_graph(data.encoder, state, action) for action in actions])
+        places += _places(latent.nearness(guesses, _targets(latent, data, after)))
         chances += [1 / len(actions)] * len(actions)
-    count = max(1, len(ranks))
-    first = sum(max(0.0, 2.0 - rank) for rank in ranks) / count
-    mrr = sum(1 / rank for rank in ranks) / count
-    return Measured(effective_rank(vectors), deviation(vectors), first, mrr, sum(chances) / count, len(ranks), loss)
+    first = _mean([(above == 0) / same for above, same in places])
+    mrr = _mean([sum(1 / (above + at) for at in range(1, same + 1)) / same for above, same in places])
+    return Measured(effective_rank(vectors), deviation(vectors), first, mrr, _mean(chances), ceiling, len(places), loss)
 
 
-def _ranks(nearness: Tensor) -> Sequence[float]:
-    """The rank of each row's own column, ties counting half."""
+def _ceiling(latent: Any, data: Data) -> float:
+    """Top-1 of one who knows the target's vector."""
+    shares: list[float] = []
+    for branch in data.held:
+        truths = _targets(latent, data, branch.after)
+        apart = (truths[:, None] - truths[None]).norm(dim=-1)
+        shares += (1 / (apart <= SAME * truths.norm(dim=-1)).sum(dim=1)).tolist()
+    return _mean(shares)
+
+
+def _targets(latent: Any, data: Data, after: Sequence[State]) -> Tensor:
+    found: Tensor = latent.truths([_graph(data.encoder, one) for one in after])
+    return found
+
+
+def _places(nearness: Tensor) -> list[tuple[int, int]]:
+    """Of each row, how many columns are nearer than its own and how many are as near, itself among them."""
     own = nearness.diagonal()[:, None]
-    above, same = (nearness > own).sum(dim=1), (nearness == own).sum(dim=1) - 1
-    return [float(rank) for rank in 1 + above + same / 2]
+    same = (nearness - own).abs() <= SAME * nearness.abs().amax(dim=1, keepdim=True)
+    above = ((nearness > own) & ~same).sum(dim=1)
+    return list(zip(above.tolist(), same.sum(dim=1).tolist(), strict=True))
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / max(1, len(values))

@@ -1,0 +1,149 @@
+"""Grounding studies as data: a study, what varies in it, and training sets. Each is one run, with a record like any other.
+
+What is listed under `vary` is multiplied out: a dimension has labels, each of which sets fields of the study. A training
+set has walks of its own, and its number is the seed of all else that is drawn. All are measured on the same held-out
+walks. A run's id does not know the code that trains: after a change of that, start a new folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ..facts import canonical_json, json_decode
+from ..models.grounding import Measured, Study
+from ..models.grounding import run as study_run
+from ..worlds import world_of
+from .errors import RunFailed
+from .experiment import FORMAT, Drawing, Experiment, Seeds, Training
+from .experiment import expand as expand_experiment
+from .measures import Measure, one
+from .records import Row, known, write_part
+from .run import Ran, spread
+from .tables import Numbers
+from .work import Task, made
+
+GIVEN = {"seeds", "held", "steps", "held_steps", "seed"}
+"""Fields of a study that `train`, `seeds` and `steps` say."""
+
+MEASURES: Mapping[str, Measure] = {
+    "rank": one("effective rank of the vectors of held-out states and actions", lambda found: found.rank),
+    "deviation": one("standard deviation of these vectors, a mean over dimensions", lambda found: found.deviation),
+    "top-1": one("how often the true successor's vector is the nearest among those of a branch", lambda m: m.first),
+    "mrr": one("mean of 1 / the place of the true successor's vector, by nearness", lambda found: found.mrr),
+    "chance": one("top-1 of one who guesses", lambda found: found.chance),
+    "ceiling": one("top-1 of one who knows the target, whose vectors may coincide", lambda found: found.ceiling),
+    "lift": one("top-1 less chance", lambda found: found.first - found.chance),
+    "retrieved": Measure(
+        "share of the way from chance to the ceiling that top-1 comes",
+        lambda found, _: (found.first - found.chance, found.ceiling - found.chance),
+    ),
+    "asked": one("actions in branches of held-out states", lambda found: float(found.asked)),
+    "loss": one("the last loss", lambda found: found.loss),
+}
+
+
+class Studies(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a file of studies says; see `docs/lab/index.md`. `seeds` and `steps` are those of the walks held out."""
+
+    name: str
+    title: str
+    question: str
+    expected: str
+    limits: tuple[str, ...]
+    study: dict[str, Any]
+    vary: dict[str, dict[str | int, dict[str, Any]]]
+    train: Training
+    seeds: Seeds
+    steps: int
+    drawings: tuple[Drawing, ...]
+
+    @property
+    def dimensions(self) -> tuple[str, ...]:
+        """What tells runs apart, besides the training set; "none" is for an axis of a figure that shows nothing."""
+        return ("none", *self.vary)
+
+
+def expand(studies: Studies) -> Iterator[tuple[dict[str, str | float], Study]]:
+    """(where it stands, the study) of every run, in order; msgspec's `ValidationError` for one that is none."""
+    for labels in product(*(choices.items() for choices in studies.vary.values())):
+        at: dict[str, str | float] = dict(zip(studies.vary, (label for label, _ in labels), strict=True))
+        fields = dict(studies.study)
+        for _, given in labels:
+            fields |= given
+        for number, walks in enumerate(studies.train.of(studies.train.counts[0])):
+            fields |= {"seeds": list(walks), "held": list(studies.seeds.all), "seed": number}
+            fields |= {"steps": studies.train.steps, "held_steps": studies.steps}
+            yield {"none": "none"} | at, msgspec.convert(fields, Study)
+
+
+def total(document: Experiment | Studies) -> int:
+    """How many runs there are."""
+    if isinstance(document, Studies):
+        return len(list(expand(document)))
+    return len(expand_experiment(document)[0]) * document.seeds.count
+
+
+def run_id(study: Study) -> str:
+    """The id of the run under today's version of the world."""
+    version = world_of(study.world, study.options).version
+    return hashlib.sha256(canonical_json([FORMAT, study, version])).hexdigest()
+
+
+def run(
+    studies: Studies,
+    folder: Path,
+    *,
+    workers: int = 1,
+    ray: str | None = None,
+    step: Callable[[int], None] = lambda _: None,
+) -> Ran:
+    """Make the runs that `folder` lacks, as `run.run` does those of an experiment."""
+    there, listed = known(folder), [study for _, study in expand(studies)]
+    tasks = [Task(canonical_json(study), (study.seed,)) for study in listed if run_id(study) not in there]
+    done = len(listed) - len(tasks)
+    step(done)
+    for rows in spread([tasks], workers, ray, work):
+        write_part(folder, rows)
+        done += len(rows)
+        step(done)
+    return Ran(len(listed), len(tasks), [])
+
+
+def work(task: Task) -> list[Row]:
+    """The one run of a task."""
+    study = msgspec.json.decode(task.cell, type=Study)
+    try:
+        record = canonical_json(study_run(study)._asdict()).decode()
+    except Exception as error:
+        where = f"{study.world}/{study.driver}, training set {study.seed}"
+        raise RunFailed(f"{where}: {error!r:.300}", "a record", "What was finished is kept") from error
+    version = world_of(study.world, study.options).version
+    return [
+        Row(
+            run_id(study),
+            task.cell.decode(),
+            study.seed,
+            study.world,
+            version,
+            study.driver,
+            "grounding",
+            "",
+            "",
+            None,
+            *made(),
+            record,
+        )  # fmt: skip
+    ]
+
+
+def numbers_of(studies: Studies, folder: Path) -> Numbers:
+    """All runs, read from a folder."""
+    planned = [(at, [run_id(study)]) for at, study in expand(studies)]
+    shown = [(name, None) for name in MEASURES]
+    return Numbers(planned, folder, studies.dimensions, MEASURES, shown, lambda text: Measured(**json_decode(text)))
