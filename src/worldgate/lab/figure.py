@@ -6,7 +6,7 @@ question, what was expected, worlds, drivers, semantics, the number of rollouts,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -103,17 +103,11 @@ def _studied(studies: Studies) -> Iterator[tuple[str, str]]:
     yield "held out", f"{studies.seeds.count} walks of {studies.steps} steps; seeds {_range(studies.seeds.all)}"
 
 
-def _fields(given: Mapping[str, Any]) -> str:
+def _fields(given: dict[str, Any]) -> str:
     """Fields as a page tells them: "hosts 5, closed port"."""
-    told = (
-        f"{name} {', '.join(map(str, value))}"
-        if isinstance(value, list)
-        else _fields(value)
-        if isinstance(value, Mapping)
-        else f"{name} {value}"
-        for name, value in given.items()
-    )
-    return ", ".join(told)
+    flat = given | given.get("options", {})
+    told = ((name, ", ".join(map(str, said)) if isinstance(said, list) else said) for name, said in flat.items())
+    return ", ".join(f"{name} {said}" for name, said in told if name != "options")
 
 
 def _setup(experiment: Experiment) -> Iterator[tuple[str, str]]:

@@ -1,8 +1,8 @@
-"""Grounding studies as data: a study, what varies in it, and training sets. Each is one run, with a record like any other.
+"""Grounding studies as data: a study, what varies in it, and training sets. Each is one run, recorded like any other.
 
-What is listed under `vary` is multiplied out: a dimension has labels, each of which sets fields of the study. A training
-set has walks of its own, and its number is the seed of all else that is drawn. All are measured on the same held-out
-walks. A run's id does not know the code that trains: after a change of that, start a new folder.
+What is listed under `vary` is multiplied out: a dimension has labels, each of which sets fields of the study. A
+training set has walks of its own, and its number is the seed of all else that is drawn. All are measured on the same
+held-out walks. A run's id does not know the code that trains: after a change of that, start a new folder.
 """
 
 from __future__ import annotations
@@ -123,23 +123,8 @@ def work(task: Task) -> list[Row]:
     except Exception as error:
         where = f"{study.world}/{study.driver}, training set {study.seed}"
         raise RunFailed(f"{where}: {error!r:.300}", "a record", "What was finished is kept") from error
-    version = world_of(study.world, study.options).version
-    return [
-        Row(
-            run_id(study),
-            task.cell.decode(),
-            study.seed,
-            study.world,
-            version,
-            study.driver,
-            "grounding",
-            "",
-            "",
-            None,
-            *made(),
-            record,
-        )  # fmt: skip
-    ]
+    what = study.world, world_of(study.world, study.options).version, study.driver
+    return [Row(run_id(study), task.cell.decode(), study.seed, *what, "grounding", "", "", None, *made(), record)]
 
 
 def numbers_of(studies: Studies, folder: Path) -> Numbers:

@@ -110,7 +110,8 @@ def plain(value: float) -> str:
 def markdown(drawing: Drawing, lines: Mapping[tuple[Any, Any, Any], dict[str | float, Interval | None]]) -> list[str]:
     """The table of a figure: a row a line, a column an x, each "mean [low, high]"."""
     xs = list(dict.fromkeys(x for points in lines.values() for x in points))
-    names = [drawing.columns, drawing.rows, drawing.lines]
+    axes = (drawing.columns, drawing.rows, drawing.lines)
+    names = [axis for axis in axes if axis != "none"]
     head = [*names, *(f"{drawing.x} {x:g}" if isinstance(x, float | int) else str(x) for x in xs)]
     rows = [head, ["---"] * len(head)]
     for (row, column, line), points in lines.items():
@@ -118,7 +119,8 @@ def markdown(drawing: Drawing, lines: Mapping[tuple[Any, Any, Any], dict[str | f
         for x in xs:
             found = points.get(x)
             cells.append("" if found is None else _told(found))
-        rows.append([str(column), str(row), str(line), *cells])
+        places = zip(axes, (column, row, line), strict=True)
+        rows.append([*(str(place) for axis, place in places if axis != "none"), *cells])
     return ["| " + " | ".join(row) + " |" for row in rows]
 
 

@@ -125,7 +125,7 @@ def run(study: Study, *, threads: int = 1) -> Measured:
     with torched(torch, threads, "cpu"):
         torch.manual_seed(study.seed)
         latent = Latent(study, data.encoder)
-        rows = [_row(data.encoder, example) for example in data.learned]
+        rows = [row_of(data.encoder, example) for example in data.learned]
         optimizer = torch.optim.AdamW(latent.parameters(), lr=study.rate)
         random = Random(f"study/{study.seed}")
         with torch.no_grad():
@@ -150,7 +150,7 @@ class Row(NamedTuple):
     wrong: list[Packed]
 
 
-def _row(encoder: Encoder, example: Example) -> Row:
+def row_of(encoder: Encoder, example: Example) -> Row:
     before, after = _graph(encoder, example.state, example.action), _graph(encoder, example.after)
     return Row(before, after, [_graph(encoder, state) for state in example.wrong])
 
