@@ -121,3 +121,10 @@ def test_what_is_wrong_is_one_numbered_error(old: str, new: str, number: str, sa
 def test_a_study_is_data() -> None:
     study = next(study for _, study in expand(studies()))
     assert msgspec.json.decode(msgspec.json.encode(study), type=Study) == study
+
+
+def test_the_file_that_the_page_shows_loads() -> None:
+    page = (ROOT / "docs/lab/index.md").read_text(encoding="utf-8")
+    found = load(page.split("```yaml\n")[2].split("```")[0], "index.md")
+    assert isinstance(found, Studies)
+    assert total(found) == 10

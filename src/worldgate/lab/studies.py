@@ -72,14 +72,15 @@ class Studies(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def expand(studies: Studies) -> Iterator[tuple[dict[str, str | float], Study]]:
     """(where it stands, the study) of every run, in order; msgspec's `ValidationError` for one that is none."""
     for labels in product(*(choices.items() for choices in studies.vary.values())):
-        at: dict[str, str | float] = dict(zip(studies.vary, (label for label, _ in labels), strict=True))
+        at: dict[str, str | float] = {"none": "none"}
+        at.update(zip(studies.vary, (label for label, _ in labels), strict=True))
         fields = dict(studies.study)
         for _, given in labels:
             fields |= given
         for number, walks in enumerate(studies.train.of(studies.train.counts[0])):
             fields |= {"seeds": list(walks), "held": list(studies.seeds.all), "seed": number}
             fields |= {"steps": studies.train.steps, "held_steps": studies.steps}
-            yield {"none": "none"} | at, msgspec.convert(fields, Study)
+            yield at, msgspec.convert(fields, Study)
 
 
 def total(document: Experiment | Studies) -> int:

@@ -99,7 +99,8 @@ def _rows(found: Sequence[Any], width: int) -> Array:
 
 def _moved(parts: Sequence[Array], *offsets: Array) -> Array:
     """The rows of all parts, each column moved by its offset of the part."""
-    return np.concatenate(parts) + np.repeat(np.stack(offsets, axis=1), [len(part) for part in parts], axis=0)
+    by: Array = np.repeat(np.stack(offsets, axis=1), [len(part) for part in parts], axis=0)
+    return np.concatenate(parts) + by
 
 
 class Encoder:
