@@ -41,14 +41,18 @@ def walked(world: World, driver: str, seeds: tuple[int, ...], steps: int) -> lis
 
 
 def examples(world: World, driver: str, steps: list[Step], negatives: int, seed: int) -> list[Example]:
-    """An example for each step, with up to `negatives` negatives; at most half are what other actions lead to."""
-    found = []
+    """An example for each step, with up to `negatives` negatives; at most half are what other actions lead to. What a
+    mistake is made of is gathered once a walk."""
+    found: list[Example] = []
+    before: State | None = None
     for number, step in enumerate(steps):
+        if before != step.before:
+            pool = Pool.of(step.before, [one.delta for one in _walk(steps[number:])], admit=admitted(world))
+        before = step.state
         random = Random(f"negatives/{seed}/{number}")
         wrong = {step.state.fingerprint: step.state}
         for _, after in _others(world, driver, step.before, random, negatives // 2):
             wrong.setdefault(after.fingerprint, after)
-        pool = Pool.of(step.before, (step.delta,), admit=admitted(world))
         for delta in pool.wrong(step.before, step.delta, random, 1 + negatives - len(wrong)):
             after = step.before.force(delta)
             wrong.setdefault(after.fingerprint, after)
@@ -69,6 +73,16 @@ def branches(world: World, driver: str, steps: list[Step], actions: int, seed: i
             chosen, states = zip(*after.values(), strict=True)
             found.append(Branch(step.before, chosen, states))
     return found
+
+
+def _walk(steps: list[Step]) -> Iterator[Step]:
+    """The steps up to the first that does not begin where the one before it ended."""
+    before = steps[0].before
+    for step in steps:
+        if step.before != before:
+            return
+        yield step
+        before = step.state
 
 
 def _others(world: World, driver: str, state: State, random: Random, count: int) -> Iterator[tuple[Any, State]]:
