@@ -57,7 +57,8 @@ def draw(drawing: Drawing, lines: Mapping[tuple[Any, Any, Any], Mapping[Any, Int
             drawing.measure if drawing.epsilon is None else f"{drawing.measure}, epsilon {drawing.epsilon:g}"
         )
         handles, labels = panels[0][0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=min(4, 2 * len(columns), len(labels)))
+        if drawing.lines != "none":
+            figure.legend(handles, labels, loc="outside lower center", ncols=min(4, 2 * len(columns), len(labels)))
         out = io.BytesIO()
         canvas.FigureCanvasSVG(figure).print_svg(out, metadata={"Date": None, "Creator": "worldgate"})
     return out.getvalue()
