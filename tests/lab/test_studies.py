@@ -104,6 +104,8 @@ def test_from_a_file_to_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         ("negatives: 2", "negatives: 2, target: oracle", "WG490", "negatives"),
         ("negatives: 2", "negatives: 0", "WG490", "the same"),
         ("sets: 2", "sets: 0", "WG490", "`$.train`"),
+        ("count: 1, steps: 6", "count: 0, steps: 6", "WG490", "`$.train`"),
+        ("count: 1, steps: 6", "count: [], steps: 6", "WG490", "`$.train`"),
         ("first: 100", "first: 1", "WG491", "[1]"),
         ("measure: top-1", "measure: horizon", "WG490", "`$.drawings[0]`"),
         ("x: hosts", "x: place", "WG490", "arm"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,61 +15,27 @@ from ..horizon.operators import OPERATORS
 from ..horizon.probes import CHOICES
 from ..horizon.settings import checked
 from ..models.document import load_training
-from ..models.grounding import Study
-from ..models.grounding import checked as checked_study
 from ..system import use
 from ..worlds import world_of
 from ..worlds.documents import load_document
-from .errors import BadExperiment, SharedSeeds
-from .experiment import DIMENSIONS, Drawing, Experiment, Planned, Seeds, Training, expand, keeps, ways
-from .measures import MEASURES, Measure
+from .checks import disjoint, drawable, listed, plain
+from .errors import BadExperiment
+from .experiment import DIMENSIONS, Experiment, Planned, expand, ways
+from .measures import MEASURES
 from .parts import PREDICTORS, derived_of
-from .studies import GIVEN, Studies, run_id
-from .studies import MEASURES as MEASURES_OF_STUDIES
-from .studies import expand as expand_studies
+from .studies import Studies, load_studies
 from .trained import file_of, prove
 
 
 def load(text: str, name: str) -> Experiment | Studies:
     """What a YAML or JSON text says: an experiment, or grounding studies, which have a `study`."""
     data = load_document(text, name, BadExperiment)
-    return _studies(data, name) if isinstance(data, dict) and "study" in data else _experiment(data, name)
+    return load_studies(data, name) if isinstance(data, dict) and "study" in data else _experiment(data, name)
 
 
 def load_experiment(text: str, name: str) -> Experiment:
     """The experiment of a YAML or JSON text; `BadExperiment` with the place in it, or `SharedSeeds`."""
     return _experiment(load_document(text, name, BadExperiment), name)
-
-
-def _studies(data: Any, name: str) -> Studies:
-    try:
-        found = msgspec.convert(data, Studies)
-        listed = [(at, checked_study(study)) for at, study in expand_studies(found)]
-    except (msgspec.ValidationError, Error) as error:
-        raise BadExperiment(f"{name}: {error}", "studies, as docs/lab/index.md tells them") from error
-    for place, said in _about_studies(found, listed):
-        raise BadExperiment(f"{name}: {said} at `$.{place}`", "what docs/lab/index.md tells")
-    _disjoint(found.train, found.seeds, name)
-    for number, drawing in enumerate(found.drawings):
-        where = f"{name}: `$.drawings[{number}]`"
-        _drawable(drawing, [at for at, _ in listed], found.dimensions, MEASURES_OF_STUDIES, where)
-    return found
-
-
-def _about_studies(found: Studies, listed: list[tuple[dict[str, str | float], Study]]) -> Iterator[tuple[str, str]]:
-    if not _plain(found.name):
-        yield "name", f"{found.name!r}, which is no plain name"
-    if min(found.steps, found.seeds.count, *found.train.counts, found.train.steps, found.train.sets) < 1:
-        yield "train", "a count, steps or sets less than 1, here or in `seeds`"
-    if len(found.train.counts) > 1:
-        yield "train.count", "several counts"
-    if taken := GIVEN & {
-        *found.study,
-        *(field for one in found.vary.values() for given in one.values() for field in given),
-    }:
-        yield "study", f"{', '.join(sorted(taken))}, which `train`, `seeds` and `steps` say"
-    if len({run_id(study) for _, study in listed}) < len(listed):
-        yield "vary", "two studies that are the same"
 
 
 def _experiment(data: Any, name: str) -> Experiment:
@@ -81,7 +47,7 @@ def _experiment(data: Any, name: str) -> Experiment:
     for place, said in _problems(found):
         raise BadExperiment(f"{name}: {said} at `$.{place}`", "what docs/lab/index.md tells")
     if found.train:
-        _disjoint(found.train, found.seeds, name)
+        disjoint(found.train, found.seeds, name)
     planned, _ = expand(found)
     for place, said in _about_models(planned, found):
         raise BadExperiment(f"{name}: {said} at `$.{place}`", "what docs/models.md tells")
@@ -90,18 +56,8 @@ def _experiment(data: Any, name: str) -> Experiment:
             raise BadExperiment(f"{name}: two cells that are the same, or told apart by nothing", "labels, each once")
     for number, drawing in enumerate(found.drawings):
         where = f"{name}: `$.drawings[{number}]`"
-        _drawable(drawing, [one.at for one in planned], DIMENSIONS, MEASURES, where)
+        drawable(drawing, [one.at for one in planned], DIMENSIONS, MEASURES, where)
     return found
-
-
-def _disjoint(train: Training, seeds: Seeds, name: str) -> None:
-    shared = sorted(set(train.seeds) & set(seeds.all))
-    if shared:
-        raise SharedSeeds(f"{name}: seeds {shared[:5]} in both `$.train` and `$.seeds`", "disjoint ranges")
-
-
-def _plain(name: str) -> bool:
-    return name.replace("-", "").replace("_", "").isalnum()
 
 
 def _fetch_trainings(data: Any, name: str) -> None:
@@ -129,7 +85,7 @@ def _problems(found: Experiment) -> Iterator[tuple[str, str]]:
         use(found.uses, BadExperiment)
     except BadExperiment as error:
         yield "uses", str(error)
-    if not _plain(found.name):
+    if not plain(found.name):
         yield "name", f"{found.name!r}, which is no plain name"
     for field in ("worlds", "predictors", "policies", "rho", "semantics", "corrections", "oracles", "budgets"):
         if not getattr(found, field):
@@ -146,12 +102,12 @@ def _problems(found: Experiment) -> Iterator[tuple[str, str]]:
     for field, key, known in tables:
         for number, one in enumerate(getattr(found, field)):
             if getattr(one, key) not in known:
-                yield f"{field}[{number}].{key}", f"{getattr(one, key)!r}, not one of {_listed(known)}"
+                yield f"{field}[{number}].{key}", f"{getattr(one, key)!r}, not one of {listed(known)}"
     yield from _about_worlds(found)
     yield from _about_predictors(found)
     for number, measure in enumerate(found.measures):
         if measure not in MEASURES:
-            yield f"measures[{number}]", f"{measure!r}, not one of {_listed(MEASURES)}"
+            yield f"measures[{number}]", f"{measure!r}, not one of {listed(MEASURES)}"
     for at, settings, _ in ways(found):
         try:
             checked(settings)
@@ -159,10 +115,6 @@ def _problems(found: Experiment) -> Iterator[tuple[str, str]]:
             policy(settings.policy, Setting(found.steps, settings.rho, 0, unaided), settings.options)
         except Error as error:
             yield f"policies (rho {at['rho']})", str(error)
-
-
-def _listed(known: Any) -> str:
-    return ", ".join(sorted(one for one in known if one))
 
 
 def _about_worlds(found: Experiment) -> Iterator[tuple[str, str]]:
@@ -179,7 +131,7 @@ def _about_worlds(found: Experiment) -> Iterator[tuple[str, str]]:
             return
         for driver in (*place.drivers, *([place.trained_on] if place.trained_on else [])):
             if driver not in world.drivers:
-                yield f"worlds[{number}]", f"driver {driver!r}, not one of {_listed(world.drivers)}"
+                yield f"worlds[{number}]", f"driver {driver!r}, not one of {listed(world.drivers)}"
 
 
 def _about_predictors(found: Experiment) -> Iterator[tuple[str, str]]:
@@ -219,32 +171,3 @@ def _about_models(planned: list[Planned], found: Experiment) -> Iterator[tuple[s
 
 def _modelled(one: Planned) -> bool:
     return PREDICTORS[one.cell.predictor.name].model
-
-
-def _drawable(
-    drawing: Drawing,
-    places: Sequence[Mapping[str, str | float]],
-    dimensions: tuple[str, ...],
-    measures: Mapping[str, Measure],
-    where: str,
-) -> None:
-    measure = measures.get(drawing.measure)
-    if measure is None:
-        raise BadExperiment(f"{where}: measure {drawing.measure!r}", f"one of {_listed(measures)}")
-    if measure.epsilon != (drawing.epsilon is not None):
-        need = "an epsilon" if measure.epsilon else "no epsilon"
-        raise BadExperiment(f"{where}: {drawing.measure} with epsilon {drawing.epsilon}", need)
-    axes = (drawing.x, drawing.lines, drawing.rows, drawing.columns)
-    for dimension in (*axes, *drawing.where):
-        if dimension not in dimensions:
-            raise BadExperiment(f"{where}: {dimension!r}", f"one of {', '.join(dimensions)}")
-    if not drawing.name.replace("-", "").isalnum():
-        raise BadExperiment(f"{where}: name {drawing.name!r}", "a plain name")
-    kept = [at for at in places if keeps(drawing, at)]
-    if not kept:
-        raise BadExperiment(f"{where}: no cell is left", "at least one")
-    named = {*axes, *(("world", "driver") if "place" in axes else ())}
-    for dimension in dimensions[1:]:
-        values = {at[dimension] for at in kept} - ({0} if dimension == "data" else set())  # 0: learns nothing
-        if dimension not in named and len(values) > 1:
-            raise BadExperiment(f"{where}: {dimension} varies", "an axis for it, or one value in `where`")

@@ -15,11 +15,12 @@ from typing import Any
 
 import msgspec
 
-from ..facts import canonical_json, json_decode
-from ..models.grounding import Measured, Study
+from ..facts import Error, canonical_json, json_decode
+from ..models.grounding import Measured, Study, checked
 from ..models.grounding import run as study_run
 from ..worlds import world_of
-from .errors import RunFailed
+from .checks import disjoint, drawable, plain
+from .errors import BadExperiment, RunFailed
 from .experiment import FORMAT, Drawing, Experiment, Seeds, Training
 from .experiment import expand as expand_experiment
 from .measures import Measure, one
@@ -67,6 +68,37 @@ class Studies(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def dimensions(self) -> tuple[str, ...]:
         """What tells runs apart, besides the training set; "none" is for an axis of a figure that shows nothing."""
         return ("none", *self.vary)
+
+
+def load_studies(data: Any, name: str) -> Studies:
+    """The studies of a parsed file; `BadExperiment` with the place in it, or `SharedSeeds`."""
+    try:
+        found = msgspec.convert(data, Studies)
+        problem = next(_problems(found), None)
+        asked = [] if problem else [(at, checked(study)) for at, study in expand(found)]
+    except (msgspec.ValidationError, Error) as error:
+        raise BadExperiment(f"{name}: {error}", "studies, as docs/lab/index.md tells them") from error
+    if problem:
+        raise BadExperiment(f"{name}: {problem[1]} at `$.{problem[0]}`", "what docs/lab/index.md tells")
+    if len({run_id(study) for _, study in asked}) < len(asked):
+        raise BadExperiment(f"{name}: two studies that are the same at `$.vary`", "labels that differ in what they set")
+    disjoint(found.train, found.seeds, name)
+    for number, drawing in enumerate(found.drawings):
+        where = f"{name}: `$.drawings[{number}]`"
+        drawable(drawing, [at for at, _ in asked], found.dimensions, MEASURES, where)
+    return found
+
+
+def _problems(found: Studies) -> Iterator[tuple[str, str]]:
+    """(place, what is wrong there)."""
+    if not plain(found.name):
+        yield "name", f"{found.name!r}, which is no plain name"
+    train = found.train
+    if len(train.counts) != 1 or min(found.steps, found.seeds.count, train.counts[0], train.steps, train.sets) < 1:
+        yield "train", "several counts, or a count, steps or sets less than 1, here or in `seeds`"
+    fields = {*found.study, *(field for one in found.vary.values() for given in one.values() for field in given)}
+    if taken := GIVEN & fields:
+        yield "study", f"{', '.join(sorted(taken))}, which `train`, `seeds` and `steps` say"
 
 
 def expand(studies: Studies) -> Iterator[tuple[dict[str, str | float], Study]]:
