@@ -8,15 +8,18 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from tests.lab.test_cli_lab import lab
 from tests.lab.tiny import ROOT, contents
 from worldgate.facts import Error
-from worldgate.lab import Studies, load, run_studies, total
-from worldgate.lab.studies import expand, numbers_of
+from worldgate.lab import Studies, load, report, run_studies, total
+from worldgate.lab.studies import GIVEN, MEASURES, expand, numbers_of
 from worldgate.models.grounding import Study, run
 
 pytest.importorskip("torch")
+
+FILES = sorted((ROOT / "examples" / "studies").glob("*.yaml"))
 
 TINY = """
 name: studied
@@ -43,14 +46,27 @@ def studies(old: str = "", new: str = "") -> Studies:
     return found
 
 
-@pytest.mark.parametrize(
-    "path", sorted((ROOT / "examples" / "lab").glob("grounding*.yaml")), ids=lambda path: path.stem
-)
-def test_every_file_of_studies_loads(path: Path) -> None:
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_shipped_studies_load_have_their_page_and_run_when_made_small(path: Path, tmp_path: Path) -> None:
     found = load(path.read_text(encoding="utf-8"), path.name)
     assert isinstance(found, Studies)
     assert found.name == path.stem
     assert found.train.sets >= 5
+    page = (ROOT / "docs" / "lab" / f"{path.stem}.md").read_text(encoding="utf-8")
+    for said in (f"# {found.title}", *found.limits, f"Mean over {found.train.sets} training sets", "## What came out"):
+        assert " ".join(said.split()) in page
+    for choices in found.vary.values():
+        assert all(str(label) in page for label in choices)
+    small = replace(
+        found,
+        study={**found.study, "iterations": 1, "width": 8, "batch": 2},
+        vary={dimension: dict(list(choices.items())[:2]) for dimension, choices in found.vary.items()},
+        train=replace(found.train, count=1, steps=4, sets=1),
+        seeds=replace(found.seeds, count=1),
+        steps=3,
+    )
+    assert run_studies(small, tmp_path).new == total(small)
+    report(small, tmp_path, tmp_path / "small.md", "small.yaml")
 
 
 def test_studies_are_what_varies_multiplied_out_with_walks_of_their_own() -> None:
@@ -125,8 +141,13 @@ def test_a_study_is_data() -> None:
     assert msgspec.json.decode(msgspec.json.encode(study), type=Study) == study
 
 
-def test_the_file_that_the_page_shows_loads() -> None:
-    page = (ROOT / "docs/lab/index.md").read_text(encoding="utf-8")
+def test_the_page_of_the_lab_explains_every_field_and_measure_and_its_example_loads() -> None:
+    page = (ROOT / "docs" / "lab" / "index.md").read_text(encoding="utf-8")
     found = load(page.split("```yaml\n")[2].split("```")[0], "index.md")
     assert isinstance(found, Studies)
     assert total(found) == 10
+    for name in (*Studies.__struct_fields__, *MEASURES):
+        assert f"`{name}`" in page, name
+    told = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
+    for name in set(Study.__struct_fields__) - GIVEN:
+        assert f"`{name}`" in told, name
