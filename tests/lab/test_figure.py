@@ -8,6 +8,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from msgspec.structs import replace
 
 from tests.lab.tiny import elsewhere, tiny
 from worldgate.horizon import measures as horizons
@@ -134,6 +135,17 @@ def test_every_measure_measures_every_record(records: Path) -> None:
         for name, measure in MEASURES.items():
             found = measure.of(kept.record, 0.0)
             assert found is None or (len(found) == 2 and found[1] >= 0), name
+
+
+def test_uncertainty_is_ranked_against_errors(records: Path) -> None:
+    (kept,) = read(records, [expand(tiny())[0][0].cell.run(100)]).values()
+
+    def ranked(signals: tuple[float | None, ...], bits: tuple[int, ...]) -> tuple[float, float] | None:
+        return MEASURES["ranked"].of(replace(kept.record, signals=signals, bits=bits), 0.0)
+
+    assert ranked((0.9, 0.1, 0.5, 0.5), (6, 0, 0, 6)) == (2 + 1.5, 4)
+    assert ranked((None, 0.1, 0.5), (6, 0, 6)) == (1, 1)
+    assert ranked((0.1, 0.2), (0, 0)) == (0, 0)
 
 
 def test_a_missing_library_names_the_extra(records: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,14 +7,21 @@ from pathlib import Path
 
 import pyarrow.parquet as parquet
 import pytest
+from msgspec.structs import replace
 
 from tests.lab.tiny import contents, elsewhere
 from tests.models import bag
 from tests.models.bag import EXPERIMENT, experiment
 from worldgate.facts import Error
+from worldgate.horizon import Prediction, roll, rollout
 from worldgate.lab import expand, load_experiment, run
+from worldgate.lab.records import read
+from worldgate.lab.trained import file_of
+from worldgate.lab.work import Recalling
 from worldgate.models.document import load_training
+from worldgate.models.predictor import learned
 from worldgate.models.training import train
+from worldgate.worlds import world_of
 
 CODE = """
 import sys
@@ -81,6 +88,50 @@ def test_other_processes_train_and_run_the_same(whole: Path, tmp_path: Path) -> 
     assert len(parts) == 1 + 2 * 2
 
 
+def test_records_are_those_of_a_model_that_is_asked_anew(whole: Path) -> None:
+    planned = [one.cell for one in expand(experiment())[0] if one.cell.predictor.family]
+    found = read(whole, [cell.run(100) for cell in planned])
+    for cell in planned:
+        world = world_of(cell.world, cell.options)
+        true, model = roll(world, cell.driver, 100, cell.steps), learned(file_of(cell, whole), world.schema)
+        assert found[cell.run(100)].record == rollout(true, model, replace(cell.settings, seed=100))
+
+
+def test_what_a_model_said_of_a_state_and_an_action_is_kept(whole: Path) -> None:
+    cell = next(one.cell for one in expand(experiment())[0] if one.cell.predictor.family)
+    world = world_of(cell.world, cell.options)
+    model, asked = learned(file_of(cell, whole), world.schema), []
+    model.predict = lambda state, action: asked.append(action) or Prediction(())  # type: ignore[method-assign]
+    recalling, true = Recalling(model), roll(world, cell.driver, 100, 5)
+    first = [recalling.predict(step.before, step.action) for step in true.steps]
+    again = roll(world, cell.driver, 100, 5)
+    assert [recalling.predict(step.before, step.action) for step in again.steps] == first
+    assert len(asked) == 5
+
+
+def test_a_predictor_that_cannot_learn_stays_as_it_is_beside_one_that_does(tmp_path: Path) -> None:
+    both = EXPERIMENT.replace("rho: [0.5]", "rho: [0.5]\nlearning: true")
+    learner = EXPERIMENT[EXPERIMENT.index("  - name: learned") : EXPERIMENT.index("policies:")]
+    both = both.replace("policies:", f"{learner}    label: learner\n    learn: {{rate: 0.1}}\npolicies:")
+    found = load_experiment(both, "both.yaml")
+    run(found, tmp_path)
+    kept = {(one.at["predictor"], one.cell.run(100)) for one in expand(found)[0]}
+    records = read(tmp_path, [id_ for _, id_ in kept])
+    lessons = {(name, records[id_].record.learned > 0) for name, id_ in kept}
+    assert lessons == {("null", False), ("learned bag", False), ("learner", True)}
+
+
+def test_a_model_may_learn_from_some_of_the_counts() -> None:
+    some = EXPERIMENT.replace("count: 2, steps: 10", "count: [1, 2], steps: 10").replace(
+        "x: policy", "x: policy, rows: data"
+    )
+    data = {
+        counts: {one.at["data"] for one in expand(load_experiment(text, "c.yaml"))[0] if one.cell.predictor.family}
+        for counts, text in ((2, some), (1, some.replace("seed: 5", "seed: 5\n    counts: [1]")))
+    }
+    assert data == {2: {10, 20}, 1: {10}}
+
+
 def test_a_model_of_fresh_walks_has_a_seed_a_set_and_needs_no_walks(tmp_path: Path) -> None:
     fresh = EXPERIMENT.replace("batch: 8, balance: 0.5", FRESH)
     planned = [one for one in expand(load_experiment(fresh, "f.yaml"))[0] if one.cell.predictor.family]
@@ -116,6 +167,7 @@ WRONG = [
     ('{name: "null"}', '{name: "null", seed: 3}', "`$.predictors[0].seed`"),
     ('{name: "null"}', "{name: checkpoint, path: nowhere}", "WG512"),
     ('{name: "null"}', "{name: checkpoint}", "`$.predictors[0]`"),
+    ("seed: 5", "seed: 5\n    counts: [3]", "`$.predictors[1].counts`"),
     ("    family: bag\n", "", "without `family`"),
     ("train: {first: 0, count: 2, steps: 10, sets: 2}\n", "", "`$.predictors[1]`"),
     (

@@ -201,6 +201,7 @@ def expand(experiment: Experiment) -> tuple[list[Planned], list[str]]:
                     if settings.policy in NEED_UNCERTAINTY and not PREDICTORS[asked.name].uncertain:
                         left_out[f"{at['policy']} with {asked.label}, which says no uncertainty"] = None
                         continue
+                    settings = msgspec.structs.replace(settings, learning=settings.learning and asked.teachable)
                     cell = Cell(
                         place.world, place.options, driver, experiment.steps, kept, taught, settings, second,
                         experiment.judges,
@@ -225,7 +226,7 @@ def _taught(
     if asked.train and asked.train.source.places:
         yield from ((number, None) for number in range(train.sets))
         return
-    for count in train.counts:
+    for count in asked.counts or train.counts:
         for number, seeds in enumerate(train.of(count)):
             yield number, Taught(place.trained_on or driver, tuple(seeds), train.steps)
 

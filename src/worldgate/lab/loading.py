@@ -148,6 +148,8 @@ def _about_predictors(found: Experiment) -> Iterator[tuple[str, str]]:
         fresh = one.train and one.train.source.places
         if kind.learns and not found.train and not fresh:
             yield where, f"{one.name} without `train`, which it learns from"
+        if one.counts and not set(one.counts) <= set(found.train.counts if found.train else ()):
+            yield f"{where}.counts", "a count of walks that `train` does not have"
         if one.name == "learned" and not (one.family and one.train):
             yield where, "learned without `family` and `train`"
         if one.train and one.train.source.walks:

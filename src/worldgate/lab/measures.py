@@ -51,6 +51,13 @@ def _blind(record: RunRecord, _: float) -> tuple[float, float]:
     return float(sum(record.proposed[look.step] > 0 for look in agreed)), float(len(agreed))
 
 
+def _ranked(record: RunRecord, _: float) -> tuple[float, float]:
+    """Of the pairs of a wrong and a right prediction (a tie counts half), which is the area under the ROC curve."""
+    said = [(signal, bits > 0) for signal, bits in zip(record.signals, record.bits, strict=True) if signal is not None]
+    pairs = [(wrong, right) for wrong, is_wrong in said if is_wrong for right, other in said if not other]
+    return sum((wrong > right) + (wrong == right) / 2 for wrong, right in pairs), float(len(pairs))
+
+
 def _judged(record: RunRecord) -> tuple[float, ...]:
     """How faithful the judged relation was at each step; the least, where there are several."""
     return tuple(map(min, zip(*record.derived.values(), strict=True)))
@@ -91,6 +98,7 @@ MEASURES: Mapping[str, Measure] = {
         "share of predicted deltas that are exactly the true ones",
         lambda record, _: (float(sum(bits == 0 for bits in record.bits)), float(record.steps)),
     ),
+    "ranked": Measure("how often a wrong prediction is more uncertain than a right one of its rollout", _ranked),
     "recall": Measure("share of true edits that were predicted", lambda r, _: _edits(r, lambda row: row.true)),
     "precision": Measure(
         "share of predicted edits that are true", lambda r, _: _edits(r, lambda row: row.found + row.false)

@@ -41,9 +41,10 @@ class Taking(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Predicting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A predictor by name. `error`: how often the oracle is wrong, by one mistake in its delta.
 
-    What only models have is left out of the ids of all other runs. Of `learned`: `family`, `config`, `train`, and the
-    `seed` of the first training set, each next having the next. Of `checkpoint`: the file's `path`, and its SHA-256
-    `digest`, which a file without it is asked for. Of both: `learn`, how it learns during rollouts, and a `label`.
+    What only models have is left out of the ids of all other runs. Of `learned`: `family`, `config`, `train`, the
+    `seed` of the first training set, each next having the next, and the `counts` of walks it learns from, if not all.
+    Of `checkpoint`: the `path` of its file, and its SHA-256 `digest`, which the file is asked for without. Of both:
+    `learn`, how it learns during rollouts, and a `label`.
     """
 
     name: str
@@ -56,6 +57,13 @@ class Predicting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     digest: str | UnsetType = UNSET
     learn: Learning | UnsetType = UNSET
     given: str | UnsetType = msgspec.field(default=UNSET, name="label")
+    counts: tuple[int, ...] | UnsetType = UNSET
+
+    @property
+    def teachable(self) -> bool:
+        """Whether it can go on learning in a rollout."""
+        kind = PREDICTORS[self.name]
+        return bool(self.learn) if kind.model else kind.learns
 
     @property
     def label(self) -> str:
@@ -75,7 +83,7 @@ class Predicting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """What decides the runs of training set `number`: no words; of a checkpoint not where it is, but what."""
         if not PREDICTORS[self.name].model:
             return self
-        kept = msgspec.structs.replace(self, given=UNSET, path=UNSET)
+        kept = msgspec.structs.replace(self, given=UNSET, path=UNSET, counts=UNSET)
         if self.name == "checkpoint":
             return msgspec.structs.replace(kept, digest=self.sha256)
         return msgspec.structs.replace(kept, seed=(self.seed or 0) + number)
@@ -120,7 +128,7 @@ PREDICTORS: dict[str, Kind] = {
         learns=True,
         uncertain=True,
         model=True,
-        takes=("family", "config", "train", "seed", "learn", "given"),
+        takes=("family", "config", "train", "seed", "learn", "given", "counts"),
     ),
     "checkpoint": Kind(_modelled, uncertain=True, model=True, takes=("path", "digest", "learn", "given")),
 }

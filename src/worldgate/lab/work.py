@@ -1,7 +1,8 @@
 """What a worker does: all runs of one cell that are asked for, in any process, with the same result in each.
 
-Worlds, trained predictors and true trajectories are made once a process and kept for the next cells. A predictor that
-learns during rollouts is made anew for each.
+Worlds, trained predictors and true trajectories are made once a process and kept for the next cells, and so is what a
+model said: rollouts that differ in when they look go through many of the same states. A predictor that learns during
+rollouts is made anew for each.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ from .experiment import Cell, Taught
 from .parts import PREDICTORS, Predicting, derived_of
 from .records import Row
 from .trained import file_of, train_for
+
+MOST = 50_000
+"""Predictions that are kept of a model."""
 
 
 class Task(NamedTuple):
@@ -60,7 +64,7 @@ def _rolled(cell: Cell, seed: int, folder: Path) -> Row:
     teach = _taught if settings.learning else _taught_once
     file = file_of(cell, folder) if PREDICTORS[cell.predictor.name].model else folder
     predictor = teach(cell.world, options, canonical_json(cell.predictor), cell.taught, file)
-    model = predictor.checkpoint.digest if isinstance(predictor, Learned) else ""
+    model = predictor.checkpoint.digest if isinstance(predictor, (Learned, Recalling)) else ""
     record = rollout(
         _trajectory(cell.world, options, cell.driver, seed, cell.steps),
         predictor,
@@ -86,7 +90,18 @@ def _taught(world: str, options: bytes, asked: bytes, taught: Taught | None, fil
     return predictor
 
 
-_taught_once = lru_cache(maxsize=8)(_taught)
+@lru_cache(maxsize=8)
+def _taught_once(*how: Any) -> Any:
+    found = _taught(*how)
+    return Recalling(found) if isinstance(found, Learned) else found
+
+
+class Recalling:
+    """Predicts what a model does, which it asks once about each state and action."""
+
+    def __init__(self, model: Learned) -> None:
+        self.name, self.checkpoint = model.name, model.checkpoint
+        self.predict = lru_cache(maxsize=MOST)(model.predict)
 
 
 @lru_cache(maxsize=512)
