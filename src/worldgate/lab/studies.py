@@ -11,13 +11,12 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from ..facts import Error, canonical_json, json_decode
-from ..models.grounding import Measured, Study, checked
-from ..models.grounding import run as study_run
+from ..models.errors import library
 from ..worlds import world_of
 from .checks import disjoint, drawable, plain
 from .errors import BadExperiment, RunFailed
@@ -28,6 +27,9 @@ from .records import Row, known, write_part
 from .run import Ran, spread
 from .tables import Numbers
 from .work import Task, made
+
+if TYPE_CHECKING:
+    from ..models.grounding import Study
 
 GIVEN = {"seeds", "held", "steps", "held_steps", "seed"}
 """Fields of a study that `train`, `seeds` and `steps` say."""
@@ -70,12 +72,20 @@ class Studies(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return ("none", *self.vary)
 
 
+def _grounding() -> Any:
+    """The room that studies; `MissingLearn` without its extra."""
+    library("numpy")
+    from ..models import grounding
+
+    return grounding
+
+
 def load_studies(data: Any, name: str) -> Studies:
     """The studies of a parsed file; `BadExperiment` with the place in it, or `SharedSeeds`."""
     try:
         found = msgspec.convert(data, Studies)
         problem = next(_problems(found), None)
-        asked = [] if problem else [(at, checked(study)) for at, study in expand(found)]
+        asked = [] if problem else [(at, _grounding().checked(study)) for at, study in expand(found)]
     except (msgspec.ValidationError, Error) as error:
         raise BadExperiment(f"{name}: {error}", "studies, as docs/lab/index.md tells them") from error
     if problem:
@@ -112,7 +122,7 @@ def expand(studies: Studies) -> Iterator[tuple[dict[str, str | float], Study]]:
         for number, walks in enumerate(studies.train.of(studies.train.counts[0])):
             fields |= {"seeds": list(walks), "held": list(studies.seeds.all), "seed": number}
             fields |= {"steps": studies.train.steps, "held_steps": studies.steps}
-            yield at, msgspec.convert(fields, Study)
+            yield at, msgspec.convert(fields, _grounding().Study)
 
 
 def total(document: Experiment | Studies) -> int:
@@ -150,9 +160,10 @@ def run(
 
 def work(task: Task) -> list[Row]:
     """The one run of a task."""
-    study = msgspec.json.decode(task.cell, type=Study)
+    grounding = _grounding()
+    study = msgspec.json.decode(task.cell, type=grounding.Study)
     try:
-        record = canonical_json(study_run(study)._asdict()).decode()
+        record = canonical_json(grounding.run(study)._asdict()).decode()
     except Exception as error:
         where = f"{study.world}/{study.driver}, training set {study.seed}"
         raise RunFailed(f"{where}: {error!r:.300}", "a record", "What was finished is kept") from error
@@ -164,4 +175,5 @@ def numbers_of(studies: Studies, folder: Path) -> Numbers:
     """All runs, read from a folder."""
     planned = [(at, [run_id(study)]) for at, study in expand(studies)]
     shown = [(name, None) for name in MEASURES]
-    return Numbers(planned, folder, studies.dimensions, MEASURES, shown, lambda text: Measured(**json_decode(text)))
+    measured = _grounding().Measured
+    return Numbers(planned, folder, studies.dimensions, MEASURES, shown, lambda text: measured(**json_decode(text)))
