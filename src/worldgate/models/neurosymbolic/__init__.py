@@ -39,7 +39,7 @@ def _restored(document: Document, schema: Schema) -> Encoder:
 def _net(config: Config, encoder: Encoder) -> Any:
     from .net import Neurosymbolic
 
-    return Neurosymbolic(encoder, config.width, config.head, (config.hard_from, config.hard_at), config.rounds)
+    return Neurosymbolic(encoder, *relational.sizes(config))
 
 
 FAMILY = Family(Config, Document, _encoder, _restored, _net)

@@ -37,12 +37,15 @@ def _restored(document: Document, schema: Schema) -> Encoder:
     return Encoder(schema, document)
 
 
+def sizes(config: Config) -> tuple[Any, ...]:
+    """What a net takes, after its encoder."""
+    return config.width, config.head, (config.hard_from, config.hard_at), config.rounds, config.activity
+
+
 def _net(config: Config, encoder: Encoder) -> Any:
     from .net import Relational
 
-    return Relational(
-        encoder, config.width, config.head, (config.hard_from, config.hard_at), config.rounds, config.activity
-    )
+    return Relational(encoder, *sizes(config))
 
 
 FAMILY = Family(Config, Document, _encoder, _restored, _net)

@@ -45,7 +45,7 @@ class Relational(nn.Module):
     sorts: Any
 
     def __init__(
-        self, encoder: Encoder, width: int, head: int, harden: tuple[int, int], rounds: int, activity: float = 0.0
+        self, encoder: Encoder, width: int, head: int, harden: tuple[int, int], rounds: int, activity: float
     ) -> None:
         super().__init__()
         self.encoder, self.width, self.harden, self.rounds = encoder, width, harden, rounds
