@@ -1,4 +1,4 @@
-"""The relational family: templates, graphs, the two ways to settle, and what a short training learns."""
+"""The relational family: templates, graphs, the automaton, and what a short training learns."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from worldgate.horizon import Prediction, roll
 from worldgate.horizon.induction.coding import from_data, to_data
 from worldgate.horizon.trajectory import Step, net
 from worldgate.models.document import load_training
+from worldgate.models.family import tensors
 from worldgate.models.relational import FAMILY
+from worldgate.models.relational.automaton import Automaton
 from worldgate.models.relational.encoder import Encoder, Lanes
 from worldgate.models.relational.templates import Document, mined
 from worldgate.models.training import train
@@ -46,13 +48,21 @@ def random_net(encoder: Encoder, seed: int = 0):
     return made
 
 
-def arrays(encoder: Encoder, some: Sequence[Step], *, copies: bool):
+def asked(encoder: Encoder, some: Sequence[Step]) -> Lanes:
     lanes = Lanes(encoder)
     for step in some:
         shape, words, asks = encoder.asks(step.before, step.action)
         for ask in asks:
             lanes.add(step.before, shape, words, ask)
-    return {name: torch.from_numpy(array) for name, array in lanes.arrays(copies=copies).items()}
+    return lanes
+
+
+def close(net, lanes: Lanes, looked_up: Sequence[Sequence[float]]) -> bool:
+    """Whether what was looked up is what the net computes of the same lanes."""
+    with torch.no_grad():
+        computed = net(tensors(lanes.arrays())).softmax(-1)
+    rows = zip(looked_up, computed.tolist(), strict=True)
+    return all(max(abs(one - other) for one, other in zip(*row, strict=False)) < 1e-5 for row in rows)
 
 
 @pytest.mark.parametrize("name", list(names()))
@@ -84,14 +94,30 @@ def test_right_answers_come_to_the_true_delta(encoder: Encoder) -> None:
         assert found == step.net, step.text
 
 
-def test_both_ways_to_settle_come_to_the_same(encoder: Encoder) -> None:
-    some = steps(NETWORK, (21,), 20)
+def test_the_automaton_says_what_the_net_does(encoder: Encoder) -> None:
     for seed in range(2):
         net = random_net(encoder, seed)
-        with torch.no_grad():
-            every, few = (net(arrays(encoder, some, copies=copies)) for copies in (True, False))
-        assert torch.allclose(every, few, atol=1e-4)
-        assert every.isfinite().any(1).all()
+        automaton = Automaton(net.state_dict(), encoder.answers)
+        for again in (21, 22, 21):
+            lanes = asked(encoder, steps(NETWORK, (again,), 20))
+            assert close(net, lanes, automaton.chances(lanes))
+
+
+def test_an_automaton_that_is_full_begins_anew(encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    net, lanes = random_net(encoder), asked(encoder, steps(NETWORK, (21,), 20))
+    automaton = Automaton(net.state_dict(), encoder.answers)
+    first = automaton.chances(lanes)
+    monkeypatch.setattr("worldgate.models.relational.automaton.MOST", 1)
+    assert automaton.chances(lanes) == first
+
+
+def test_a_net_that_has_learned_says_something_else(encoder: Encoder) -> None:
+    net, some = random_net(encoder), steps(NETWORK, (21,), 20)
+    before = net.predict([(step.before, step.action) for step in some])
+    with torch.no_grad():
+        net.read.weight.neg_()
+        after = net.predict([(step.before, step.action) for step in some])
+    assert before != after
 
 
 def test_names_do_not_matter_but_for_their_order(encoder: Encoder) -> None:

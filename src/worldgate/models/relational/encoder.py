@@ -19,10 +19,11 @@ from ...horizon.trajectory import Step
 from ..family import Arrays
 from . import graph as plain
 from . import valued
-from .graph import WORLD, Array, Graph
+from .graph import WORLD, Graph
 from .joins import Columns
 from .templates import OTHER, Ask, Document, Template, asks, ready, spoken
 
+Array = np.ndarray[Any, np.dtype[np.int64]]
 Words = tuple[str, ...]
 
 
@@ -117,14 +118,14 @@ class Encoder:
         return questions
 
     def batch(self, questions: Sequence[Question]) -> Arrays:
-        """The arrays of `Lanes`, with copies, and `right` (asks, most answers): 1 where an answer is right."""
+        """The arrays of `Lanes`, and `right` (asks, most answers): 1 where an answer is right."""
         lanes = Lanes(self)
         for one in questions:
             lanes.add(one.state, one.shape, one.words, one.ask)
         right = np.zeros((len(questions), max(self.answers, default=1)), np.float32)
         for row, one in enumerate(questions):
             right[row, : len(one.right)] = one.right
-        return {**lanes.arrays(copies=True), "right": right}
+        return {**lanes.arrays(), "right": right}
 
 
 class Lanes:
@@ -133,8 +134,8 @@ class Lanes:
     `kinds` (nodes of all graphs); of each relation r that has facts `joins_r` (facts, nodes each) and `sorts_r`
     (facts, sorts each). `lanes` (lanes, 3): the first node of its graph and its own, and how many nodes it has;
     `marked`, `marks`: a node of a lane and its mark; `roles` (asks, roles): the nodes of its lane that an ask is
-    about, the world first; `template` (asks). `copies` are the facts once more for each lane: `facts_r`, of what it
-    is a copy, and `lane_r` as `joins_r`.
+    about, the world first; `template` (asks). The facts once more for each lane: `facts_r`, of what it is a copy, and
+    `lane_r` as `joins_r`.
     """
 
     def __init__(self, encoder: Encoder) -> None:
@@ -191,38 +192,39 @@ class Lanes:
                 ),
             ]
 
-    @property
-    def size(self) -> int:
-        """How many facts the lanes have together."""
-        facts = [sum(len(columns) for columns in graph.columns) for graph in self.graphs]
-        return sum(facts[graph] for graph in self._graph)
+    def marked(self) -> Iterator[tuple[int, list[tuple[int, int]]]]:
+        """Of each lane its graph, and which of its nodes have which marks."""
+        return zip(self._graph, self._marks, strict=True)
 
-    def arrays(self, *, copies: bool) -> dict[str, Array]:
-        """The arrays, with or without copies."""
-        every = [graph.columns for graph in self.graphs]  # before nodes are counted: what follows from values adds some
+    def about(self) -> Iterator[tuple[int, list[int], int]]:
+        """Of each ask its lane, the nodes of its roles, and its template."""
+        for lane, nodes, template in self._asks:
+            yield lane, [WORLD, *nodes, *[WORLD] * (self.encoder.roles - 1 - len(nodes))], template
+
+    def arrays(self) -> dict[str, Array]:
+        """The arrays."""
+        every = [graph.joins for graph in self.graphs]  # before nodes are counted: what follows from values adds some
+        sorts = [graph.sorts for graph in self.graphs]
         sizes = np.array([len(graph.kinds) for graph in self.graphs], np.int64)
         starts, of = np.cumsum(sizes) - sizes, np.array(self._graph, np.int64)
         own = np.cumsum(sizes[of]) - sizes[of]
         found = {"kinds": np.array([kind for graph in self.graphs for kind in graph.kinds], np.int64)}
         found["lanes"] = np.stack([starts[of], own, sizes[of]], 1)
         for number in range(len(self.encoder.layouts)):
-            counts = np.array([len(columns[number]) for columns in every], np.int64)
+            counts = np.array([len(joins[number]) for joins in every], np.int64)
             if not counts.any():
                 continue
-            joins = [columns[number] + start for columns, start in zip(every, starts, strict=True)]
-            found[f"joins_{number}"] = np.concatenate(joins)
-            found[f"sorts_{number}"] = np.concatenate([graph.sorts[number] for graph in self.graphs])
-            if copies:
-                facts = spans((np.cumsum(counts) - counts)[of], counts[of])
-                found[f"facts_{number}"] = facts
-                found[f"lane_{number}"] = (
-                    found[f"joins_{number}"][facts] + np.repeat(own - starts[of], counts[of])[:, None]
-                )
+            first = np.repeat(starts, counts)[:, None]
+            found[f"joins_{number}"] = np.array([row for joins in every for row in joins[number]], np.int64) + first
+            found[f"sorts_{number}"] = np.array([row for one in sorts for row in one[number]], np.int64)
+            facts = spans((np.cumsum(counts) - counts)[of], counts[of])
+            found[f"facts_{number}"] = facts
+            found[f"lane_{number}"] = found[f"joins_{number}"][facts] + np.repeat(own - starts[of], counts[of])[:, None]
         marks = [(own[lane] + node, mark) for lane, some in enumerate(self._marks) for node, mark in some]
         found["marked"], found["marks"] = np.array(marks, np.int64).reshape(-1, 2).T
-        roles = [[0, *nodes, *[0] * (self.encoder.roles - 1 - len(nodes))] for _, nodes, _ in self._asks]
-        found["roles"] = np.array(roles, np.int64) + own[[lane for lane, _, _ in self._asks]][:, None]
-        found["template"] = np.array([template for _, _, template in self._asks], np.int64)
+        of_asks, roles, templates = zip(*self.about(), strict=True)
+        found["roles"] = np.array(roles, np.int64) + own[list(of_asks)][:, None]
+        found["template"] = np.array(templates, np.int64)
         return found
 
 

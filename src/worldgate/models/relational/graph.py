@@ -10,13 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from ...facts import Relation, Schema, State, Type
 
 WORLD = 0
 """The node of the world itself."""
-Array = np.ndarray[Any, np.dtype[np.int64]]
+Numbers = tuple[int, ...]
 
 
 class Layout(NamedTuple):
@@ -86,32 +84,36 @@ def _key(fact: tuple[Any, Any]) -> Any:
 
 
 class Graph:
-    """One state. Nodes may be added: things that only an action names. `columns[r]` is (facts, nodes each), `sorts[r]`
-    is (facts, 1 + sorts each)."""
+    """One state. Nodes may be added: things that only an action names. Of each layout `joins` has the nodes of each
+    fact, `sorts` its sorts, the first always 0."""
 
     def __init__(self, state: State, layouts: Iterable[Layout]) -> None:
         self.numbers: dict[tuple[int, Any], int] = {(WORLD, None): WORLD}
-        self.kinds = [WORLD]
         by: dict[str, list[tuple[Any, Any]]] = {}
         for relation, key, value in state.facts():
             by.setdefault(relation, []).append((key, value))
-        self.columns: list[Array] = []
-        self.sorts: list[Array] = []
+        self.joins: list[list[Numbers]] = []
+        self.sorts: list[list[Numbers]] = []
         for layout in layouts:
-            facts = sorted(by.get(layout.name, ()), key=_key)  # states do not promise an order
-            rows = [(*key, *value) if isinstance(value, tuple) else (*key, value) for key, value in facts]
-            joined = [
-                [self.node(kind, row[place]) if kind else WORLD for row in rows]
-                for (place, _), kind in zip(layout.columns, layout.kinds, strict=True)
-            ]
-            sorts = [[0] * len(rows), *([which[row[place]] for row in rows] for place, which in layout.sorts)]
-            self.columns.append(np.array(joined, np.int64).reshape(len(joined), len(rows)).T)
-            self.sorts.append(np.array(sorts, np.int64).reshape(len(sorts), len(rows)).T)
+            facts = by.get(layout.name)
+            joins, sorts = self._read(layout, sorted(facts, key=_key)) if facts else ([], [])  # no order is promised
+            self.joins.append(joins)
+            self.sorts.append(sorts)
+
+    def _read(self, layout: Layout, facts: list[tuple[Any, Any]]) -> tuple[list[Numbers], list[Numbers]]:
+        rows = [(*key, *value) if isinstance(value, tuple) else (*key, value) for key, value in facts]
+        joined = [
+            [self.node(kind, row[place]) for row in rows] if kind else [WORLD] * len(rows)
+            for (place, _), kind in zip(layout.columns, layout.kinds, strict=True)
+        ]
+        sorts = [[0] * len(rows), *([which[row[place]] for row in rows] for place, which in layout.sorts)]
+        return list(zip(*joined, strict=True)), list(zip(*sorts, strict=True))
+
+    @property
+    def kinds(self) -> list[int]:
+        """The kind of each node."""
+        return [kind for kind, _ in self.numbers]
 
     def node(self, kind: int, value: Any) -> int:
         """The node of that thing, made where there is none."""
-        found = self.numbers.get((kind, value))
-        if found is None:
-            found = self.numbers[kind, value] = len(self.kinds)
-            self.kinds.append(kind)
-        return found
+        return self.numbers.setdefault((kind, value), len(self.numbers))

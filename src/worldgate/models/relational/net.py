@@ -22,16 +22,15 @@ from torch import Tensor, nn
 from ...facts import Edit, State, Value
 from ...horizon.predictor import Prediction
 from ..family import tensors
+from .automaton import Automaton
 from .encoder import Encoder, Lanes, Words
-from .settling import Facts, settle, spans, spread, web
+from .settling import Facts, settle, spans
 from .templates import OTHER, Ask
 
 LEAK = 0.05
 """The slope of a message outside of [0, 1], in gradients alone."""
 STILL = 1e-3
 """Soft messages that grow by less stand still."""
-COPIED = 20_000
-"""Facts of all lanes up to which a prediction sends every message in every round: fewer steps, though longer ones."""
 
 
 class Relational(nn.Module):
@@ -50,6 +49,7 @@ class Relational(nn.Module):
         super().__init__()
         self.encoder, self.width, self.harden, self.rounds = encoder, width, harden, rounds
         self.activity = activity
+        self._automaton: tuple[int, Automaton] | None = None
         self.kinds = nn.Embedding(encoder.kinds, width)
         self.marks = nn.Embedding(max(1, len(encoder.marks)), width)
         self.told = nn.Linear(width, width)
@@ -78,27 +78,22 @@ class Relational(nn.Module):
         return loss + self.activity * torch.stack(said).mean() if self.activity and said else loss
 
     def forward(self, batch: dict[str, Tensor], said: list[Tensor] | None = None) -> Tensor:
-        """The score of each answer, (asks, most answers), for the arrays of `Lanes`. Where messages are copied, the
-        mean of what is said above 0 in each round is added to `said`."""
+        """The score of each answer, (asks, most answers), for the arrays of `Lanes`. The mean of what is said above 0
+        in each round is added to `said`."""
         facts = {
             number: Facts(batch[f"joins_{number}"], sorts(batch[f"sorts_{number}"]))
             for number, sorts in enumerate(self.sorts)
             if f"joins_{number}" in batch
         }
         still = self.kinds(batch["kinds"])
-        first, own, sizes = batch["lanes"].T
+        first, _, sizes = batch["lanes"].T
         of = spans(first, sizes)
         marked = still[of].index_add(0, batch["marked"], self.marks(batch["marks"]))
-        if all(f"lane_{number}" in batch for number in facts):
-            copies = {
-                number: Facts(batch[f"lane_{number}"], one.sorts[batch[f"facts_{number}"]])
-                for number, one in facts.items()
-            }
-            told = self._settled(still, torch.zeros_like(still), facts, said)
-            states = self._state(marked, self._settled(marked, told[of], copies, said))
-        else:
-            shift = (own - first).repeat_interleave(sizes)
-            states = self._spread(still, marked, facts, of, shift, torch.unique(batch["marked"]))
+        copies = {
+            number: Facts(batch[f"lane_{number}"], one.sorts[batch[f"facts_{number}"]]) for number, one in facts.items()
+        }
+        told = self._settled(still, torch.zeros_like(still), facts, said)
+        states = self._state(marked, self._settled(marked, told[of], copies, said))
         at = batch["template"]
         hidden = torch.relu(self.read(states[batch["roles"]].flatten(1)) + self.ask(at))
         scores = torch.einsum("qh,qha->qa", hidden, self.answer[at]) + self.prior[at]
@@ -106,10 +101,6 @@ class Relational(nn.Module):
 
     def _state(self, still: Tensor, told: Tensor) -> Tensor:
         return torch.relu(still + self.told(told))
-
-    def _tell(self, number: int, states: Tensor) -> Tensor:
-        said: Tensor = self.tell[number](states)
-        return said
 
     def _settled(self, still: Tensor, told: Tensor, facts: dict[int, Facts], said: list[Tensor] | None) -> Tensor:
         """What the nodes have been told in the end, all messages in all rounds."""
@@ -132,22 +123,6 @@ class Relational(nn.Module):
 
         return settle(facts, weights, told, state, say, rounds, ends)
 
-    def _spread(
-        self, still: Tensor, marked: Tensor, facts: dict[int, Facts], of: Tensor, shift: Tensor, marks: Tensor
-    ) -> Tensor:
-        """The states of the nodes in the end, with those messages alone that may be new."""
-        webs, every = {number: web(one, len(still)) for number, one in facts.items()}, torch.arange(len(still))
-
-        def states(of: Tensor) -> Any:
-            return lambda nodes, told: self._state(of[nodes], told)
-
-        def hard(said: Tensor) -> Tensor:
-            return message(said, None)
-
-        nothing = torch.zeros_like(still)
-        told, _ = spread(webs, nothing, every, every, torch.zeros_like(every), states(still), self._tell, hard)
-        return spread(webs, told[of], marks, of, shift, states(marked), self._tell, hard)[1]
-
     def _hardness(self) -> float:
         """The share of messages that are hard now."""
         first, last = self.harden
@@ -164,12 +139,17 @@ class Relational(nn.Module):
                 shape, words, asks = asked
                 for ask in asks:
                     lanes.add(state, shape, words, ask)
-        rows: Iterator[list[float]] = iter(())
-        if lanes.graphs:
-            arrays = lanes.arrays(copies=not self.harden[1] or lanes.size <= COPIED)
-            scores = self.forward(tensors(arrays))
-            rows = iter(scores.softmax(-1).tolist())
+        rows = iter(self._chances(lanes) if lanes.graphs else ())
         return [self._answered(pair, asked, rows) for pair, asked in zip(pairs, found, strict=True)]
+
+    def _chances(self, lanes: Lanes) -> list[list[float]]:
+        """Of each ask the probability of each answer."""
+        if not self.harden[1]:
+            return [list(row) for row in self.forward(tensors(lanes.arrays())).softmax(-1).tolist()]
+        version = sum(weight._version for weight in self.parameters())
+        if self._automaton is None or self._automaton[0] != version:  # it has learned since
+            self._automaton = version, Automaton(self.state_dict(), self.encoder.answers)
+        return self._automaton[1].chances(lanes)
 
     def _answered(
         self, pair: tuple[State, Any], asked: tuple[Any, Words, list[Ask]] | None, rows: Iterator[list[float]]

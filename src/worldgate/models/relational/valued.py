@@ -18,11 +18,9 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
-
 from ...facts import Relation, Schema, State, Type
 from .formats import FORMATS, parts, span, within
-from .graph import WORLD, Array, Layout, sorts_of
+from .graph import WORLD, Layout, Numbers, sorts_of
 
 _NODES = ("ref", "text", "int")
 
@@ -129,10 +127,9 @@ class Graph:
     def __init__(self, state: State, reading: Reading) -> None:
         self.reading = reading
         self.numbers: dict[tuple[int, Any], int] = {(WORLD, None): WORLD}
-        self.kinds = [WORLD]
-        self._joins: dict[str, list[tuple[int, ...]]] = {layout.name: [] for layout in reading.layouts}
-        self._sorts: dict[str, list[list[int]]] = {layout.name: [] for layout in reading.layouts}
-        self._done: tuple[list[Array], list[Array]] | None = None
+        self._joins: dict[str, list[Numbers]] = {layout.name: [] for layout in reading.layouts}
+        self._sorts: dict[str, list[Numbers]] = {layout.name: [] for layout in reading.layouts}
+        self._derived: tuple[int, dict[str, list[Numbers]]] | None = None
         by: dict[str, list[tuple[Any, Any]]] = {}
         for relation, key, value in state.facts():
             by.setdefault(relation, []).append((key, value))
@@ -145,12 +142,7 @@ class Graph:
 
     def node(self, kind: int, value: Any) -> int:
         """The node of that thing, made where there is none."""
-        found = self.numbers.get((kind, value))
-        if found is None:
-            found = self.numbers[kind, value] = len(self.kinds)
-            self.kinds.append(kind)
-            self._done = None
-        return found
+        return self.numbers.setdefault((kind, value), len(self.numbers))
 
     def _facts(self, name: str, facts: list[tuple[Any, Any]]) -> None:
         layout = self.reading.layouts[self.reading.at[name]]
@@ -158,7 +150,7 @@ class Graph:
         for key, value in facts:
             row = (*key, value)
             self._joins[name].append(tuple(self.node(kind, row[place]) if kind else WORLD for place, kind in columns))
-            self._sorts[name].append([0, *(which[row[place]] for place, which in layout.sorts)])
+            self._sorts[name].append((0, *(which[row[place]] for place, which in layout.sorts)))
 
     def _records(self, name: str, facts: list[tuple[Any, Any]]) -> None:
         reading, layout = self.reading, self.reading.layouts[self.reading.at[name]]
@@ -170,7 +162,7 @@ class Graph:
         for key, value in facts:
             row, fact = (*key, *value), self.node(layout.kinds[0], key)
             self._joins[name].append((fact,))
-            self._sorts[name].append([0, *(which[row[place]] for place, which in layout.sorts)])
+            self._sorts[name].append((0, *(which[row[place]] for place, which in layout.sorts)))
             for place, kind, joins in places:
                 joins.append((fact, self.node(kind, row[place])))
             groups.setdefault(key[:-1], []).append((key[-1:], fact))
@@ -182,9 +174,9 @@ class Graph:
                 spans = [(lies, fact) for (part,), fact in group if (lies := span(last.format, part))]
                 self._joins[f"next {name}"] += within(spans)
 
-    def _derived(self) -> dict[str, list[tuple[int, ...]]]:
+    def _derive(self) -> dict[str, list[Numbers]]:
         """What follows from values, of all nodes there are; parts become nodes."""
-        reading, found = self.reading, {name: list[tuple[int, ...]]() for name in self._joins}
+        reading, found = self.reading, {name: list[Numbers]() for name in self._joins}
         for (kind, value), node in list(self.numbers.items()):
             if kind in reading.formats:
                 said, name = reading.formats[kind]
@@ -202,24 +194,23 @@ class Graph:
             found[name] += [(one, other) for (_, one), (_, other) in pairwise(row)]
         return found
 
-    def _arrays(self) -> tuple[list[Array], list[Array]]:
-        if self._done is None:
-            derived = self._derived()
-            columns, sorts = [], []
-            for layout in self.reading.layouts:
-                joins = [*self._joins[layout.name], *derived[layout.name]]
-                columns.append(np.array(joins, np.int64).reshape(len(joins), len(layout.columns)))
-                own = self._sorts[layout.name] or [[0]] * len(joins)
-                sorts.append(np.array(own, np.int64).reshape(len(joins), 1 + len(layout.sorts)))
-            self._done = columns, sorts
-        return self._done
+    @property
+    def kinds(self) -> list[int]:
+        """The kind of each node."""
+        return [kind for kind, _ in self.numbers]
 
     @property
-    def columns(self) -> list[Array]:
-        """(facts, nodes each) of each layout."""
-        return self._arrays()[0]
+    def joins(self) -> list[list[Numbers]]:
+        """Of each layout the nodes of each fact."""
+        if self._derived is None or len(self.numbers) > self._derived[0]:
+            derived = self._derive()
+            self._derived = len(self.numbers), derived
+        return [[*self._joins[layout.name], *self._derived[1][layout.name]] for layout in self.reading.layouts]
 
     @property
-    def sorts(self) -> list[Array]:
-        """(facts, 1 + sorts each) of each layout."""
-        return self._arrays()[1]
+    def sorts(self) -> list[list[Numbers]]:
+        """Of each layout the sorts of each fact, the first always 0."""
+        return [
+            self._sorts[layout.name] or [(0,)] * len(joins)
+            for layout, joins in zip(self.reading.layouts, self.joins, strict=True)
+        ]
