@@ -78,6 +78,31 @@ def test_templates_are_data(name: str) -> None:
                 assert to_data(from_data(data, world.schema), world.schema) == data
 
 
+def test_pairs_that_are_always_in_order_are_read_both_ways(encoder: Encoder) -> None:
+    assert encoder.document().unordered == ("link",)
+    state = NETWORK.initial(3)
+    graph = encoder.graph(state)
+    at = next(number for number, layout in enumerate(encoder.layouts) if layout.name == "link")
+    names = {node: value for (_, value), node in graph.numbers.items()}
+    read = [
+        (tuple(names[node] for node in row), sort[0])
+        for row, sort in zip(graph.joins[at], graph.sorts[at], strict=True)
+    ]
+    links = sorted(key for relation, key, _ in state.facts() if relation == "link")
+    turned = encoder.layouts[at].turned
+    assert read == [*((key, 0) for key in links), *((key[::-1], turned) for key in links)]
+    assert turned == encoder.layouts[at].width - 1
+
+
+def test_few_pairs_or_some_out_of_order_are_read_as_written() -> None:
+    few = Network("network", hosts=4, start="ring")
+    assert mined(few.schema, steps(few)).unordered == ()
+    some = steps(NETWORK)
+    link = next(fact for fact in some[0].before.facts() if fact[0] == "link")
+    turned = State.of(NETWORK.schema, [("link", link[1][::-1], link[2])])
+    assert mined(NETWORK.schema, [*some, some[0]._replace(before=turned, delta=())]).unordered == ()
+
+
 def test_templates_of_another_schema_are_refused() -> None:
     document = mined(get("market").schema, roll(get("market"), "everyday", 5, 60).steps)
     with pytest.raises(Exception, match=r"WG\d+"):

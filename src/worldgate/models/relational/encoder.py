@@ -45,9 +45,9 @@ class Encoder:
         self.schema, self._document = schema, document
         self.templates = ready(document, schema)
         self.keywords, self.rows = frozenset(document.keywords), Columns(schema)
-        self.reading = valued.Reading(schema) if document.formats else None
+        self.reading = valued.Reading(schema, document.unordered) if document.formats else None
         of = valued if document.formats else plain
-        self.layouts, kinds = of.layouts(schema), of.kinds_of(schema)
+        self.layouts, kinds = of.layouts(schema, document.unordered), of.kinds_of(schema)
         self.kinds = len(kinds) + 1
         self.words = {
             (shape.name, len(shape.words)): [

@@ -3,11 +3,14 @@
 A node is a thing of a kind: an entity, or a text or number that stands in a key. A fact joins the nodes of its key and
 of the ids and texts in its value; a fact without any joins the node of the world. Truth values and enums, alone or in
 a record, are what kind of fact it is. Not in the graph: numbers, decimals and bytes in values.
+
+A fact of an unordered pair, as a link between two hosts, is read both ways, so that what is said along it need not be
+learned for each order of names.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from ...facts import Relation, Schema, State, Type
@@ -19,13 +22,29 @@ Numbers = tuple[int, ...]
 
 class Layout(NamedTuple):
     """How facts of one relation are read: `columns`, the places in key and value that are nodes, with their `kinds`;
-    `sorts`, the places of truth values and enums, with the number of each choice, all below `width`."""
+    `sorts`, the places of truth values and enums, with the number of each choice, all below `width`. `turned`: the
+    first sort of a fact that is read the other way, 0 where none is."""
 
     name: str
     columns: tuple[tuple[int, str], ...]
     kinds: tuple[int, ...]
     sorts: tuple[tuple[int, dict[Any, int]], ...]
     width: int
+    turned: int = 0
+
+    def both_ways(self, joins: list[Numbers], sorts: list[Numbers]) -> tuple[list[Numbers], list[Numbers]]:
+        """With the facts that are read the other way too."""
+        if not self.turned:
+            return joins, sorts
+        return [*joins, *(row[::-1] for row in joins)], [*sorts, *((self.turned, *row[1:]) for row in sorts)]
+
+
+def pairs(schema: Schema) -> set[str]:
+    """The relations whose facts join two things of one kind and nothing else."""
+    kinds = {
+        relation.name: [kind_of(type_) for _, type_ in _joined(relation)] for relation in schema.relations.values()
+    }
+    return {name for name, found in kinds.items() if len(found) == 2 and found[0] == found[1]}
 
 
 def kind_of(type_: Type) -> str:
@@ -55,16 +74,24 @@ def _joined(relation: Relation) -> Iterator[tuple[int, Type]]:
             yield place, type_
 
 
-def layouts(schema: Schema) -> list[Layout]:
-    """The relations that say anything to a graph."""
+def layouts(schema: Schema, unordered: Collection[str] = ()) -> list[Layout]:
+    """The relations that say anything to a graph; those of `unordered` pairs are read both ways."""
     kinds, found = kinds_of(schema), []
     for relation in schema.relations.values():
         joined = [(place, kind_of(type_)) for place, type_ in _joined(relation)]
         sorts, width = sorts_of(relation)
         if joined or sorts:
             columns = tuple(joined) or ((-1, ""),)
-            found.append(Layout(relation.name, columns, tuple(kinds.get(k, WORLD) for _, k in columns), sorts, width))
+            of = tuple(kinds.get(kind, WORLD) for _, kind in columns)
+            found.append(turning(Layout(relation.name, columns, of, sorts, width), unordered))
     return found
+
+
+def turning(layout: Layout, unordered: Collection[str]) -> Layout:
+    """The layout, read both ways if it is of an unordered pair."""
+    if layout.name not in unordered:
+        return layout
+    return layout._replace(width=layout.width + 1, turned=layout.width)
 
 
 def sorts_of(relation: Relation) -> tuple[tuple[tuple[int, dict[Any, int]], ...], int]:
@@ -107,7 +134,7 @@ class Graph:
             for (place, _), kind in zip(layout.columns, layout.kinds, strict=True)
         ]
         sorts = [[0] * len(rows), *([which[row[place]] for row in rows] for place, which in layout.sorts)]
-        return list(zip(*joined, strict=True)), list(zip(*sorts, strict=True))
+        return layout.both_ways(list(zip(*joined, strict=True)), list(zip(*sorts, strict=True)))
 
     @property
     def kinds(self) -> list[int]:

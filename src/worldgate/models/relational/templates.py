@@ -28,8 +28,11 @@ from ...horizon.induction.terms import Argument
 from ...horizon.trajectory import Step
 from ..errors import BadTraining
 from . import joins
+from .graph import pairs
 from .valued import kind_of
 
+PAIRS = 8
+"""With fewer pairs, all in order by chance is more likely than 1 in 2 ** 8."""
 OTHER: Any = ...
 """The answer to an ask of a join that the fact becomes something else."""
 _KEYWORD = re.compile(r"[a-z_]+\Z")
@@ -55,11 +58,12 @@ class Shape(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 
 
 class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """All templates of a schema."""
+    """All templates of a schema. `unordered`: the relations of pairs whose first always came before the second."""
 
     shapes: tuple[Shape, ...]
     formats: bool = False
     keywords: tuple[str, ...] = ()
+    unordered: tuple[str, ...] = ()
 
 
 class Template(NamedTuple):
@@ -119,10 +123,20 @@ def mined(schema: Schema, steps: Sequence[Step], *, formats: bool = False) -> Do
             name, words = spoken(action, keywords)
             action = " ".join((name, *map(json.dumps, words)))
         induction.learn(step.before, action, step.delta)
-    document = _induced(schema, induction)
+    document = msgspec.structs.replace(_induced(schema, induction), unordered=_unordered(schema, steps))
     if not formats:
         return document
     return _joined(schema, steps, msgspec.structs.replace(document, formats=True, keywords=tuple(sorted(keywords))))
+
+
+def _unordered(schema: Schema, steps: Sequence[Step]) -> tuple[str, ...]:
+    """The relations of pairs of which so many were seen, all in order, that it is no accident."""
+    seen: dict[str, dict[Any, bool]] = {name: {} for name in pairs(schema)}
+    for step in steps:
+        for relation, key, _ in step.before.facts():
+            if relation in seen and len(key) == 2:
+                seen[relation][key] = str(key[0]) < str(key[1])
+    return tuple(name for name in schema.relations if len(found := seen.get(name, {})) >= PAIRS and all(found.values()))
 
 
 def _induced(schema: Schema, induction: Induction) -> Document:

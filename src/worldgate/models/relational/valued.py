@@ -14,13 +14,13 @@ Not in the graph: decimals and bytes, and numbers that are a fact's whole value.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import pairwise
 from typing import Any
 
 from ...facts import Relation, Schema, State, Type
 from .formats import FORMATS, parts, span, within
-from .graph import WORLD, Layout, Numbers, sorts_of
+from .graph import WORLD, Layout, Numbers, sorts_of, turning
 
 _NODES = ("ref", "text", "int")
 
@@ -59,7 +59,7 @@ def _joined(relation: Relation) -> Iterator[tuple[int, Type]]:
         yield len(keys), relation.value
 
 
-def layouts(schema: Schema) -> list[Layout]:
+def layouts(schema: Schema, unordered: Collection[str] = ()) -> list[Layout]:
     """What is joined: the facts of relations, and then what follows from values."""
     kinds, found = kinds_of(schema), []
     for relation in schema.relations.values():
@@ -74,7 +74,7 @@ def layouts(schema: Schema) -> list[Layout]:
             found.append(_layout(f"next {relation.name}", [(-1, fact), (-1, fact)], kinds))
         elif joined or sorts:
             columns = [(place, kind_of(type_)) for place, type_ in joined]
-            found.append(_layout(relation.name, columns or [(-1, "")], kinds, sorts, width))
+            found.append(turning(_layout(relation.name, columns or [(-1, "")], kinds, sorts, width), unordered))
     for kind, name in formats_of(schema).items():
         found += [_layout(f"{kind} {part}", [(0, kind), (0, of)], kinds) for part, of, _ in FORMATS[name].parts]
     found += [_layout(f"next {kind}", [(0, kind), (0, kind)], kinds) for kind in _numbers(schema) if kind in kinds]
@@ -112,8 +112,8 @@ def _numbers(schema: Schema) -> list[str]:
 class Reading:
     """What a schema says about graphs; `graph` makes one."""
 
-    def __init__(self, schema: Schema) -> None:
-        self.schema, self.kinds, self.layouts = schema, kinds_of(schema), layouts(schema)
+    def __init__(self, schema: Schema, unordered: Collection[str] = ()) -> None:
+        self.schema, self.kinds, self.layouts = schema, kinds_of(schema), layouts(schema, unordered)
         self.at = {layout.name: number for number, layout in enumerate(self.layouts)}
         self.numbers = [(self.kinds[kind], f"next {kind}") for kind in _numbers(schema)]
         self.formats = {self.kinds[kind]: (kind, name) for kind, name in formats_of(schema).items()}
@@ -147,10 +147,12 @@ class Graph:
     def _facts(self, name: str, facts: list[tuple[Any, Any]]) -> None:
         layout = self.reading.layouts[self.reading.at[name]]
         columns = [(place, kind) for (place, _), kind in zip(layout.columns, layout.kinds, strict=True)]
+        joins, sorts = self._joins[name], self._sorts[name]
         for key, value in facts:
             row = (*key, value)
-            self._joins[name].append(tuple(self.node(kind, row[place]) if kind else WORLD for place, kind in columns))
-            self._sorts[name].append((0, *(which[row[place]] for place, which in layout.sorts)))
+            joins.append(tuple(self.node(kind, row[place]) if kind else WORLD for place, kind in columns))
+            sorts.append((0, *(which[row[place]] for place, which in layout.sorts)))
+        self._joins[name], self._sorts[name] = layout.both_ways(joins, sorts)
 
     def _records(self, name: str, facts: list[tuple[Any, Any]]) -> None:
         reading, layout = self.reading, self.reading.layouts[self.reading.at[name]]
