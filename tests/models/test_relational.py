@@ -78,8 +78,10 @@ def test_templates_are_data(name: str) -> None:
                 assert to_data(from_data(data, world.schema), world.schema) == data
 
 
-def test_pairs_that_are_always_in_order_are_read_both_ways(encoder: Encoder) -> None:
+def test_pairs_that_are_always_in_order_are_read_both_ways() -> None:
+    encoder = FAMILY.encoder(FAMILY.config(both_ways=True), NETWORK.schema, steps(NETWORK))
     assert encoder.document().unordered == ("link",)
+    assert mined(NETWORK.schema, steps(NETWORK)).unordered == ()
     state = NETWORK.initial(3)
     graph = encoder.graph(state)
     at = next(number for number, layout in enumerate(encoder.layouts) if layout.name == "link")
@@ -96,11 +98,11 @@ def test_pairs_that_are_always_in_order_are_read_both_ways(encoder: Encoder) -> 
 
 def test_few_pairs_or_some_out_of_order_are_read_as_written() -> None:
     few = Network("network", hosts=4, start="ring")
-    assert mined(few.schema, steps(few)).unordered == ()
+    assert mined(few.schema, steps(few), both_ways=True).unordered == ()
     some = steps(NETWORK)
     link = next(fact for fact in some[0].before.facts() if fact[0] == "link")
     turned = State.of(NETWORK.schema, [("link", link[1][::-1], link[2])])
-    assert mined(NETWORK.schema, [*some, some[0]._replace(before=turned, delta=())]).unordered == ()
+    assert mined(NETWORK.schema, [*some, some[0]._replace(before=turned, delta=())], both_ways=True).unordered == ()
 
 
 def test_templates_of_another_schema_are_refused() -> None:

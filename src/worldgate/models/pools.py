@@ -130,18 +130,18 @@ def _contrasts(source: Source, world: World, step: Step, random: Random) -> Iter
 
 
 def _altered(state: State, random: Random) -> Iterator[Edit]:
-    """Some facts of one relation change, from one of them to all, few as often as many: to the value of another, if
-    there is one, else they go."""
+    """A random share of the facts of one relation changes: to the value of another, if there is one, else it goes."""
     by: dict[str, list[tuple[Any, Any]]] = {}
     for relation, key, value in state.facts():
         if key:
             by.setdefault(relation, []).append((key, value))
     if by:
         relation = random.choice(sorted(by))
-        facts = sorted(by[relation], key=itemgetter(0))
+        facts, share = sorted(by[relation], key=itemgetter(0)), random.random()
         values = list(dict.fromkeys(value for _, value in facts))
-        for key, value in random.sample(facts, round(len(facts) ** random.random())):
-            yield Edit(relation, key, value, random.choice([one for one in values if one != value] or [None]))
+        for key, value in facts:
+            if random.random() < share:
+                yield Edit(relation, key, value, random.choice([one for one in values if one != value] or [None]))
 
 
 def _others(source: Source, walk: Walk, state: State, text: str, random: Random) -> Iterator[Step]:

@@ -28,8 +28,8 @@ class Config(relational.Config, frozen=True, forbid_unknown_fields=True):
 
 
 def _encoder(config: Config, schema: Schema, sample: Sequence[Step]) -> Encoder:
-    found = made(schema, sample, formats=config.formats, records=config.records, least=config.least)
-    return Encoder(schema, found)
+    every = relational.document_of(config, schema, sample)
+    return Encoder(schema, made(schema, sample, every, records=config.records, least=config.least))
 
 
 def _restored(document: Document, schema: Schema) -> Encoder:

@@ -106,9 +106,9 @@ class Rulebook:
         return self._settled.get(said(action, records=self.records).shape, frozenset())
 
 
-def made(schema: Schema, sample: Sequence[Step], *, formats: bool, records: bool, least: int) -> Document:
-    """Rules and templates for what they leave open. What rules are worth is found by learning them from the first
-    transitions and trying them on the last ones; then they are learned from all."""
+def made(schema: Schema, sample: Sequence[Step], every: templates.Document, *, records: bool, least: int) -> Document:
+    """Rules, and of `every` template those for what they leave open. What rules are worth is found by learning them
+    from the first transitions and trying them on the last ones; then they are learned from all."""
     first, induction = len(sample) - len(sample) // HELD_BACK, Induction(schema, records=records)
     for step in sample[:first]:
         induction.learn(step.before, step.action, step.delta)
@@ -117,7 +117,6 @@ def made(schema: Schema, sample: Sequence[Step], *, formats: bool, records: bool
     for step in sample[first:]:
         induction.learn(step.before, step.action, step.delta)
     document = _written(schema, induction, records, least, worth)
-    every = templates.mined(schema, sample, formats=formats)
     left = _open(every, Rulebook(schema, document), sample)
     return msgspec.structs.replace(document, templates=left)
 

@@ -18,7 +18,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`width` channels a node and `head` hidden units of the heads; messages are hard from step `hard_at` on, more and
     more of them from `hard_from` on (0 and 0: never); at most `rounds` rounds in training. `activity`: the weight in
     the loss of what is said. `formats`: numbers, texts with a format and facts with records are nodes too, and facts
-    may be joined; for worlds with such things."""
+    may be joined; for worlds with such things. `both_ways`: a relation of pairs whose first always came before its
+    second in the sample is read both ways."""
 
     width: int = 32
     head: int = 64
@@ -27,10 +28,16 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rounds: int = 24
     activity: float = 0.0
     formats: bool = False
+    both_ways: bool = False
+
+
+def document_of(config: Config, schema: Schema, sample: Sequence[Step]) -> Document:
+    """The templates that a sample asks for."""
+    return mined(schema, sample, formats=config.formats, both_ways=config.both_ways)
 
 
 def _encoder(config: Config, schema: Schema, sample: Sequence[Step]) -> Encoder:
-    return Encoder(schema, mined(schema, sample, formats=config.formats))
+    return Encoder(schema, document_of(config, schema, sample))
 
 
 def _restored(document: Document, schema: Schema) -> Encoder:

@@ -4,8 +4,8 @@ A node is a thing of a kind: an entity, or a text or number that stands in a key
 of the ids and texts in its value; a fact without any joins the node of the world. Truth values and enums, alone or in
 a record, are what kind of fact it is. Not in the graph: numbers, decimals and bytes in values.
 
-A fact of an unordered pair, as a link between two hosts, is read both ways, so that what is said along it need not be
-learned for each order of names.
+Where that is asked for, a fact of an unordered pair, as a link between two hosts, is read both ways, so that what is
+said along it need not be learned for each order of names.
 """
 
 from __future__ import annotations

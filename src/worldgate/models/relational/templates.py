@@ -113,7 +113,7 @@ def _keywords(schema: Schema, steps: Sequence[Step]) -> frozenset[str]:
     return frozenset(word for word, count in counts.items() if count > 1 and word not in facts)
 
 
-def mined(schema: Schema, steps: Sequence[Step], *, formats: bool = False) -> Document:
+def mined(schema: Schema, steps: Sequence[Step], *, formats: bool = False, both_ways: bool = False) -> Document:
     """The templates that these transitions ask for."""
     keywords = _keywords(schema, steps) if formats else frozenset[str]()
     induction = Induction(schema, records=False)
@@ -123,7 +123,9 @@ def mined(schema: Schema, steps: Sequence[Step], *, formats: bool = False) -> Do
             name, words = spoken(action, keywords)
             action = " ".join((name, *map(json.dumps, words)))
         induction.learn(step.before, action, step.delta)
-    document = msgspec.structs.replace(_induced(schema, induction), unordered=_unordered(schema, steps))
+    document = _induced(schema, induction)
+    if both_ways:
+        document = msgspec.structs.replace(document, unordered=_unordered(schema, steps))
     if not formats:
         return document
     return _joined(schema, steps, msgspec.structs.replace(document, formats=True, keywords=tuple(sorted(keywords))))
