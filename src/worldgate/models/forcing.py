@@ -18,6 +18,7 @@ from ..horizon.trajectory import Step
 from ..worlds import World
 from .family import Arrays, Encoder, Net
 from .pools import Balanced, ask, classed, steps, walks
+from .residual import asked
 from .source import Source
 
 
@@ -54,7 +55,7 @@ def forced(how: SelfForcing, net: Net, source: Source, encoder: Encoder, seed: i
     if source.walks:
         chosen = random.choices(chosen, k=how.walks)
     rows = [_Row(walk.world, _stretch(list(steps(walk)), how.horizon, random)) for walk in chosen]
-    questions = [one for step in _rolled(net, rows) for one in classed(encoder.questions(step))]
+    questions = [one for step in _rolled(net, rows) for one in classed(asked(encoder, step, source.look))]
     return encoder.batch(Balanced(questions, source.balance).draw(source.batch, random))
 
 

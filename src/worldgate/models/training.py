@@ -24,9 +24,9 @@ from ..facts import canonical_json
 from .checkpoint import FORMAT, Card, describe, read, save
 from .document import Training, proven
 from .errors import BadCheckpoint, BadTraining, Diverged, library
-from .family import Encoder, config_of, family_of, tensors
+from .family import Encoder, config_of, family_of, offered, tensors
 from .forcing import forced
-from .pools import sample, windows_of
+from .pools import sample
 from .source import versions, world
 from .stream import Stream
 
@@ -84,7 +84,9 @@ class _Run:
         config = config_of(family, training.config)
         self.encoder: Encoder = family.encoder(config, self.schema, sample(training.source, training.seed))
         if training.source.unroll > 1:
-            windows_of(self.encoder)
+            offered(self.encoder, "windows", "unroll")
+        if training.source.look:
+            offered(self.encoder, "residual", "look")
         self._seed("weights")
         self.net = family.net(config, self.encoder).to(device)
         named = list(self.net.named_parameters())
