@@ -10,12 +10,13 @@ from msgspec.structs import replace
 
 from worldgate.facts import references
 from worldgate.horizon import roll
-from worldgate.models.document import Loop, Training
+from worldgate.models.document import Loop, Training, proven
 from worldgate.models.errors import BadTraining
 from worldgate.models.family import family_of
 from worldgate.models.forcing import SelfForcing
 from worldgate.models.pools import pool, sample
 from worldgate.models.residual import Look, asked
+from worldgate.models.reward import Reward
 from worldgate.models.source import Source, Walks, checked, world
 from worldgate.models.training import train
 from worldgate.worlds.network import Network
@@ -109,6 +110,11 @@ def test_a_wrong_look_is_refused(change: dict[str, Any]) -> None:
     assert checked(HALF) is HALF
     with pytest.raises(BadTraining, match=r"WG510.*look"):
         checked(replace(SOURCE, **change))
+
+
+def test_a_look_is_refused_where_all_facts_count() -> None:
+    with pytest.raises(BadTraining, match=r"WG510.*reward with a look"):
+        proven(Training("relational", HALF, SMALL["relational"], Loop(reward=Reward())))
 
 
 def test_a_family_that_asks_whole_transitions_is_refused(tmp_path: Path) -> None:

@@ -63,7 +63,12 @@ class Encoder(Protocol):
 
 
 class Net(Protocol):
-    """A `torch.nn.Module` whose weights are all that it learns."""
+    """A `torch.nn.Module` whose weights are all that it learns.
+
+    It may also have `drawn(pairs) -> (deltas, logs)`, which the loop's `reward` needs: of each pair a delta drawn from
+    what the net holds probable, in `train` mode, by torch's random numbers, and the logarithms of the probabilities of
+    what was drawn (pairs), with gradients. A call counts as one of `loss`.
+    """
 
     def loss(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         """The mean loss of a batch, a scalar."""

@@ -12,15 +12,17 @@ O(tokens * nodes).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ...facts import State
+from ...facts import Delta, State
 from ...horizon.predictor import Prediction
+from ..drawing import draw
+from ..text.batch import padded
 from .attention import Block, Look
 from .encoder import Encoder
 from .features import graph_of
@@ -164,26 +166,49 @@ class Net(nn.Module):
 
     @torch.no_grad()
     def _predict(self, pairs: Sequence[tuple[State, Any]]) -> list[Prediction]:
-        grammar = self.coding.tokens
-        graphs = [graph_of(self.coding.layout, *pair) for pair in pairs]
-        arrays, names = self.coding.graphs(graphs)
-        device = self.legal.device
-        batch = {name: torch.from_numpy(array).to(device) for name, array in arrays.items()}
+        batch, names = self._batch(pairs)
         nodes, vector, uncertainty = self._read(batch)
-        said, slots, going = [[END] for _ in pairs], [[FIRST] for _ in pairs], list(range(len(pairs)))
+        said, _ = self._decoded(batch, nodes, vector, lambda scores: scores.argmax(dim=-1))
+        deltas = self._deltas(pairs, said, names)
+        return [Prediction(delta, unsure) for delta, unsure in zip(deltas, uncertainty.tolist(), strict=True)]
+
+    def drawn(self, pairs: Sequence[tuple[State, Any]]) -> tuple[list[Delta], Tensor]:
+        """Tokens drawn one by one; see `family.Net`."""
+        batch, names = self._batch(pairs)
+        nodes, vector, _ = self._read(batch)
+        with torch.no_grad():
+            said, slots = self._decoded(batch, nodes, vector, draw)
+        tokens, slot = (torch.from_numpy(padded(rows)).to(vector.device) for rows in (said, slots))
+        logs = self._scores(batch, nodes, vector, slot[:, :-1], tokens[:, :-1]).log_softmax(dim=-1)
+        lengths = torch.tensor([len(row) - 1 for row in said], device=vector.device)
+        there = torch.arange(logs.shape[1], device=vector.device) < lengths[:, None]
+        chosen = logs.gather(2, tokens[:, 1:, None])[..., 0]
+        return self._deltas(pairs, said, names), torch.where(there, chosen, 0.0).sum(dim=1)
+
+    def _batch(self, pairs: Sequence[tuple[State, Any]]) -> tuple[Batch, list[dict[str, dict[Any, int]]]]:
+        arrays, names = self.coding.graphs([graph_of(self.coding.layout, *pair) for pair in pairs])
+        return {name: torch.from_numpy(array).to(self.legal.device) for name, array in arrays.items()}, names
+
+    def _decoded(
+        self, batch: Batch, nodes: Tensor, vector: Tensor, choose: Callable[[Tensor], Tensor]
+    ) -> tuple[list[list[int]], list[list[int]]]:
+        """The tokens of each delta and their slots, one after the other as `choose` takes them from their scores."""
+        said, slots, going = [[END] for _ in vector], [[FIRST] for _ in vector], list(range(len(vector)))
         for _ in range(self.coding.config.block):
             part = {"target": batch["target"][:, going], "first": batch["first"][going], "nodes": batch["nodes"][going]}
-            given = (torch.tensor([rows[at] for at in going], device=device) for rows in (slots, said))
-            codes = self._scores(part, nodes[going], vector[going], *given)[:, -1].argmax(dim=-1).tolist()
+            given = (torch.tensor([rows[at] for at in going], device=vector.device) for rows in (slots, said))
+            codes = choose(self._scores(part, nodes[going], vector[going], *given)[:, -1]).tolist()
             for at, code in zip(going, codes, strict=True):
                 said[at].append(code)
-                slots[at].append(grammar.after(slots[at][-1], code))
+                slots[at].append(self.coding.tokens.after(slots[at][-1], code))
             going = [at for at in going if said[at][-1] != END]
             if not going:
                 break
+        return said, slots
+
+    def _deltas(self, pairs: Sequence[tuple[State, Any]], said: list[list[int]], names: list[Any]) -> list[Delta]:
         found = []
-        for at, (state, _) in enumerate(pairs):
-            meaning = {kind: {node: value for value, node in some.items()} for kind, some in names[at].items()}
-            delta = grammar.delta(state, said[at][1:], meaning)
-            found.append(Prediction(delta, uncertainty[at].item()))
+        for (state, _), row, known in zip(pairs, said, names, strict=True):
+            meaning = {kind: {node: value for value, node in some.items()} for kind, some in known.items()}
+            found.append(self.coding.tokens.delta(state, row[1:], meaning))
         return found
