@@ -6,7 +6,7 @@ are exact one at a time and the mean number of steps before the first wrong one;
 with the least and the greatest. As published (a text model of files), 0.07 and 0.15 of the steps of two drivers were
 exact before such steps, and 0.07 and 0.13 after them.
 
-    python bench/reward.py [N]     # 60
+    python bench/reward.py [N [FAMILY ...]]     # 80, relational and graph
 """
 
 from __future__ import annotations
@@ -42,15 +42,16 @@ SEEDS, WALKS, LENGTH = range(3), range(7000, 7008), 40
 
 
 def main() -> None:
-    steps = int(sys.argv[1]) if len(sys.argv) > 1 else 60
+    steps, families = int([*sys.argv, "80"][1]), sys.argv[2:] or list(NETS)
     head = ("family", "steps", "one step exact", "steps before the first wrong", "CPU s")
-    table(f"{len(WALKS)} walks of {LENGTH} steps, {len(SEEDS)} seeds of training", head, _rows(steps))
+    table(f"{len(WALKS)} walks of {LENGTH} steps, {len(SEEDS)} seeds of training", head, _rows(steps, families))
 
 
-def _rows(steps: int) -> Iterator[tuple[Any, ...]]:
+def _rows(steps: int, families: Sequence[str]) -> Iterator[tuple[Any, ...]]:
     world = world_of(PLACE.world, PLACE.options)
     true = [roll(world, PLACE.drivers[0], seed, LENGTH) for seed in WALKS]
-    for family, (config, rate) in NETS.items():
+    for family in families:
+        config, rate = NETS[family]
         arms = {
             f"{steps} of batches": Loop(steps, rate),
             f"{2 * steps} of batches": Loop(2 * steps, rate),
