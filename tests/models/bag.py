@@ -117,6 +117,8 @@ def restored(document: Document, schema: Schema) -> Encoder:
 def net(config: Config, encoder: Encoder) -> Any:
     import torch
 
+    from worldgate.models.drawing import draw
+
     class Net(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -126,10 +128,18 @@ def net(config: Config, encoder: Encoder) -> Any:
         def loss(self, batch):
             return torch.nn.functional.cross_entropy(self.scores(self.drop(batch["features"])), batch["answer"])
 
-        def predict(self, pairs):
+        def asked(self, pairs):
             features = np.stack([encoder.features(state, action) for state, action in pairs])
-            batch = families.tensors({"features": features}, self.scores.weight.device)
-            chances = self.scores(batch["features"]).softmax(-1).max(-1)
+            return self.scores(families.tensors({"features": features}, self.scores.weight.device)["features"])
+
+        def drawn(self, pairs):
+            logs = self.asked(pairs).log_softmax(-1)
+            answers = draw(logs)
+            said = zip(answers.tolist(), pairs, strict=True)
+            return [encoder.lowered(answer, *pair) for answer, pair in said], logs.gather(1, answers[:, None])[:, 0]
+
+        def predict(self, pairs):
+            chances = self.asked(pairs).softmax(-1).max(-1)
             return [
                 Prediction(encoder.lowered(answer, state, action), 1.0 - chance)
                 for answer, chance, (state, action) in zip(

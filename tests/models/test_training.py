@@ -21,6 +21,8 @@ from worldgate.models.errors import BadCheckpoint, BadTraining, Diverged
 from worldgate.models.family import FAMILIES, family_of, register
 from worldgate.models.forcing import SelfForcing
 from worldgate.models.predictor import Learning
+from worldgate.models.residual import Look
+from worldgate.models.reward import Reward
 from worldgate.models.source import Place, Source, Walks, checked
 from worldgate.models.training import train
 from worldgate.worlds import get
@@ -216,7 +218,7 @@ def test_the_page_tells_every_field_and_its_file_is_one() -> None:
     page = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
     told = load_document(page.split("```yaml\n")[1].split("```")[0], "models.md", BadTraining)
     checked(msgspec.convert(told, Training).source)
-    for kind in (Training, Source, Place, Walks, Loop, SelfForcing, Learning):
+    for kind in (Training, Source, Place, Walks, Look, Loop, SelfForcing, Reward, Learning):
         for name in kind.__struct_fields__:
             assert name in page, name
 

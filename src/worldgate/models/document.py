@@ -8,9 +8,11 @@ from typing import Any, Literal
 import msgspec
 
 from ..worlds.documents import load_document
+from .episodes import problems
 from .errors import BadTraining
 from .family import config_of, family_of
-from .forcing import SelfForcing, problems
+from .forcing import SelfForcing
+from .reward import Reward
 from .source import Source, checked
 
 
@@ -30,6 +32,7 @@ class Loop(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     clip: float = 1.0
     ema: float = 0.0
     self_forcing: SelfForcing | None = None
+    reward: Reward | msgspec.UnsetType = msgspec.UNSET  # not written where it is absent, nor are digests others
 
     def rate_at(self, step: int) -> float:
         """The rate of a step, from 0 on."""
@@ -73,6 +76,11 @@ def proven(training: Training) -> Training:
         raise BadTraining(f"loop: {loop.steps} steps at rate {loop.rate}", "at least 1, at a rate above 0")
     if not 0 <= loop.warm_up < 1 or not 0 <= loop.ema < 1 or loop.clip < 0 or loop.weight_decay < 0:
         raise BadTraining(f"loop: {loop}", "warm_up and ema in [0, 1), clip and weight_decay of 0 or more")
-    for problem in problems(loop.self_forcing) if loop.self_forcing else ():
-        raise BadTraining(f"loop: {problem}", "what docs/models.md tells")
+    for name, how in (("self_forcing", loop.self_forcing), ("reward", loop.reward)):
+        for problem in problems(how, name) if how else ():
+            raise BadTraining(f"loop: {problem}", "what docs/models.md tells")
+    if loop.reward and not 0 <= loop.reward.average < 1:
+        raise BadTraining(f"loop: reward with average {loop.reward.average}", "a decay in [0, 1)")
+    if loop.reward and training.source.look:
+        raise BadTraining("reward with a look", "one of both: what a look decides is not learned, and ends a horizon")
     return training

@@ -48,7 +48,8 @@ class Encoder(Protocol):
     """Turns transitions into arrays.
 
     It may also have `windows(steps: Sequence[Step]) -> Sequence[Question]`, the questions of several steps in a row, to
-    be learned as one; the source's `unroll` needs it.
+    be learned as one, which the source's `unroll` needs; and for its `look` `residual(question, split)`: what `split`
+    leaves open of a question when it is given edits, or None for nothing.
     """
 
     def questions(self, step: Step) -> Sequence[Question]:
@@ -62,7 +63,12 @@ class Encoder(Protocol):
 
 
 class Net(Protocol):
-    """A `torch.nn.Module` whose weights are all that it learns."""
+    """A `torch.nn.Module` whose weights are all that it learns.
+
+    It may also have `drawn(pairs) -> (deltas, logs)`, which the loop's `reward` needs: of each pair a delta drawn from
+    what the net holds probable, in `train` mode, by torch's random numbers, and the logarithms of the probabilities of
+    what was drawn (pairs), with gradients. A call counts as one of `loss`.
+    """
 
     def loss(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         """The mean loss of a batch, a scalar."""
@@ -110,6 +116,13 @@ def family_of(name: str) -> Family:
     library("numpy")
     module, _, attribute = FAMILIES[name].partition(":")
     return getattr(import_module(module), attribute)  # type: ignore[no-any-return]
+
+
+def offered(part: object, name: str, option: str) -> Any:
+    """What an encoder or net may have beside what all have; `BadTraining` where an option needs it and it lacks."""
+    if not hasattr(part, name):
+        raise BadTraining(f"{option} with {type(part).__name__}", f"a family that has `{name}`", "Leave it out")
+    return getattr(part, name)
 
 
 def config_of(family: Family, given: Mapping[str, Any]) -> Any:

@@ -23,7 +23,8 @@ from ..worlds import World, world_of
 from ..worlds.beyond import admitted, labelled
 from ..worlds.check import walk as walked
 from .errors import BadTraining
-from .family import Encoder, Question
+from .family import Encoder, Question, offered
+from .residual import asked as questions_of
 from .source import Source
 
 FRESH = 2**32
@@ -96,13 +97,13 @@ def _questions(source: Source, encoder: Encoder, walk: Walk, random: Random) -> 
     if source.unroll > 1:
         row = list(steps(walk))
         for end in range(source.unroll, len(row) + 1):
-            yield from classed(windows_of(encoder)(row[end - source.unroll : end]))
+            yield from classed(offered(encoder, "windows", "unroll")(row[end - source.unroll : end]))
         return
     for step in _asked(source, walk, random):
-        questions = encoder.questions(step)
+        questions = questions_of(encoder, step, source.look)
         yield from classed(questions)
         for relation, other in _contrasts(source, walk.world, step, random):
-            yield from classed((*questions, *encoder.questions(other)), f"/{relation}")
+            yield from classed((*questions, *questions_of(encoder, other, source.look)), f"/{relation}")
 
 
 def _asked(source: Source, walk: Walk, random: Random) -> Iterator[Step]:
@@ -163,16 +164,6 @@ def ask(world: World, state: State, text: str) -> Step | None:
     action = world.parse(text)
     moved = labelled(world, state, action)
     return None if moved is None else Step(state, text, action, moved.delta, moved.state, net(moved.delta))
-
-
-def windows_of(encoder: Encoder) -> Any:
-    """The encoder's way to ask several steps as one, or `BadTraining`."""
-    found = getattr(encoder, "windows", None)
-    if found is None:
-        raise BadTraining(
-            f"unroll with {type(encoder).__name__}", "a family whose encoder has `windows`", "Leave it out"
-        )
-    return found
 
 
 class Balanced:

@@ -81,7 +81,7 @@ class Learner(Learned):
                 old = [question for questions in self._buffer for question in questions]
                 drawn = self._random.choices(old, k=self._learning.batch) if old else []
                 batch = tensors(encoder.batch([*new, *drawn]), self.device)
-                one_step(torch, self._net, self._optimizer, batch, clip=1.0)
+                one_step(torch, self._net, self._optimizer, self._net.train().loss(batch), clip=1.0)
         self._net.eval()
         self._shown += 1
         self._buffer.append(new)

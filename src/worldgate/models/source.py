@@ -3,7 +3,7 @@
 A source lists *places* (worlds with drivers), whose walks begin anew for each pool, or *walks* of given seeds. Levers,
 each off by default: `noise` (wrong facts in the state before the oracle labels the step),
 `counterfactuals` (other actions asked in the same state), `contrasts` (states in which an action does something else),
-`unroll` (several steps as one question), `balance`.
+`unroll` (several steps as one question), `look` (what a partial look decides is not asked), `balance`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import msgspec
 from ..facts import Error
 from ..worlds import World, world_of
 from .errors import BadTraining
+from .residual import Look, problems
 
 
 class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -56,6 +57,7 @@ class Source(_Strict, frozen=True):
     has values of others; where it does something else there, both are asked, in classes of their own by that relation,
     which they hang on.
     `unroll`: so many steps in a row are one question, which the family must offer.
+    `look`: what a look at a part of the entities decides is not asked, where the family can leave it out.
     """
 
     batch: int = 32
@@ -72,6 +74,7 @@ class Source(_Strict, frozen=True):
     counterfactuals: int = 0
     contrasts: int = 0
     unroll: int = 1
+    look: Look | msgspec.UnsetType = msgspec.UNSET  # not written where it is absent, nor are digests others
 
 
 def checked(source: Source) -> Source:
@@ -93,8 +96,8 @@ def _problems(source: Source) -> Iterator[str]:
     for name in ("balance", "noise"):
         if not 0 <= getattr(source, name) <= 1:
             yield f"{name} {getattr(source, name)}, not in [0, 1]"
-    if source.unroll > 1 and (source.noise or source.counterfactuals or source.contrasts):
-        yield "unroll with noise, counterfactuals or contrasts, which break a row of steps"
+    if source.unroll > 1 and (source.noise or source.counterfactuals or source.contrasts or source.look):
+        yield "unroll with noise, counterfactuals, contrasts or a look, which are of single steps"
     schemas = set()
     for one in places(source):
         try:
@@ -103,6 +106,7 @@ def _problems(source: Source) -> Iterator[str]:
             yield str(error)
             return
         schemas.add(world.schema.digest)
+        yield from problems(source.look, world.schema) if source.look else ()
         for driver in one.drivers if isinstance(one, Place) else (one.driver,):
             if driver not in world.drivers:
                 yield f"driver {driver!r} of {one.world}, not one of {', '.join(sorted(world.drivers))}"

@@ -24,9 +24,10 @@ from ..facts import canonical_json
 from .checkpoint import FORMAT, Card, describe, read, save
 from .document import Training, proven
 from .errors import BadCheckpoint, BadTraining, Diverged, library
-from .family import Encoder, config_of, family_of, tensors
-from .forcing import forced
-from .pools import sample, windows_of
+from .family import Encoder, config_of, family_of, offered, tensors
+from .forcing import SelfForcing, forced
+from .pools import sample
+from .reward import Reward, rewarded
 from .source import versions, world
 from .stream import Stream
 
@@ -62,10 +63,10 @@ def train(
         if state.exists():
             run.restore(state)
         stream = Stream(training.source, run.encoder, training.seed)
-        ahead = (number for number in range(run.done, training.loop.steps) if not run.forces(number))
+        ahead = (number for number in range(run.done, training.loop.steps) if not run.own(number))
         with closing(stream.batches(ahead, workers)) as batches:
             while run.done < training.loop.steps:
-                loss = run.step(run.own() if run.forces(run.done) else next(batches))
+                loss = run.step(batches)
                 step(run.done, loss)
                 if run.done % save_every == 0 and run.done < training.loop.steps:
                     save(state, run.card, run.state())
@@ -84,7 +85,9 @@ class _Run:
         config = config_of(family, training.config)
         self.encoder: Encoder = family.encoder(config, self.schema, sample(training.source, training.seed))
         if training.source.unroll > 1:
-            windows_of(self.encoder)
+            offered(self.encoder, "windows", "unroll")
+        if training.source.look:
+            offered(self.encoder, "residual", "look")
         self._seed("weights")
         self.net = family.net(config, self.encoder).to(device)
         named = list(self.net.named_parameters())
@@ -94,27 +97,24 @@ class _Run:
         some = [{"params": [one for _, one in group], "weight_decay": decay} for group, decay in decays if group]
         self.optimizer = torch.optim.AdamW(some)
         self.average = {name: weight.detach().clone() for name, weight in named} if training.loop.ema else {}
+        self.baseline = math.nan
+        if training.loop.reward:
+            offered(self.net, "drawn", "reward")
 
-    def forces(self, number: int) -> bool:
-        """Whether the batch of that step comes from the model's own rollouts."""
-        how, chance = self.training.loop.self_forcing, Random(f"forces/{self.training.seed}/{number}").random()
-        return how is not None and chance < how.at(number / self.training.loop.steps)
+    def own(self, number: int) -> SelfForcing | Reward | None:
+        """What has that step learn from the model's own episodes instead of a batch of the stream."""
+        loop, seed = self.training.loop, self.training.seed
+        for name, how in (("forces", loop.self_forcing), ("rewards", loop.reward)):
+            if how and Random(f"{name}/{seed}/{number}").random() < how.at(number / loop.steps):
+                return how
+        return None
 
-    def own(self) -> Any:
-        """The batch of this step, from the model's own rollouts."""
-        how = self.training.loop.self_forcing
-        assert how is not None
-        self.net.eval()
-        with self.torch.no_grad():
-            return forced(how, self.net, self.training.source, self.encoder, self.training.seed, self.done)
-
-    def step(self, arrays: Any) -> float:
+    def step(self, batches: Iterator[Any]) -> float:
         """One step of the optimiser; the loss."""
         self._seed(self.done)
         for group in self.optimizer.param_groups:
             group["lr"] = self.training.loop.rate_at(self.done)
-        batch = tensors(arrays, self.device)
-        value = one_step(self.torch, self.net, self.optimizer, batch, clip=self.training.loop.clip)
+        value = one_step(self.torch, self.net, self.optimizer, self._loss(batches), clip=self.training.loop.clip)
         if not math.isfinite(value):
             raise Diverged(f"loss {value} at step {self.done}", "a finite number", "Lower the rate, or clip gradients")
         self.done += 1
@@ -123,6 +123,19 @@ class _Run:
         for name, weight in self.named if self.average else ():
             self.average[name].lerp_(weight.detach(), 1.0 - keep)
         return value
+
+    def _loss(self, batches: Iterator[Any]) -> Any:
+        how, source, seed = self.own(self.done), self.training.source, self.training.seed
+        if isinstance(how, Reward):
+            loss, self.baseline = rewarded(how, self.net.train(), source, seed, self.done, self.baseline)
+            return loss
+        if how:
+            self.net.eval()
+            with self.torch.no_grad():
+                arrays = forced(how, self.net, source, self.encoder, seed, self.done)
+        else:
+            arrays = next(batches)
+        return self.net.train().loss(tensors(arrays, self.device))
 
     @property
     def card(self) -> Card:
@@ -146,6 +159,8 @@ class _Run:
         found |= {f"ema.{name}": _kept(value) for name, value in self.average.items()}
         for at, moments in self.optimizer.state_dict()["state"].items():
             found |= {f"{part}.{self.named[at][0]}": _kept(value) for part, value in moments.items()}
+        if self.training.loop.reward:
+            found["reward.baseline"] = self.torch.tensor(self.baseline, dtype=self.torch.float64)
         return found
 
     def restore(self, path: Path) -> None:
@@ -158,6 +173,7 @@ class _Run:
             part, _, rest = name.partition(".")
             parts.setdefault(part, {})[rest] = value.clone()  # at a place in memory as torch chooses it
         self.average = {name: value.to(self.device) for name, value in parts.pop("ema", {}).items()}
+        self.baseline = float(parts.pop("reward", {}).get("baseline", math.nan))
         weights, groups = parts.pop("net", {}), self.optimizer.state_dict()["param_groups"]
         moments = [{part: found[name] for part, found in parts.items() if name in found} for name, _ in self.named]
         known = {at: one for at, one in enumerate(moments) if one}
@@ -188,9 +204,8 @@ def _kept(value: Any) -> Any:
     return value.detach().to("cpu", copy=True).contiguous()
 
 
-def one_step(torch: Any, net: Any, optimizer: Any, batch: dict[str, Any], *, clip: float) -> float:
-    """One step of the optimiser; the loss. Where that is no finite number, nothing is changed."""
-    loss = net.train().loss(batch)
+def one_step(torch: Any, net: Any, optimizer: Any, loss: Any, *, clip: float) -> float:
+    """One step of the optimiser down a loss; its value. Where that is no finite number, nothing is changed."""
     value = float(loss.detach())
     if math.isfinite(value):
         optimizer.zero_grad()

@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
-from ...facts import Schema, State
+from ...facts import Address, Edit, Schema, State
 from ...horizon.induction.reading import read
 from ...horizon.trajectory import Step, event
+from ..residual import Split
 from .config import GraphConfig, NotGraphable
 from .features import Graph, graph_of, pointable
 from .layout import Layout, Seen, look
@@ -32,12 +33,13 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Question(NamedTuple):
-    """One transition to learn."""
+    """One transition to learn, but for what is said at the addresses `decided`."""
 
     outcome: str
     state: State
     action: Any
     net: Net
+    decided: frozenset[Address] = frozenset()
 
 
 class Packed(NamedTuple):
@@ -135,6 +137,12 @@ class Encoder:
         outcome = f"{read(step.action).name}: {', '.join(sorted(events)) or 'nothing'}"
         return [Question(outcome, step.before, step.action, step.net)]
 
+    def residual(self, question: Question, split: Split) -> Question | None:
+        """The question without what is decided; None where all edits are. Where they end is always learned."""
+        every = self.tokens.every(question.state, question.net)
+        decided, left = split([Edit(*address, *change) for address, change in every.items()])
+        return question._replace(decided=frozenset(edit[:2] for edit in decided)) if left else None
+
     def sayable(self, step: Step) -> bool:
         """Whether all of the delta can be said."""
         graph = graph_of(self.layout, step.before, step.action)
@@ -149,7 +157,9 @@ class Encoder:
         arrays, names = self.graphs(graphs)
         known, most = len(self.tokens.tokens), max(len(graph.nodes) for graph in graphs)
         pairs = enumerate(zip(questions, names, strict=True))
-        rows = [self.tokens.example(one.state, one.net, there, bool(at % 2))[0] for at, (one, there) in pairs]
+        rows = [
+            self.tokens.example(one.state, one.net, there, bool(at % 2), one.decided)[0] for at, (one, there) in pairs
+        ]
         longest = max(map(len, rows))
         slot, said = np.full((len(rows), longest), FIRST), np.full((len(rows), longest), END)
         right = np.zeros((len(rows), longest, known + most), dtype=bool)

@@ -12,15 +12,18 @@ O(tokens * nodes).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ...facts import State
+from ...facts import Delta, State
 from ...horizon.predictor import Prediction
+from ..drawing import draw
+from ..text.batch import padded
+from .attention import Block, Look
 from .encoder import Encoder
 from .features import graph_of
 from .tokens import END, FIRST
@@ -78,54 +81,6 @@ class GraphEncoder(nn.Module):
 
 def _summed(facts: Tensor, pairs: Tensor, count: int) -> Tensor:
     return facts.new_zeros(count, facts.shape[1]).index_add(0, pairs[:, 1], facts[pairs[:, 0]])
-
-
-class Block(nn.Module):
-    """A layer of a causal transformer, pre-norm."""
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.before, self.between = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.looked, self.seen = nn.Linear(width, 3 * width), nn.Linear(width, width)
-        self.thought = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        asked, shown, given = (_split(part, self.heads) for part in self.looked(self.before(tokens)).chunk(3, dim=-1))
-        seen = functional.scaled_dot_product_attention(asked, shown, given, is_causal=True)
-        tokens = tokens + self.seen(_joined(seen))
-        return tokens + self.thought(self.between(tokens))  # type: ignore[no-any-return]
-
-
-class Look(nn.Module):
-    """Cross-attention from tokens to the nodes of their graph, and to one more that is nothing."""
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.norm, self.nothing = nn.LayerNorm(width), nn.Parameter(torch.zeros(width))
-        self.asked, self.shown, self.seen = (
-            nn.Linear(width, width),
-            nn.Linear(width, 2 * width),
-            nn.Linear(width, width),
-        )
-
-    def forward(self, tokens: Tensor, nodes: Tensor, there: Tensor) -> Tensor:
-        """`tokens` (B, T, d), `nodes` (B, N, d), and which of them are `there` (B, N)."""
-        nodes = torch.cat([self.nothing.expand(len(nodes), 1, -1), nodes], dim=1)
-        mask = functional.pad(there, (1, 0), value=True)[:, None, None, :]
-        shown, given = (_split(part, self.heads) for part in self.shown(nodes).chunk(2, dim=-1))
-        asked = _split(self.asked(self.norm(tokens)), self.heads)
-        seen = functional.scaled_dot_product_attention(asked, shown, given, attn_mask=mask)
-        return tokens + self.seen(_joined(seen))  # type: ignore[no-any-return]
-
-
-def _split(x: Tensor, heads: int) -> Tensor:
-    return x.view(*x.shape[:2], heads, -1).transpose(1, 2)
-
-
-def _joined(x: Tensor) -> Tensor:
-    return x.transpose(1, 2).flatten(2)
 
 
 class Net(nn.Module):
@@ -211,26 +166,49 @@ class Net(nn.Module):
 
     @torch.no_grad()
     def _predict(self, pairs: Sequence[tuple[State, Any]]) -> list[Prediction]:
-        grammar = self.coding.tokens
-        graphs = [graph_of(self.coding.layout, *pair) for pair in pairs]
-        arrays, names = self.coding.graphs(graphs)
-        device = self.legal.device
-        batch = {name: torch.from_numpy(array).to(device) for name, array in arrays.items()}
+        batch, names = self._batch(pairs)
         nodes, vector, uncertainty = self._read(batch)
-        said, slots, going = [[END] for _ in pairs], [[FIRST] for _ in pairs], list(range(len(pairs)))
+        said, _ = self._decoded(batch, nodes, vector, lambda scores: scores.argmax(dim=-1))
+        deltas = self._deltas(pairs, said, names)
+        return [Prediction(delta, unsure) for delta, unsure in zip(deltas, uncertainty.tolist(), strict=True)]
+
+    def drawn(self, pairs: Sequence[tuple[State, Any]]) -> tuple[list[Delta], Tensor]:
+        """Tokens drawn one by one; see `family.Net`."""
+        batch, names = self._batch(pairs)
+        nodes, vector, _ = self._read(batch)
+        with torch.no_grad():
+            said, slots = self._decoded(batch, nodes, vector, draw)
+        tokens, slot = (torch.from_numpy(padded(rows)).to(vector.device) for rows in (said, slots))
+        logs = self._scores(batch, nodes, vector, slot[:, :-1], tokens[:, :-1]).log_softmax(dim=-1)
+        lengths = torch.tensor([len(row) - 1 for row in said], device=vector.device)
+        there = torch.arange(logs.shape[1], device=vector.device) < lengths[:, None]
+        chosen = logs.gather(2, tokens[:, 1:, None])[..., 0]
+        return self._deltas(pairs, said, names), torch.where(there, chosen, 0.0).sum(dim=1)
+
+    def _batch(self, pairs: Sequence[tuple[State, Any]]) -> tuple[Batch, list[dict[str, dict[Any, int]]]]:
+        arrays, names = self.coding.graphs([graph_of(self.coding.layout, *pair) for pair in pairs])
+        return {name: torch.from_numpy(array).to(self.legal.device) for name, array in arrays.items()}, names
+
+    def _decoded(
+        self, batch: Batch, nodes: Tensor, vector: Tensor, choose: Callable[[Tensor], Tensor]
+    ) -> tuple[list[list[int]], list[list[int]]]:
+        """The tokens of each delta and their slots, one after the other as `choose` takes them from their scores."""
+        said, slots, going = [[END] for _ in vector], [[FIRST] for _ in vector], list(range(len(vector)))
         for _ in range(self.coding.config.block):
             part = {"target": batch["target"][:, going], "first": batch["first"][going], "nodes": batch["nodes"][going]}
-            given = (torch.tensor([rows[at] for at in going], device=device) for rows in (slots, said))
-            codes = self._scores(part, nodes[going], vector[going], *given)[:, -1].argmax(dim=-1).tolist()
+            given = (torch.tensor([rows[at] for at in going], device=vector.device) for rows in (slots, said))
+            codes = choose(self._scores(part, nodes[going], vector[going], *given)[:, -1]).tolist()
             for at, code in zip(going, codes, strict=True):
                 said[at].append(code)
-                slots[at].append(grammar.after(slots[at][-1], code))
+                slots[at].append(self.coding.tokens.after(slots[at][-1], code))
             going = [at for at in going if said[at][-1] != END]
             if not going:
                 break
+        return said, slots
+
+    def _deltas(self, pairs: Sequence[tuple[State, Any]], said: list[list[int]], names: list[Any]) -> list[Delta]:
         found = []
-        for at, (state, _) in enumerate(pairs):
-            meaning = {kind: {node: value for value, node in some.items()} for kind, some in names[at].items()}
-            delta = grammar.delta(state, said[at][1:], meaning)
-            found.append(Prediction(delta, uncertainty[at].item()))
+        for (state, _), row, known in zip(pairs, said, names, strict=True):
+            meaning = {kind: {node: value for value, node in some.items()} for kind, some in known.items()}
+            found.append(self.coding.tokens.delta(state, row[1:], meaning))
         return found

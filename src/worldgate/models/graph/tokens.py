@@ -12,7 +12,7 @@ example of a delta, `choices` are all tokens that lead on to edits of the relati
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
@@ -115,19 +115,26 @@ class Tokens:
 
     # --- from deltas ------------------------------------------------------------------------------
 
-    def example(self, state: State, net: Net, names: Names, turned: bool = False) -> tuple[list[Point], bool]:
-        """The tokens of a delta, as many as fit the block, and whether all of it was said. Pairs are said in one order
-        or, if `turned`, in the other; either is right."""
+    def every(self, state: State, net: Net) -> Net:
+        """What is said of a delta: its edits, and what is always said."""
         whole = {name: state.get(name, ()) for name in self.layout.seen.whole}
-        every = {(name, ()): (value, value) for name, value in whole.items()} | dict(net)
-        said = [ways for address in sorted(every) if (ways := self._ways(address, every[address], names))]
+        return {(name, ()): (value, value) for name, value in whole.items()} | dict(net)
+
+    def example(
+        self, state: State, net: Net, names: Names, turned: bool = False, decided: Collection[Address] = ()
+    ) -> tuple[list[Point], bool]:
+        """The tokens of a delta, as many as fit the block, and whether all of it was said. Pairs are said in one order
+        or, if `turned`, in the other; either is right. What is `decided` is said, without right answers."""
+        every = self.every(state, net)
+        said = {address: ways for address in sorted(every) if (ways := self._ways(address, every[address], names))}
         points: list[Point] = []
-        for number, ways in enumerate(said):
-            rest = [way for some in said[number:] for way in some if way[0] == ways[0][0]]
+        for number, (address, ways) in enumerate(said.items()):
+            rest = [way for some in [*said.values()][number:] for way in some if way[0] == ways[0][0]]
             slot = FIRST
             for at, right in enumerate(ways[turned and len(ways) > 1]):
                 code = min(right)
-                points.append(Point(slot, frozenset().union(*(one[at] for one in rest)), code))
+                choices = () if address in decided else (one[at] for one in rest)
+                points.append(Point(slot, frozenset().union(*choices), code))
                 rest = [one for one in rest if code in one[at]]
                 slot = self.after(slot, code)
         points.append(Point(FIRST, frozenset({END}), END))

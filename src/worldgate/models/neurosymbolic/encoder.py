@@ -13,6 +13,7 @@ from ..family import Arrays
 from ..relational import encoder as relational
 from ..relational.encoder import Question, Words
 from ..relational.templates import Ask
+from ..residual import Split
 from .rulebook import Document, Rulebook, Verdict
 
 NOTHING = "nothing"
@@ -46,7 +47,11 @@ class Encoder(relational.Encoder):
         """A question for each fact that is left open; one about nothing where nothing ever is."""
         if self.answers:
             return super().questions(step)
-        return [Question(NOTHING, step.before, ("", 0), (), None, ())]  # type: ignore[arg-type]
+        return [Question(NOTHING, step.before, ("", 0), (), None, (), None)]  # type: ignore[arg-type]
+
+    def residual(self, question: Question, split: Split) -> Question | None:
+        """As of the relational family; what is about nothing stays."""
+        return super().residual(question, split) if self.answers else question
 
     def batch(self, questions: Sequence[Question]) -> Arrays:
         """As of the relational family; or nothing."""

@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...facts import INT, Schema, State
+from ...facts import INT, Edit, Schema, State, Value
 from ...horizon.induction.reading import typed
 from ...horizon.trajectory import Step
 from ..family import Arrays
+from ..residual import Split
 from . import graph as plain
 from . import valued
 from .graph import WORLD, Graph
@@ -28,7 +29,7 @@ Words = tuple[str, ...]
 
 
 class Question(NamedTuple):
-    """An ask with the answers that are right, a bit each."""
+    """An ask with the answers that are right, a bit each, and what becomes of the fact."""
 
     outcome: str
     state: State
@@ -36,6 +37,7 @@ class Question(NamedTuple):
     words: Words
     ask: Ask
     right: tuple[bool, ...]
+    after: Value | None
 
 
 class Encoder:
@@ -114,8 +116,14 @@ class Encoder:
                 right = (not right[1], right[1])
             if any(right):
                 outcome = f"{ask.template.number}{''.join('-+'[one] for one in right)}"
-                questions.append(Question(outcome, step.before, shape, words, ask, right))
+                questions.append(Question(outcome, step.before, shape, words, ask, right, after))
         return questions
+
+    def residual(self, question: Question, split: Split) -> Question | None:
+        """The question, unless what becomes of its fact is decided."""
+        ask = question.ask
+        _, left = split([Edit(ask.template.relation, ask.key, ask.now, question.after)])
+        return question if left else None
 
     def batch(self, questions: Sequence[Question]) -> Arrays:
         """The arrays of `Lanes`, and `right` (asks, most answers): 1 where an answer is right."""

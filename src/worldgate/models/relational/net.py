@@ -18,12 +18,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import one_hot
 
-from ...facts import Edit, State, Value
+from ...facts import Delta, Edit, State, Value
 from ...horizon.predictor import Prediction
+from ..drawing import draw
 from ..family import tensors
 from .automaton import Automaton
-from .encoder import Encoder, Lanes, Words
+from .encoder import Encoder, Lanes, Question, Words
 from .settling import Facts, settle, spans
 from .templates import OTHER, Ask
 
@@ -150,6 +152,22 @@ class Relational(nn.Module):
         if self._automaton is None or self._automaton[0] != version:  # it has learned since
             self._automaton = version, Automaton(self.state_dict(), self.encoder.answers)
         return self._automaton[1].chances(lanes)
+
+    def drawn(self, pairs: Sequence[tuple[State, Any]]) -> tuple[list[Delta], Tensor]:
+        """Answers drawn from their probabilities; see `family.Net`."""
+        found = [self.encoder.asks(*pair) for pair in pairs]
+        every = [(at, one, ask) for at, one in enumerate(found) if one for ask in one[2]]
+        asked = [Question("", pairs[at][0], shape, words, ask, (), None) for at, (shape, words, _), ask in every]
+        logs, rows = 0.0 * self.prior.sum() + self.prior.new_zeros(len(pairs)), list[list[float]]()
+        self.step += 1
+        if asked:
+            scores = self.forward(tensors(self.encoder.batch(asked), logs.device)).log_softmax(-1)
+            chosen = draw(scores)
+            of = torch.tensor([at for at, _, _ in every], device=logs.device)
+            logs = logs.index_add(0, of, scores.gather(1, chosen[:, None])[:, 0])
+            rows = one_hot(chosen, scores.shape[1]).tolist()
+        said = iter(rows)
+        return [self._answered(pair, one, said).delta for pair, one in zip(pairs, found, strict=True)], logs
 
     def _answered(
         self, pair: tuple[State, Any], asked: tuple[Any, Words, list[Ask]] | None, rows: Iterator[list[float]]
