@@ -2,7 +2,7 @@
 
     python bench/filesystem.py            # steps a second at 100 and 100,000 entries, beside two peers
     python bench/filesystem.py --seconds  # the CPU seconds of the steps at 100 entries, alone
-    python bench/filesystem.py --rates    # how often each command of each driver succeeds and fails
+    python bench/filesystem.py --rates    # how often commands of each driver succeed and fail, and how deep names lie
 
 Times are CPU time of this process, the best of several passes over the same steps. The peers: the bare
 persistent map doing as many sets as the steps made edits, and a process `sh -c true`. After `make compiled` the same
@@ -24,7 +24,7 @@ from random import Random
 from immutables import Map
 
 from worldgate import COMPILED
-from worldgate.facts import Fact, State
+from worldgate.facts import Delta, Fact, State
 from worldgate.worlds import Outside
 from worldgate.worlds.filesystem import FilesystemWorld
 from worldgate.worlds.filesystem.actions import Action
@@ -182,9 +182,23 @@ def move(world: FilesystemWorld, state: State) -> None:
     print(f"one file: {single * 1e6:.1f} us")
 
 
+def depths(delta: Delta, state: State) -> list[int]:
+    """How deep each name lies that a step made or moved; 1 is the top."""
+    above = {child: key[0] for relation, key, child in state.facts() if relation == "entry"}
+    found = []
+    for edit in delta:
+        if edit.relation == "entry" and edit.after is not None:
+            depth, at = 1, edit.key[0]
+            while at in above:
+                depth, at = depth + 1, above[at]
+            found.append(depth)
+    return found
+
+
 def rates(programs: int, length: int) -> None:
-    """A Markdown table: per command and driver, how often it succeeded and failed."""
+    """A Markdown table: per command and driver, how often it succeeded and failed; and how deep names lie."""
     counts: Counter[tuple[str, str, str]] = Counter()
+    deepest: dict[str, int] = {}
     world = FilesystemWorld()
     names = list(world.drivers)
     for driver in names:
@@ -198,11 +212,13 @@ def rates(programs: int, length: int) -> None:
                 outcome = "refused" if "refused" in made.observation else str(made.observation["exit"] == 0)
                 counts[name, driver, outcome] += 1
                 state = made.state
+                deepest[driver] = max([deepest.get(driver, 0), *depths(made.delta, state)])
     print("| command | " + " | ".join(f"{driver}: ok / fails" for driver in names) + " |")
     print("| --- |" + " ---: |" * len(names))
     for name in sorted({name for name, _, _ in counts}):
         cells = [f"{counts[name, driver, 'True']} / {counts[name, driver, 'False']}" for driver in names]
         print(f"| `{name}` | " + " | ".join(cells) + " |")
+    print("| depth of names made, up to | " + " | ".join(str(deepest[driver]) for driver in names) + " |")
     total = sum(counts.values())
     refused = sum(count for (_, _, outcome), count in counts.items() if outcome == "refused")
     print(f"\n{total} actions in {programs} programs of {length} a driver; {refused} refused (outside the rules).")
