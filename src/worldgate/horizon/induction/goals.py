@@ -58,6 +58,10 @@ class Goal:
         """Whether what it becomes is explained but for a few rows."""
         return self.wrong * NEARLY <= self.rows.bit_count()
 
+    def missed(self, column: Sequence[Value | None]) -> int:
+        """The rows in which it does not become these values."""
+        return self.rows & ~packed(value == after for value, after in zip(column, self.after, strict=True))
+
     @property
     def choice(self) -> Chosen:
         """What was found; settle first."""
@@ -78,7 +82,7 @@ def settle(study: Study, goals: Sequence[Goal], *, simply: bool = False) -> None
         known = len(study.found)
         for goal in left:
             if goal.type.kind == "int":
-                _solve(study, goal, [goal.keep, *goal.choice.answers] if turn else [goal.keep])
+                solve(study, goal, [goal.keep, *goal.choice.answers] if turn else [goal.keep])
             others = [term for term in study.found if term not in goal.news]
             terms = study.language.of_type([*goal.proposed, *others], goal.type)
             options = [*((answer, 1) for answer in goal.choice.answers), *((term, 2) for term in terms)]
@@ -91,6 +95,15 @@ def settle(study: Study, goals: Sequence[Goal], *, simply: bool = False) -> None
             break
 
 
+def remembered(study: Study, goals: Sequence[Goal], found: Sequence[Chosen]) -> None:
+    """Begin with what was found of these goals before; terms for others are those that are right."""
+    for goal, one in zip(goals, found, strict=True):
+        goal.found, goal.wrong = one, goal.missed(study.table.column(one)).bit_count()
+        if not goal.wrong:
+            goal.news = _news(goal)
+            study.found += goal.news
+
+
 def _news(goal: Goal) -> list[Term]:
     """What an explained goal adds to the terms: what it becomes and by how much it changes."""
     found = goal.choice
@@ -99,7 +112,7 @@ def _news(goal: Goal) -> list[Term]:
     return [found, Total((found,), (goal.keep,))] if found.type.kind == "int" else [found]
 
 
-def _solve(study: Study, goal: Goal, answers: Sequence[Term]) -> None:
+def solve(study: Study, goal: Goal, answers: Sequence[Term]) -> None:
     """Propose expressions for rows that none of these answers explains."""
     left = goal.rows & packed(value is not None for value in goal.after)
     for answer in answers:
