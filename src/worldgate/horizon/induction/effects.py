@@ -127,15 +127,15 @@ def explained(
     study: Study, targets: Sequence[Target], *, simply: bool = False, known: Sequence[Effect] = ()
 ) -> list[tuple[Effect, int]]:
     """What becomes of the facts, and in how many rows that is wrong: first their values, or the fields of these,
-    together; then the facts themselves. `simply`: without solving and without sums. What is `known` of each target is
-    begun with, and what is right of it stays."""
+    together; then the facts themselves. `simply`: without solving and without sums. What is right of what is `known` of
+    each target stays."""
     wholes, parts = [], []
     for number, target in enumerate(targets):
         whole, fields = goals_of(study, target)
         if known:
             remembered(study, fields or [whole], known[number].values)
         wholes.append((target, whole, fields))
-        parts += [part for part in fields or [whole] if part.wrong or part.found is None]
+        parts += [part for part in fields or [whole] if part.found is None]
     sums = study.language.with_records and not simply and not known and any(target.each for target in targets)
     settle(study, parts, simply=simply or sums)
     if known:

@@ -113,11 +113,7 @@ class Fold:
         for keep, total in _sums(effects, {self.new.name, self.domain.name}):
             if all(join.type in self._near for join in total.joins) and set(_asked(total.amount, set())) <= self._asks:
                 keys = tuple(self._near[join.type] for join in total.joins)
-                held = keep.of if isinstance(keep, Field) else keep
-                before: Term = Held(held.relation, keys, held.type)
-                if isinstance(keep, Field):
-                    before = Field(before, keep.index, keep.name, keep.type)
-                yield Total((before, Earlier(total.relation, total.joins, keys, total.amount, *place)))
+                yield Total((_at(keys, keep), Earlier(total.relation, total.joins, keys, total.amount, *place)))
 
 
 def folded(every: Study, target: Target, effect: Effect, effects: Sequence[Effect]) -> tuple[Effect, int] | None:
@@ -128,27 +124,28 @@ def folded(every: Study, target: Target, effect: Effect, effects: Sequence[Effec
     if len(effect.values) != len(goals):
         return None
     remembered(study, goals, effect.values)
-    poor = [goal for goal in goals if goal.wrong and goal.type.kind == "int"]
+    pairs = zip(goals, effect.values, strict=True)
+    poor = [(goal, found) for goal, found in pairs if goal.found is None and goal.type.kind == "int"]
     if not poor:
         return None
-    study.found += [goal.choice for goal in poor]
+    study.found += [found for _, found in poor]
     fold = Fold(every.language, target.relation, every.language.schema.relations[effect.each])
-    best, terms = max((_tried(study, fold, place, poor, effects) for place in fold.places()), key=lambda one: one[0])
-    if not best:
+    right, terms = max((_tried(study, fold, place, poor, effects) for place in fold.places()), key=lambda one: one[0])
+    if not right:
         return None
     every.found += terms
     return explained(every, [target], known=[effect])[0]
 
 
 def _tried(
-    study: Study, fold: Fold, place: Place, goals: Sequence[Goal], effects: Sequence[Effect]
+    study: Study, fold: Fold, place: Place, goals: Sequence[tuple[Goal, Chosen]], effects: Sequence[Effect]
 ) -> tuple[int, list[Term]]:
-    """How many of the rows that are wrong expressions of such terms explain, and the terms in these."""
-    right, useful = 0, list[Term]()
-    for goal in goals:
-        terms = [*fold.come(place, effects), *fold.used(place, goal.keep)]
-        one, wrong = Study(study.language, study.table), goal.missed(study.table.column(goal.choice))
-        one.found = [*terms, *study.found]
+    """How many of the rows that are wrong expressions of such terms explain, and the terms to offer."""
+    right, come, useful = 0, list(fold.come(place, effects)), list[Term]()
+    for goal, found in goals:
+        used = list(fold.used(place, goal.keep))
+        one, wrong = Study(study.language, study.table), goal.missed(study.table.column(found))
+        one.found = [*come, *used, *study.found]
         again = Goal(goal.name, goal.type, goal.keep, goal.after, wrong)
         solve(one, again, [])
         left = wrong
@@ -156,9 +153,16 @@ def _tried(
             earlier = {part for part in numbers(made) if isinstance(part, Earlier)}
             if earlier:
                 left &= again.missed(study.table.column(made))
-                useful += [term for term in terms if not earlier.isdisjoint(numbers(term))]
+                useful += [term for term in used if term in earlier]
         right += (wrong & ~left).bit_count()
-    return right, list(dict.fromkeys(useful))
+    return right, [*come, *dict.fromkeys(useful)]
+
+
+def _at(keys: tuple[Term, ...], value: Term) -> Term:
+    """The value of the fact at other keys."""
+    if isinstance(value, Field):
+        return Field(_at(keys, value.of), value.index, value.name, value.type)
+    return Held(value.relation, keys, value.type) if isinstance(value, Held) else value
 
 
 def _kinds(relation: Relation) -> list[Type]:
@@ -170,13 +174,14 @@ def _things(language: Language, relation: Relation) -> dict[Type, Term]:
     key = tuple(term for term in language.variables if isinstance(term, Part))
     own = Held(relation.name, key, broad(relation.value))
     found: dict[Type, Term] = {}
-    for term in (*key, own, *language.fields(own), *language.direct, *language.further):
+    terms: list[Term] = [*key, own, *language.fields(own), *language.direct, *language.further]
+    for term in terms:
         if term.type.entity:
             found.setdefault(term.type, term)
     return found
 
 
-def _sums(effects: Sequence[Effect], relations: Set[str]) -> Iterator[tuple[Any, Gathered]]:
+def _sums(effects: Sequence[Effect], relations: Set[str]) -> Iterator[tuple[Term, Gathered]]:
     """Values that change by a sum over these facts, as they were before, and the sums."""
     for effect in effects:
         for whole in effect.answers:

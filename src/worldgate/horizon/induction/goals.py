@@ -75,7 +75,7 @@ def settle(study: Study, goals: Sequence[Goal], *, simply: bool = False) -> None
         options = [*values(study, goal.type, goal.keep, goal.after), *((term, 2) for term in goal.proposed)]
         _choose(study, goal, options, own=bool(goal.proposed))
         if goal.known:
-            goal.news = _news(goal)
+            goal.news = _news(goal.choice, goal.keep)
             study.found += goal.news
     left = [goal for goal in goals if (goal.wrong or goal.clumsy) and study.language.with_records and not simply]
     for turn in range(MOST_ROUNDS):
@@ -88,7 +88,7 @@ def settle(study: Study, goals: Sequence[Goal], *, simply: bool = False) -> None
             options = [*((answer, 1) for answer in goal.choice.answers), *((term, 2) for term in terms)]
             _choose(study, goal, options, own=True)
             if goal.known:
-                goal.news = _news(goal)
+                goal.news = _news(goal.choice, goal.keep)
                 study.found = [*others, *goal.news]
         left = [goal for goal in left if goal.wrong]
         if not left or (turn and len(study.found) == known):
@@ -96,20 +96,18 @@ def settle(study: Study, goals: Sequence[Goal], *, simply: bool = False) -> None
 
 
 def remembered(study: Study, goals: Sequence[Goal], found: Sequence[Chosen]) -> None:
-    """Begin with what was found of these goals before; terms for others are those that are right."""
+    """Take over what was found of these goals before where it is right."""
     for goal, one in zip(goals, found, strict=True):
-        goal.found, goal.wrong = one, goal.missed(study.table.column(one)).bit_count()
-        if not goal.wrong:
-            goal.news = _news(goal)
+        if not goal.missed(study.table.column(one)):
+            goal.found, goal.news = one, _news(one, goal.keep)
             study.found += goal.news
 
 
-def _news(goal: Goal) -> list[Term]:
+def _news(found: Chosen, keep: Term) -> list[Term]:
     """What an explained goal adds to the terms: what it becomes and by how much it changes."""
-    found = goal.choice
     if len(found.answers) < 2 or found.type.fields:
         return []
-    return [found, Total((found,), (goal.keep,))] if found.type.kind == "int" else [found]
+    return [found, Total((found,), (keep,))] if found.type.kind == "int" else [found]
 
 
 def solve(study: Study, goal: Goal, answers: Sequence[Term]) -> None:

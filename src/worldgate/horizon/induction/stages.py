@@ -157,9 +157,8 @@ def _folded(language: Language, seen: Sequence[Seen], name: str, edits: Edits, f
     if not wrong or len(effects) != 1 or not effects[0].each:
         return False
     others = [effect for other in found if other != name for effect in found[other].effects]
-    every, target = target_of_each(
-        Study(language, Table([])), *(language.schema.relations[one] for one in (name, effects[0].each)), seen, edits
-    )
+    relation, domain = (language.schema.relations[one] for one in (name, effects[0].each))
+    every, target = target_of_each(Study(language, Table([])), relation, domain, seen, edits)
     again = folded(every, target, effects[0], others)
     if again is None or again[1] >= wrong:
         return False
