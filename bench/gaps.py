@@ -1,7 +1,8 @@
 """Where rule induction falls short: of the edits held out, those that its rules reach, and those they get right.
 
 An edit is reached if a rule speaks of the fact at its key, and right if the rule says what became of it. Gaps are
-ordered by how many edits are not right. False edits are those predicted that are none.
+ordered by how many edits are not right. False edits are those predicted that are none. A step that is not exact is put
+down to the first relation, in the order in which rules explain them, that comes out wrong, and what of it.
 
     python bench/gaps.py [WORLD [DRIVER [TRANSITIONS]]]
 """
@@ -17,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from horizon import HELD_OUT, TEST, transitions
 from measure import table
 
+from worldgate.facts import Delta, State
 from worldgate.horizon.induction import Induction
 from worldgate.worlds import get
 
@@ -30,12 +32,17 @@ def main() -> None:
         rules.learn(*lesson)
     exact: Counter[str] = Counter()
     steps: Counter[str] = Counter()
+    causes: Counter[tuple[str, str]] = Counter()
+    order = {name: dict.fromkeys(one.relation for one in found.effects) for (name, _), found in rules.rules.items()}
     counts: dict[tuple[str, str], Counter[str]] = {}
     for state, action, delta in transitions(name, driver, HELD_OUT, TEST):
         shape = rules.shape_of(action)
         said = rules.predict(state, action).delta
         steps[shape] += 1
         exact[shape] += Counter(said) == Counter(delta)
+        if Counter(said) != Counter(delta):
+            every = dict.fromkeys([*order.get(shape.split()[0], ()), *get(name).schema.relations])
+            causes[shape, next(filter(None, (_wrong(one, state, said, delta) for one in every)), "order")] += 1
         reached = rules.reached(state, action)
         for edit in delta:
             count = counts.setdefault((shape, edit.relation), Counter())
@@ -45,8 +52,24 @@ def main() -> None:
         for edit in set(said) - set(delta):
             counts.setdefault((shape, edit.relation), Counter())["false"] += 1
     table("One step exact", ("shape", "steps", "exact"), [(one, steps[one], exact[one] / steps[one]) for one in steps])
+    rows = [(*cause, count, count / steps[cause[0]]) for cause, count in causes.most_common(2 * MOST)]
+    table("Why steps are not exact", ("shape", "first wrong", "steps", "share"), rows)
     worst = sorted(counts.items(), key=lambda row: (row[1]["right"] - row[1]["edits"], row[0]))[:MOST]
     table("The largest gaps", ("shape", "relation", "edits", "reached", "right", "false"), list(map(_row, worst)))
+
+
+def _wrong(relation: str, state: State, said: Delta, delta: Delta) -> str:
+    """What of a relation's facts comes out wrong; "" for nothing."""
+    told, true = ({edit.key: edit.after for edit in edits if edit.relation == relation} for edits in (said, delta))
+    found = set[str]()
+    for key in told.keys() | true.keys():
+        before = state.get(relation, key)
+        one, other = told.get(key, before), true.get(key, before)
+        if one is None or other is None or not hasattr(one, "_fields"):
+            found |= {"missing" if one is None else "false" if other is None else "value"} if one != other else set()
+        else:
+            found |= {field for field, a, b in zip(one._fields, one, other, strict=True) if a != b}
+    return f"{relation}: {', '.join(sorted(found))}" if found else ""
 
 
 def _row(gap: tuple[tuple[str, str], Counter[str]]) -> tuple[Any, ...]:

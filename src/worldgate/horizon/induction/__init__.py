@@ -9,7 +9,8 @@ language   which of these there are, and      tree        how questions are chos
 addresses  which facts change                 solving     expressions, from examples
 goals      values that explain each other     effects     what becomes of a fact
 gathering  sums of what belongs to one         stages     what is explained first
-written    rules as data                       learner    `Induction`, the predictor
+folding    one fact after another              written    rules as data
+learner    `Induction`, the predictor
 """
 
 from .learner import Induction

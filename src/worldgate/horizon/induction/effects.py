@@ -16,7 +16,7 @@ from typing import NamedTuple
 from ...facts import Key, Relation, State, Value
 from .arithmetic import Chosen, Field, Made
 from .gathering import gather
-from .goals import Goal, settle
+from .goals import Goal, remembered, settle
 from .literals import rows_of
 from .reading import broad
 from .study import Seen, Study
@@ -51,6 +51,14 @@ class Effect(NamedTuple):
             values = table.column(self.answers[leaf.answer])
             for row in rows_of(bits, len(keys)):
                 yield keys[row], values[row], leaf
+
+    @property
+    def values(self) -> list[Chosen]:
+        """What becomes of the value, or of each field of the record."""
+        made = next((answer for answer in self.answers if isinstance(answer, Made)), None)
+        if made is None:
+            return [Chosen("", self.answers, self.tree, self.answers[0].type)]
+        return [part for part in made.parts if isinstance(part, Chosen)]
 
     def rules(self) -> Iterator[tuple[str, Leaf]]:
         """Every branch of the tree: what the fact becomes and when, in words, and the leaf; then those of fields."""
@@ -115,19 +123,23 @@ def target_of_each(
     return every, Target(relation, keys, domain.name, after, every.all)
 
 
-def explained(study: Study, targets: Sequence[Target], *, simply: bool = False) -> list[tuple[Effect, int]]:
+def explained(
+    study: Study, targets: Sequence[Target], *, simply: bool = False, known: Sequence[Effect] = ()
+) -> list[tuple[Effect, int]]:
     """What becomes of the facts, and in how many rows that is wrong: first their values, or the fields of these,
-    together; then the facts themselves. `simply`: without solving and without sums."""
+    together; then the facts themselves. `simply`: without solving and without sums. What is right of what is `known` of
+    each target stays."""
     wholes, parts = [], []
-    for target in targets:
-        relation = target.relation
-        keep = Held(relation.name, target.keys, broad(relation.value))
-        whole = Goal(f"new {keep}", keep.type, keep, target.after, target.rows, many=bool(target.each))
-        fields = [_part(whole, field) for field in study.language.fields(keep)]
+    for number, target in enumerate(targets):
+        whole, fields = goals_of(study, target)
+        if known:
+            remembered(study, fields or [whole], known[number].values)
         wholes.append((target, whole, fields))
-        parts += fields or [whole]
-    sums = study.language.with_records and not simply and any(target.each for target in targets)
+        parts += [part for part in fields or [whole] if part.found is None]
+    sums = study.language.with_records and not simply and not known and any(target.each for target in targets)
     settle(study, parts, simply=simply or sums)
+    if known:
+        settle(study, [part for part in parts if part.wrong])
     if sums:
         for target, whole, fields in wholes:
             gather(study, target.relation, fields or [whole])
@@ -141,6 +153,13 @@ def explained(study: Study, targets: Sequence[Target], *, simply: bool = False) 
         effect = Effect(target.relation.name, target.keys, target.each, whole.choice.answers, whole.choice.tree)
         effects.append((effect, whole.wrong))
     return effects
+
+
+def goals_of(study: Study, target: Target) -> tuple[Goal, list[Goal]]:
+    """The value to explain, and those of its fields."""
+    keep = Held(target.relation.name, target.keys, broad(target.relation.value))
+    whole = Goal(f"new {keep}", keep.type, keep, target.after, target.rows, many=bool(target.each))
+    return whole, [_part(whole, field) for field in study.language.fields(keep)]
 
 
 def _part(whole: Goal, field: Field) -> Goal:

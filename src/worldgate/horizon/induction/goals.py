@@ -58,6 +58,10 @@ class Goal:
         """Whether what it becomes is explained but for a few rows."""
         return self.wrong * NEARLY <= self.rows.bit_count()
 
+    def missed(self, column: Sequence[Value | None]) -> int:
+        """The rows in which it does not become these values."""
+        return self.rows & ~packed(value == after for value, after in zip(column, self.after, strict=True))
+
     @property
     def choice(self) -> Chosen:
         """What was found; settle first."""
@@ -71,35 +75,42 @@ def settle(study: Study, goals: Sequence[Goal], *, simply: bool = False) -> None
         options = [*values(study, goal.type, goal.keep, goal.after), *((term, 2) for term in goal.proposed)]
         _choose(study, goal, options, own=bool(goal.proposed))
         if goal.known:
-            goal.news = _news(goal)
+            goal.news = _news(goal.choice, goal.keep)
             study.found += goal.news
     left = [goal for goal in goals if (goal.wrong or goal.clumsy) and study.language.with_records and not simply]
     for turn in range(MOST_ROUNDS):
         known = len(study.found)
         for goal in left:
             if goal.type.kind == "int":
-                _solve(study, goal, [goal.keep, *goal.choice.answers] if turn else [goal.keep])
+                solve(study, goal, [goal.keep, *goal.choice.answers] if turn else [goal.keep])
             others = [term for term in study.found if term not in goal.news]
             terms = study.language.of_type([*goal.proposed, *others], goal.type)
             options = [*((answer, 1) for answer in goal.choice.answers), *((term, 2) for term in terms)]
             _choose(study, goal, options, own=True)
             if goal.known:
-                goal.news = _news(goal)
+                goal.news = _news(goal.choice, goal.keep)
                 study.found = [*others, *goal.news]
         left = [goal for goal in left if goal.wrong]
         if not left or (turn and len(study.found) == known):
             break
 
 
-def _news(goal: Goal) -> list[Term]:
+def remembered(study: Study, goals: Sequence[Goal], found: Sequence[Chosen]) -> None:
+    """Take over what was found of these goals before where it is right."""
+    for goal, one in zip(goals, found, strict=True):
+        if not goal.missed(study.table.column(one)):
+            goal.found, goal.news = one, _news(one, goal.keep)
+            study.found += goal.news
+
+
+def _news(found: Chosen, keep: Term) -> list[Term]:
     """What an explained goal adds to the terms: what it becomes and by how much it changes."""
-    found = goal.choice
     if len(found.answers) < 2 or found.type.fields:
         return []
-    return [found, Total((found,), (goal.keep,))] if found.type.kind == "int" else [found]
+    return [found, Total((found,), (keep,))] if found.type.kind == "int" else [found]
 
 
-def _solve(study: Study, goal: Goal, answers: Sequence[Term]) -> None:
+def solve(study: Study, goal: Goal, answers: Sequence[Term]) -> None:
     """Propose expressions for rows that none of these answers explains."""
     left = goal.rows & packed(value is not None for value in goal.after)
     for answer in answers:

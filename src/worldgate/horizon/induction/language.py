@@ -14,13 +14,13 @@ Expressible, for the words `?0`, `?1`, ... of an action and the key columns of o
   multiple of a third (`arithmetic`), solved for from the examples (`solving`); what was learned of another value of the
   same step (`goals`); a key that is another number and some, so ids that are counted up; the date of a time; facts of
   the state to come that are explained already, `new_order(account, id)` (`stages`); sums over the facts that belong to
-  one, of an expression learned where there is but one (`gathering`).
+  one, of an expression learned where there is but one (`gathering`); the same over the facts before this one, in the
+  order of a number of theirs and their key, so what earlier facts used up or left (`folding`).
 
 Not expressible: other quantifiers ("some ... such that", "every ... such that" as a condition), paths under any other
-condition, other structure inside words, what becomes of one fact by what becomes of another of the same relation
-(orders that share a volume, a trade after another in one bar), and whatever happened before the state. Without paths
-(`paths=False`) reachability is not expressible either, without records nothing above about them, nor products and sums
-of three.
+condition, other structure inside words, what becomes of one fact by what becomes of another of the same relation but
+by sums over earlier ones, and whatever happened before the state. Without paths (`paths=False`) reachability is not
+expressible either, without records nothing above about them, nor products and sums of three.
 
 Level 1 has facts at keys of words, and comparisons; level 2 has all. Everything is enumerated in a fixed order, with
 limits.

@@ -2,7 +2,8 @@
 
 First every relation that an action changes is explained by the state before. Relations for which that does not do are
 explained once more, one after the other, from those of many facts to those of few: each by the state before and what
-becomes of the relations explained already. In a prediction these are predictions.
+becomes of the relations explained already. Last, relations of which that does not do are explained by what earlier
+facts of them left to later ones (`folding`). In a prediction these are predictions.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any, NamedTuple
 from ...facts import Key, Relation, Schema, Value
 from .addresses import addresses, domains
 from .effects import Effect, Target, explained, target_at, target_of_each
+from .folding import folded
 from .language import Language
 from .reading import broad
 from .study import Seen, Study
@@ -28,26 +30,48 @@ TRUSTED = 2
 """What becomes of a relation's facts explains others if not more than one edit in so many is wrong."""
 
 
+Saying = tuple[Effect, Key, Value | None, Leaf]
+
+
 class Rules(NamedTuple):
     """The effects of a shape, in the order in which they are to be asked; `beyond`: transitions with edits beyond them;
-    `new`: relations what becomes of which later effects may ask for."""
+    `new`: relations what becomes of which later effects may ask for; `folded`: those whose facts may ask what becomes
+    of earlier ones."""
 
     effects: list[Effect]
     beyond: int
     new: frozenset[str]
+    folded: frozenset[str] = frozenset()
 
-    def predict(self, state: Told, words: Words) -> Iterator[tuple[Effect, Key, Value | None, Leaf]]:
+    def predict(self, state: Told, words: Words) -> Iterator[Saying]:
         """(effect, key, value afterwards, the leaf that says so) of each fact that the effects speak of; of those that
         change a fact the first is right."""
+        if not self.folded:
+            return iter(self._once(state, words)[0])
+        for name in self.new:
+            state = state.with_new(name, ())
+        said, after = self._once(state, words)
+        # the first fact is right at once and each time one more is, as facts ask what becomes of earlier ones alone
+        for _ in said:
+            before, (said, after) = after, self._once(after, words)
+            if after.tables == before.tables:
+                break
+        return iter(said)
+
+    def _once(self, state: Told, words: Words) -> tuple[list[Saying], Told]:
+        """The same where what becomes of facts is asked of the state if it is asked before it is said; and the state
+        with all that was said."""
+        said: list[Saying] = []
         for name, group in groupby(self.effects, lambda effect: effect.relation):
             after: dict[Key, Value | None] = {}
             for effect in group:
                 for key, value, leaf in effect.predict(state, words):
                     if value != state.get(name, key):
                         after.setdefault(key, value)
-                    yield effect, key, value, leaf
+                    said.append((effect, key, value, leaf))
             if name in self.new:
                 state = state.with_new(name, after.items())
+        return said, state
 
 
 class _Found(NamedTuple):
@@ -66,7 +90,9 @@ def learned(language: Language, seen: Sequence[Seen]) -> Rules:
     poor = [name for name in edited if language.with_records and (found[name].wrong or found[name].beyond)]
     order, new = [name for name in edited if name not in poor], set[str]()
     order += _fine_first(language, poor, edited, found)
+    languages = dict.fromkeys(order, language)
     for name in order:
+        languages[name] = language
         if name in poor:
             again = _again(language, seen, name, edited[name])
             if (len(again.beyond), again.wrong) <= (len(found[name].beyond), found[name].wrong):
@@ -75,8 +101,10 @@ def learned(language: Language, seen: Sequence[Seen]) -> Rules:
         if poor and found[name].effects and few and f"{NEW}{name}" not in language.schema.relations:
             language, seen = _with_new(language, seen, name, edited[name])
             new.add(name)
+    folds = {name for name in order if name in new and _folded(languages[name], seen, name, edited[name], found)}
     effects = [effect for name in order for effect in found[name].effects]
-    return Rules(effects, len({number for one in found.values() for number in one.beyond}), frozenset(new))
+    beyond = len({number for one in found.values() for number in one.beyond})
+    return Rules(effects, beyond, frozenset(new), frozenset(folds))
 
 
 def _fine_first(
@@ -121,6 +149,21 @@ def _again(language: Language, seen: Sequence[Seen], name: str, edits: Edits) ->
     study = Study(language, Table([Row(one.state, one.words) for one in seen]))
     targets, of_each, left = _targets(study, seen, name, edits)
     return _found(explained(study, targets), of_each, left, simply=False)
+
+
+def _folded(language: Language, seen: Sequence[Seen], name: str, edits: Edits, found: dict[str, _Found]) -> bool:
+    """Whether a relation is explained better by what earlier facts of it leave to later ones; then it is."""
+    effects, wrong, beyond = found[name]
+    if not wrong or len(effects) != 1 or not effects[0].each:
+        return False
+    others = [effect for other in found if other != name for effect in found[other].effects]
+    relation, domain = (language.schema.relations[one] for one in (name, effects[0].each))
+    every, target = target_of_each(Study(language, Table([])), relation, domain, seen, edits)
+    again = folded(every, target, effects[0], others)
+    if again is None or again[1] >= wrong:
+        return False
+    found[name] = _Found([again[0]], again[1], beyond)
+    return True
 
 
 def _targets(

@@ -14,6 +14,7 @@ from ...facts import INT, Schema, Type, value_from_json, value_to_json
 from .arithmetic import Chosen, Extreme, Field, Made, Product, Stepped, Total
 from .coding import broad_types
 from .effects import Effect
+from .folding import Earlier
 from .gathering import Gathered
 from .literals import Below, Is, NotAbove, Same
 from .reading import broad
@@ -21,7 +22,7 @@ from .stages import Rules
 from .terms import Argument, Constant, Day, EitherWay, Held, Part, Path, Plus, Sum
 from .tree import Leaf, Split, Tree
 
-_NUMBERS = (Field, Total, Product, Stepped, Extreme, Chosen, Made, Gathered)
+_NUMBERS = (Field, Total, Product, Stepped, Extreme, Chosen, Made, Gathered, Earlier)
 _TERMS = (Argument, Part, Constant, Held, Day, EitherWay, Sum, Path, Plus, *_NUMBERS)
 _CLASSES: Mapping[str, type[Any]] = {one.__name__: one for one in (*_TERMS, Is, NotAbove, Same, Below)}
 _RECORD = Type("record", fields=(("any", INT),))
@@ -42,7 +43,7 @@ class Writer:
             [one.relation, one.each, self._terms(one.keys), self._terms(one.answers), self._tree(one.tree)]
             for one in rules.effects
         ]
-        return [effects, rules.beyond, sorted(rules.new)]
+        return [effects, rules.beyond, sorted(rules.new), sorted(rules.folded)]
 
     def _terms(self, terms: Sequence[Any]) -> list[int]:
         return [self._term(term) for term in terms]
@@ -91,12 +92,12 @@ class Reader:
 
     def rules(self, data: Sequence[Any]) -> Rules:
         """The rules of a shape."""
-        effects, beyond, new = data
+        effects, beyond, new, folded = data
         made = [
             Effect(self.schema.relations[name].name, self._terms(keys), each, self._terms(answers), self._tree(tree))
             for name, each, keys, answers, tree in effects
         ]
-        return Rules(made, beyond, frozenset(new))
+        return Rules(made, beyond, frozenset(new), frozenset(folded))
 
     def _term(self, data: Sequence[Any]) -> Any:
         class_ = _CLASSES[data[0]]

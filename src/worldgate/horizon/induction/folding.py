@@ -1,0 +1,211 @@
+"""One fact after another: what becomes of a fact where the facts before it of the same step have had their effect.
+
+Rules about each fact of a relation read the state before, as if each were alone. Where that does not do, they are
+learned once more with terms that read what the earlier ones left: the sum of a number over the earlier facts that are
+about the same thing (what they used up of it), and, of values that are such sums in the end (`gathering`), how far they
+have come. Which of two facts is the earlier one is decided by a number of theirs, then by their key; by which number
+is tried out.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import dataclass, fields, is_dataclass
+from itertools import accumulate, combinations
+from typing import Any
+
+from ...facts import INT, Relation, Schema, Type
+from .arithmetic import Chosen, Field, Made, Total, numbers
+from .effects import Effect, Target, explained, goals_of
+from .gathering import Gathered, facts_table
+from .goals import Goal, remembered, solve
+from .language import Language
+from .reading import broad
+from .study import Study
+from .table import Table, Term, key_column
+from .terms import Held, Part
+from .told import NEW
+
+MOST_THINGS = 2
+"""Things that facts are about which share what is used up: a symbol, an account and a currency."""
+
+
+@dataclass(frozen=True, eq=False)
+class Earlier:
+    """The sum of `amount` over the facts of a relation whose `joins` are what `keys` are here and whose `places` come
+    before the place `own` here."""
+
+    relation: str
+    joins: tuple[Term, ...]
+    keys: tuple[Term, ...]
+    amount: Term
+    places: tuple[Term, ...]
+    own: tuple[Term, ...]
+    type: Type = INT
+    cost: float = 3.0
+
+    def column(self, table: Table) -> list[Any]:
+        facts = facts_table(table, self.relation)
+        found: dict[Any, list[tuple[Any, int]]] = {}
+        columns = (key_column(facts, self.joins), key_column(facts, self.places), facts.filled(self.amount))
+        for row, key, place, amount in zip(facts.rows, *columns, strict=True):
+            if None not in place:
+                found.setdefault((id(row.state), key), []).append((place, amount))
+        sums = {}
+        for key, rows in found.items():
+            rows.sort()
+            sums[key] = [place for place, _ in rows], [0, *accumulate(amount for _, amount in rows)]
+        here = zip(table.rows, key_column(table, self.keys), key_column(table, self.own), strict=True)
+        return [_before(sums.get((id(row.state), key)), place) for row, key, place in here]
+
+    def __str__(self) -> str:
+        by = f" by {self.places[0]}" if not isinstance(self.places[0], Part) else ""
+        return f"sum {self.amount} of earlier {self.relation}({', '.join(map(str, self.joins))}){by}"
+
+
+def _before(sums: tuple[list[Any], list[int]] | None, place: Any) -> int:
+    if sums is None or None in place:
+        return 0
+    return sums[1][bisect_left(sums[0], place)]
+
+
+Place = tuple[tuple[Term, ...], tuple[Term, ...]]
+"""What the facts of a relation are ordered by: as terms about one of them, and as terms about the fact looked at."""
+
+
+class Fold:
+    """The terms for a rule about each fact of `domain`, of what becomes of `relation` there."""
+
+    def __init__(self, language: Language, relation: Relation, domain: Relation) -> None:
+        new = Relation(f"{NEW}{relation.name}", relation.key, relation.value)
+        schema = language.schema
+        known = language.of_schema(Schema(schema.name, schema.version, [*schema.relations.values(), new]))
+        self.here, self.there, self.new = language.of_each(domain), known.of_each(new), new
+        # what becomes of an earlier fact itself is known; what becomes of things that facts are about is not yet
+        alike = {f"{NEW}{one.name}" for one in schema.relations.values() if _kinds(one) == _kinds(relation)}
+        self.domain, self._asks = domain, {*known.schema.relations, *alike}
+        self._near, self._far = _things(self.here, domain), _things(self.there, new)
+
+    def places(self) -> list[Place]:
+        """The orders in which facts may follow one another: by one of their numbers and by their key, or by that."""
+        sides = []
+        for language in (self.there, self.here):
+            key = tuple(term for term in language.variables if isinstance(term, Part))
+            held = Held(self.domain.name, key, broad(self.domain.value))
+            numbers = language.of_type([held, *language.fields(held)], INT)
+            sides.append([key, *((number, *key) for number in numbers)])
+        return list(zip(*sides, strict=True))
+
+    def used(self, place: Place, keep: Term) -> Iterator[Term]:
+        """What earlier facts have of this number in all: those about the same things."""
+        amount: Term = Held(self.new.name, place[0][-len(self.new.key) :], broad(self.new.value))
+        if isinstance(keep, Field):
+            amount = Field(amount, keep.index, keep.name, keep.type)
+        things = [type_ for type_ in self._near if type_ in self._far]
+        groups = [group for count in range(1, MOST_THINGS + 1) for group in combinations(things, count)]
+        for group in groups:
+            joins, keys = (tuple(known[type_] for type_ in group) for known in (self._far, self._near))
+            yield Earlier(self.new.name, joins, keys, amount, *place)
+
+    def come(self, place: Place, effects: Sequence[Effect]) -> Iterator[Term]:
+        """Values that are sums over these facts in the end, as the earlier ones left them."""
+        for keep, total in _sums(effects, {self.new.name, self.domain.name}):
+            if all(join.type in self._near for join in total.joins) and set(_asked(total.amount, set())) <= self._asks:
+                keys = tuple(self._near[join.type] for join in total.joins)
+                yield Total((_at(keys, keep), Earlier(total.relation, total.joins, keys, total.amount, *place)))
+
+
+def folded(every: Study, target: Target, effect: Effect, effects: Sequence[Effect]) -> tuple[Effect, int] | None:
+    """A rule about each fact learned once more, with terms that read what the earlier facts left; None where they
+    explain nothing. `effects`: of other relations. The states of the table know what becomes of the facts."""
+    study, (whole, parts) = Study(every.language, every.table), goals_of(every, target)
+    goals = parts or [whole]
+    if len(effect.values) != len(goals):
+        return None
+    remembered(study, goals, effect.values)
+    pairs = zip(goals, effect.values, strict=True)
+    poor = [(goal, found) for goal, found in pairs if goal.found is None and goal.type.kind == "int"]
+    if not poor:
+        return None
+    study.found += [found for _, found in poor]
+    fold = Fold(every.language, target.relation, every.language.schema.relations[effect.each])
+    right, terms = max((_tried(study, fold, place, poor, effects) for place in fold.places()), key=lambda one: one[0])
+    if not right:
+        return None
+    every.found += terms
+    return explained(every, [target], known=[effect])[0]
+
+
+def _tried(
+    study: Study, fold: Fold, place: Place, goals: Sequence[tuple[Goal, Chosen]], effects: Sequence[Effect]
+) -> tuple[int, list[Term]]:
+    """How many of the rows that are wrong expressions of such terms explain, and the terms to offer."""
+    right, come, useful = 0, list(fold.come(place, effects)), list[Term]()
+    for goal, found in goals:
+        used = list(fold.used(place, goal.keep))
+        one, wrong = Study(study.language, study.table), goal.missed(study.table.column(found))
+        one.found = [*come, *used, *study.found]
+        again = Goal(goal.name, goal.type, goal.keep, goal.after, wrong)
+        solve(one, again, [])
+        left = wrong
+        for made in again.proposed:
+            earlier = {part for part in numbers(made) if isinstance(part, Earlier)}
+            if earlier:
+                left &= again.missed(study.table.column(made))
+                useful += [term for term in used if term in earlier]
+        right += (wrong & ~left).bit_count()
+    return right, [*come, *dict.fromkeys(useful)]
+
+
+def _at(keys: tuple[Term, ...], value: Term) -> Term:
+    """The value of the fact at other keys."""
+    if isinstance(value, Field):
+        return Field(_at(keys, value.of), value.index, value.name, value.type)
+    return Held(value.relation, keys, value.type) if isinstance(value, Held) else value
+
+
+def _kinds(relation: Relation) -> list[Type]:
+    return [broad(type_) for _, type_ in relation.key]
+
+
+def _things(language: Language, relation: Relation) -> dict[Type, Term]:
+    """The nearest thing of each kind that a fact of a relation is about."""
+    key = tuple(term for term in language.variables if isinstance(term, Part))
+    own = Held(relation.name, key, broad(relation.value))
+    found: dict[Type, Term] = {}
+    terms: list[Term] = [*key, own, *language.fields(own), *language.direct, *language.further]
+    for term in terms:
+        if term.type.entity:
+            found.setdefault(term.type, term)
+    return found
+
+
+def _sums(effects: Sequence[Effect], relations: Set[str]) -> Iterator[tuple[Term, Gathered]]:
+    """Values that change by a sum over these facts, as they were before, and the sums."""
+    for effect in effects:
+        for whole in effect.answers:
+            for part in whole.parts if isinstance(whole, Made) else [whole]:
+                for answer in part.answers if isinstance(part, Chosen) else [part]:
+                    match answer:
+                        case Total(more=(Field() | Held() as keep, Gathered(relation=name) as total)) if (
+                            name in relations
+                        ):
+                            yield keep, total
+
+
+def _asked(what: Any, done: set[int]) -> Iterator[str]:
+    """The relations that a term asks, each at least once."""
+    if id(what) in done or isinstance(what, Type):
+        return
+    done.add(id(what))
+    if isinstance(what, tuple):
+        for part in what:
+            yield from _asked(part, done)
+    elif is_dataclass(what):
+        for one in fields(what):
+            value = getattr(what, one.name)
+            if not isinstance(value, str):
+                yield from _asked(value, done)
+            elif one.name in ("relation", "amount", "only"):
+                yield value
