@@ -16,7 +16,7 @@ from typing import NamedTuple
 from ...facts import Key, Relation, State, Value
 from .arithmetic import Chosen, Field, Made
 from .gathering import gather
-from .goals import Goal, remembered, settle
+from .goals import Goal, settle
 from .literals import rows_of
 from .reading import broad
 from .study import Seen, Study
@@ -123,36 +123,33 @@ def target_of_each(
     return every, Target(relation, keys, domain.name, after, every.all)
 
 
-def explained(
-    study: Study, targets: Sequence[Target], *, simply: bool = False, known: Sequence[Effect] = ()
-) -> list[tuple[Effect, int]]:
+def explained(study: Study, targets: Sequence[Target], *, simply: bool = False) -> list[tuple[Effect, int]]:
     """What becomes of the facts, and in how many rows that is wrong: first their values, or the fields of these,
-    together; then the facts themselves. `simply`: without solving and without sums. What is right of what is `known` of
-    each target stays."""
+    together; then the facts themselves. `simply`: without solving and without sums."""
     wholes, parts = [], []
-    for number, target in enumerate(targets):
+    for target in targets:
         whole, fields = goals_of(study, target)
-        if known:
-            remembered(study, fields or [whole], known[number].values)
         wholes.append((target, whole, fields))
-        parts += [part for part in fields or [whole] if part.found is None]
-    sums = study.language.with_records and not simply and not known and any(target.each for target in targets)
+        parts += fields or [whole]
+    sums = study.language.with_records and not simply and any(target.each for target in targets)
     settle(study, parts, simply=simply or sums)
-    if known:
-        settle(study, [part for part in parts if part.wrong])
     if sums:
         for target, whole, fields in wholes:
             gather(study, target.relation, fields or [whole])
         settle(study, [part for part in parts if part.wrong or part.proposed])
-    effects = []
-    for target, whole, fields in wholes:
-        if fields:
-            make = target.relation.value.python
-            whole.proposed.append(Made(tuple(part.choice for part in fields), whole.type, make))
-            settle(study, [whole], simply=simply)
-        effect = Effect(target.relation.name, target.keys, target.each, whole.choice.answers, whole.choice.tree)
-        effects.append((effect, whole.wrong))
-    return effects
+    return [concluded(study, *one, simply=simply) for one in wholes]
+
+
+def concluded(
+    study: Study, target: Target, whole: Goal, fields: Sequence[Goal], *, simply: bool = False
+) -> tuple[Effect, int]:
+    """The effect, when its fields are explained, and in how many rows it is wrong."""
+    if fields:
+        make = target.relation.value.python
+        whole.proposed.append(Made(tuple(part.choice for part in fields), whole.type, make))
+        settle(study, [whole], simply=simply)
+    effect = Effect(target.relation.name, target.keys, target.each, whole.choice.answers, whole.choice.tree)
+    return effect, whole.wrong
 
 
 def goals_of(study: Study, target: Target) -> tuple[Goal, list[Goal]]:

@@ -10,16 +10,16 @@ is tried out.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, fields, is_dataclass
 from itertools import accumulate, combinations
 from typing import Any
 
 from ...facts import INT, Relation, Schema, Type
 from .arithmetic import Chosen, Field, Made, Total, numbers
-from .effects import Effect, Target, explained, goals_of
+from .effects import Effect, Target, concluded, goals_of
 from .gathering import Gathered, facts_table
-from .goals import Goal, remembered, solve
+from .goals import Goal, remembered, settle, solve
 from .language import Language
 from .reading import broad
 from .study import Study
@@ -117,45 +117,65 @@ class Fold:
 
 
 def folded(every: Study, target: Target, effect: Effect, effects: Sequence[Effect]) -> tuple[Effect, int] | None:
-    """A rule about each fact learned once more, with terms that read what the earlier facts left; None where they
-    explain nothing. `effects`: of other relations. The states of the table know what becomes of the facts."""
-    study, (whole, parts) = Study(every.language, every.table), goals_of(every, target)
+    """A rule about each fact of which those values are learned once more that terms about earlier facts explain better;
+    None where there are none. `effects`: of other relations. The states of the table know what becomes of the facts."""
+    whole, parts = goals_of(every, target)
     goals = parts or [whole]
     if len(effect.values) != len(goals):
         return None
-    remembered(study, goals, effect.values)
-    pairs = zip(goals, effect.values, strict=True)
-    poor = [(goal, found) for goal, found in pairs if goal.found is None and goal.type.kind == "int"]
-    if not poor:
-        return None
-    study.found += [found for _, found in poor]
+    remembered(every, goals, effect.values)
+    poor = [goal for goal in goals if goal.wrong and goal.type.kind == "int"]
     fold = Fold(every.language, target.relation, every.language.schema.relations[effect.each])
-    right, terms = max((_tried(study, fold, place, poor, effects) for place in fold.places()), key=lambda one: one[0])
-    if not right:
+    sums = [(place, list(fold.come(place, effects))) for place in fold.places() if poor]
+    tried = [[_tried(every, goal, come, list(fold.used(place, goal.keep))) for goal in poor] for place, come in sums]
+    best = max(tried, key=lambda rows: sum(right for right, _ in rows), default=[])
+    anew = {goal.name: (goal, terms) for goal, (right, terms) in zip(poor, best, strict=False) if right}
+    if not anew:
         return None
-    every.found += terms
-    return explained(every, [target], known=[effect])[0]
+    offered = dict.fromkeys(term for _, terms in anew.values() for term in terms)
+    every.found = [*offered, *(term for goal in goals if not goal.wrong for term in goal.news)]
+    again = [goal for goal, _ in anew.values()]
+    for goal in again:
+        goal.found, goal.news = None, []
+    settle(every, again)
+    latest = {goal.name: goal.choice for goal in again}
+    kept = [goal for goal in goals if goal.wrong and goal.name not in anew]
+    remembered(every, kept, [renewed(goal.choice, latest, {}) for goal in kept])
+    settle(every, [goal for goal in again if goal.wrong])
+    return concluded(every, target, whole, parts)
 
 
-def _tried(
-    study: Study, fold: Fold, place: Place, goals: Sequence[tuple[Goal, Chosen]], effects: Sequence[Effect]
-) -> tuple[int, list[Term]]:
-    """How many of the rows that are wrong expressions of such terms explain, and the terms to offer."""
-    right, come, useful = 0, list(fold.come(place, effects)), list[Term]()
-    for goal, found in goals:
-        used = list(fold.used(place, goal.keep))
-        one, wrong = Study(study.language, study.table), goal.missed(study.table.column(found))
-        one.found = [*come, *used, *study.found]
-        again = Goal(goal.name, goal.type, goal.keep, goal.after, wrong)
-        solve(one, again, [])
-        left = wrong
-        for made in again.proposed:
-            earlier = {part for part in numbers(made) if isinstance(part, Earlier)}
-            if earlier:
-                left &= again.missed(study.table.column(made))
-                useful += [term for term in used if term in earlier]
-        right += (wrong & ~left).bit_count()
-    return right, [*come, *dict.fromkeys(useful)]
+def _tried(study: Study, goal: Goal, come: Sequence[Term], used: Sequence[Term]) -> tuple[int, list[Term]]:
+    """How many of the rows in which a goal is wrong expressions of such terms explain, and the terms to offer."""
+    one, wrong = Study(study.language, study.table), goal.missed(study.table.column(goal.choice))
+    one.found = [*come, *used, *study.found]
+    again = Goal(goal.name, goal.type, goal.keep, goal.after, wrong)
+    solve(one, again, [])
+    left, useful = wrong, set[Term]()
+    for made in again.proposed:
+        earlier = {part for part in numbers(made) if isinstance(part, Earlier)}
+        if earlier:
+            left &= again.missed(study.table.column(made))
+            useful |= earlier
+    return (wrong & ~left).bit_count(), [*come, *(term for term in used if term in useful)]
+
+
+def renewed(what: Any, latest: Mapping[str, Chosen], done: dict[int, Any]) -> Any:
+    """A term, literal or tree in which what was learned of a value is what was learned of it last, by its name."""
+    if isinstance(what, Chosen) and what.name in latest:
+        return latest[what.name]
+    if id(what) not in done:
+        done[id(what)] = what
+        if isinstance(what, tuple):
+            parts = [renewed(part, latest, done) for part in what]
+            if any(part is not old for part, old in zip(parts, what, strict=True)):
+                done[id(what)] = type(what)(*parts) if hasattr(what, "_fields") else tuple(parts)
+        elif is_dataclass(what) and not isinstance(what, Type):
+            values = {one.name: renewed(getattr(what, one.name), latest, done) for one in fields(what)}
+            if any(value is not getattr(what, name) for name, value in values.items()):
+                make: Any = type(what)
+                done[id(what)] = make(**values)
+    return done[id(what)]
 
 
 def _at(keys: tuple[Term, ...], value: Term) -> Term:

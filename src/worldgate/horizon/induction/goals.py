@@ -96,10 +96,11 @@ def settle(study: Study, goals: Sequence[Goal], *, simply: bool = False) -> None
 
 
 def remembered(study: Study, goals: Sequence[Goal], found: Sequence[Chosen]) -> None:
-    """Take over what was found of these goals before where it is right."""
+    """Take over what was found of these goals before."""
     for goal, one in zip(goals, found, strict=True):
-        if not goal.missed(study.table.column(one)):
-            goal.found, goal.news = one, _news(one, goal.keep)
+        goal.found, goal.wrong = one, goal.missed(study.table.column(one)).bit_count()
+        if goal.known:
+            goal.news = _news(one, goal.keep)
             study.found += goal.news
 
 
