@@ -10,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests.models import bag
+from worldgate.facts import diff
 from worldgate.horizon import roll
 from worldgate.models.errors import BadTraining
 from worldgate.models.pools import FRESH, Balanced, Classed, pool, sample, steps, walks
@@ -97,21 +98,20 @@ def test_counterfactuals_ask_other_actions_in_the_same_state() -> None:
     assert all(world(FREE).step(step.before, step.action).delta == step.delta for step in more)
 
 
-def test_contrasts_ask_where_an_action_does_something_else() -> None:
+def test_contrasts_ask_two_states_a_fact_apart_in_which_an_action_does_not_do_the_same() -> None:
     seen = Seen()
     plain = asked(FREE)
     classes = [one.outcome.partition("/")[2] for one in pool(replace(FREE, contrasts=6), seen, 1, 0)]
-    others = [step for step in seen.steps if step not in plain]
-    assert len(others) > 5
-    assert classes.count("") == len(plain)
-    assert len(classes) == len(plain) + 2 * len(others)
-    for other in others:
-        keys = {fact[:2] for fact in other.before.facts()}
-        assert any(
-            step.text == other.text and step.net != other.net and keys <= {fact[:2] for fact in step.before.facts()}
-            for step in plain
-        )
-        assert world(FREE).step(other.before, other.action).delta == other.delta
+    others = [(step, name) for step, name in zip(seen.steps, classes, strict=True) if name]
+    assert [step for step, name in zip(seen.steps, classes, strict=True) if not name] == plain
+    assert len(others) > 10
+    for (same, name), (turned, of) in zip(others[::2], others[1::2], strict=True):
+        assert (name, same.text) == (of, turned.text)
+        assert same.net != turned.net
+        assert [edit.relation for edit in diff(same.before, turned.before)] == [name]
+        assert any(step.text == same.text and step.net == same.net for step in plain)
+        for step in (same, turned):
+            assert world(FREE).step(step.before, step.action).delta == step.delta
     assert {"link", "service"} <= set(classes)
 
 

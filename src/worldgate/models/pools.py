@@ -103,7 +103,7 @@ def _questions(source: Source, encoder: Encoder, walk: Walk, random: Random) -> 
         questions = questions_of(encoder, step, source.look)
         yield from classed(questions)
         for relation, other in _contrasts(source, walk.world, step, random):
-            yield from classed((*questions, *questions_of(encoder, other, source.look)), f"/{relation}")
+            yield from classed(questions_of(encoder, other, source.look), f"/{relation}")
 
 
 def _asked(source: Source, walk: Walk, random: Random) -> Iterator[Step]:
@@ -122,27 +122,45 @@ def _asked(source: Source, walk: Walk, random: Random) -> Iterator[Step]:
 
 
 def _contrasts(source: Source, world: World, step: Step, random: Random) -> Iterator[tuple[str, Step]]:
-    """(relation, step) of states that differ in facts of one relation and in which the action does something else."""
+    """(relation, step) of two states, one fact of that relation apart, in which the action does not do the same.
+
+    Facts of the relation are altered one after the other, and where what the action does turns is found by halving.
+    """
     for _ in range(source.contrasts):
         edits = tuple(_altered(step.before, random))
-        other = ask(world, step.before.force(edits), step.text) if edits else None
-        if other is not None and other.net != step.net:
-            yield edits[0].relation, other
+        turned = _moved(world, step, edits)
+        if turned is None or turned.net == step.net:
+            continue
+        low, high, same = 0, len(edits), step
+        while high - low > 1:
+            middle = (low + high) // 2
+            other = _moved(world, step, edits[:middle])
+            if other is None:
+                break
+            if other.net == step.net:
+                low, same = middle, other
+            else:
+                high, turned = middle, other
+        yield edits[0].relation, same
+        yield edits[0].relation, turned
+
+
+def _moved(world: World, step: Step, edits: tuple[Edit, ...]) -> Step | None:
+    return ask(world, step.before.force(edits), step.text) if edits else None
 
 
 def _altered(state: State, random: Random) -> Iterator[Edit]:
-    """A random share of the facts of one relation changes: to the value of another, if there is one, else it goes."""
+    """All facts of one relation, in any order, change: to the value of another, if there is one, else they go."""
     by: dict[str, list[tuple[Any, Any]]] = {}
     for relation, key, value in state.facts():
         if key:
             by.setdefault(relation, []).append((key, value))
     if by:
         relation = random.choice(sorted(by))
-        facts, share = sorted(by[relation], key=itemgetter(0)), random.random()
+        facts = sorted(by[relation], key=itemgetter(0))
         values = list(dict.fromkeys(value for _, value in facts))
-        for key, value in facts:
-            if random.random() < share:
-                yield Edit(relation, key, value, random.choice([one for one in values if one != value] or [None]))
+        for key, value in random.sample(facts, len(facts)):
+            yield Edit(relation, key, value, random.choice([one for one in values if one != value] or [None]))
 
 
 def _others(source: Source, walk: Walk, state: State, text: str, random: Random) -> Iterator[Step]:

@@ -2,8 +2,9 @@
 
 A source lists *places* (worlds with drivers), whose walks begin anew for each pool, or *walks* of given seeds. Levers,
 each off by default: `noise` (wrong facts in the state before the oracle labels the step),
-`counterfactuals` (other actions asked in the same state), `contrasts` (states in which an action does something else),
-`unroll` (several steps as one question), `look` (what a partial look decides is not asked), `balance`.
+`counterfactuals` (other actions asked in the same state), `contrasts` (pairs of states, a fact apart, in which an
+action does not do the same), `unroll` (several steps as one question), `look` (what a partial look decides is not
+asked), `balance`.
 """
 
 from __future__ import annotations
@@ -53,9 +54,9 @@ class Source(_Strict, frozen=True):
     `noise`: the share of steps that are asked from a state with up to `noise_facts` wrong facts; the walk goes on from
     the true state.
     `counterfactuals`: so many other actions are asked in each state, each from a driver of the place.
-    `contrasts`: so often an action is tried in a state in which a random share of the facts of some relation is gone or
-    has values of others; where it does something else there, both are asked, in classes of their own by that relation,
-    which they hang on.
+    `contrasts`: so often facts of some relation go one after the other, or take the values of others, until the action
+    does something else; the two states where that turns, a fact apart, are asked, in classes of their own by that
+    relation, which they hang on.
     `unroll`: so many steps in a row are one question, which the family must offer.
     `look`: what a look at a part of the entities decides is not asked, where the family can leave it out.
     """
