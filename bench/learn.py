@@ -74,7 +74,7 @@ def main() -> None:
     head = ("hosts", "start", "driver", "one step exact", "first wrong steps of 5 walks")
     table("The shipped net on 400 steps each of 5 walks", head, [_exact(*place) for place in PLACES])
     table("Every network of five hosts", ("asked", "exact", "of"), _every())
-    head = ("hosts", "wrong facts", "of relations", "exact", "of")
+    head = ("hosts", "wrong facts", "of relations", "exact", "of", "exact where uncertainty is below 0.5", "of")
     rows = product((5, 12, 50), CORRUPTED, ("that change", "any"))
     table("States that no walk reaches (everyday)", head, (_corrupted(*row) for row in rows))
     head = ("hosts", "driver", "the first 100, ms", "later, ms", "64 together, a second", "memory, MB")
@@ -145,8 +145,9 @@ def _corrupted(hosts: int, wrong: int, relations: str):
             there = ask(world, row.before.force(tuple(choices.flips(row.before, random, wrong))), row.text)
             asked += [there] if there else []
     said = predictor.predict_all([(one.before, one.action) for one in asked])
-    right = sum(net(guess.delta) == one.net for guess, one in zip(said, asked, strict=True))
-    return hosts, wrong, relations, right, len(asked)
+    exact = [net(guess.delta) == one.net for guess, one in zip(said, asked, strict=True)]
+    sure = [right for right, guess in zip(exact, said, strict=True) if guess.uncertainty < 0.5]
+    return hosts, wrong, relations, sum(exact), len(exact), sum(sure), len(sure)
 
 
 def _walk(hosts: int, driver: str, seed: int, steps: int):

@@ -178,6 +178,19 @@ def test_a_shape_never_seen_is_wholly_uncertain(encoder: Encoder) -> None:
     assert said[1].uncertainty < 1.0
 
 
+def test_what_was_seldom_or_never_seen_is_less_certain(encoder: Encoder) -> None:
+    net, state = random_net(encoder), NETWORK.initial(0)
+    unknown = state.set("zone", ("h2",), "clients")
+    seen = {shape.name: shape.seen for shape in encoder.document().shapes}
+    down, connect = (NETWORK.parse(text) for text in ("host_down h1", "connect h0 h1 22"))
+    assert 0 < seen["host_down"] < seen["connect"]
+    assert encoder.doubt(state, connect) < encoder.doubt(state, down) == 1 / (2 + seen["host_down"])
+    assert encoder.doubt(unknown, down) == 0.5
+    assert encoder.doubt(state, NETWORK.parse("zone h1 clients")) == 1.0
+    known, less = net.predict([(state, down), (unknown, down)])
+    assert known.uncertainty < 0.5 <= less.uncertainty
+
+
 def test_hard_messages_are_the_same_in_training_and_after(encoder: Encoder) -> None:
     batch = {name: torch.from_numpy(array) for name, array in encoder.batch(questions(encoder)).items()}
     net = random_net(encoder)
@@ -193,10 +206,10 @@ def test_hard_messages_are_the_same_in_training_and_after(encoder: Encoder) -> N
 def test_what_is_said_costs_and_is_said_less(encoder: Encoder) -> None:
     batch = {name: torch.from_numpy(array) for name, array in encoder.batch(questions(encoder)).items()}
 
-    def after(weight: float) -> tuple[float, float]:
+    def after(weight: float, hard_at: int = 0) -> tuple[float, float]:
         """The first loss, and how much is said after some steps with this weight of it."""
         torch.manual_seed(0)
-        net = FAMILY.net(FAMILY.config(width=8, head=8, hard_at=1, activity=weight), encoder)
+        net = FAMILY.net(FAMILY.config(width=8, head=8, hard_at=hard_at, activity=weight), encoder)
         optimizer, first = torch.optim.AdamW(net.parameters(), 0.003), None
         for _ in range(12):
             loss = net.train().loss(batch)
@@ -212,6 +225,7 @@ def test_what_is_said_costs_and_is_said_less(encoder: Encoder) -> None:
     (free, much), (charged, little) = after(0.0), after(1.0)
     assert charged > free
     assert little < 0.8 * much
+    assert after(1.0, hard_at=1) == after(0.0, hard_at=1)
 
 
 def questions(encoder: Encoder):

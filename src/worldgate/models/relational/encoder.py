@@ -44,8 +44,9 @@ class Encoder:
     """Templates, and what follows from them and the schema."""
 
     def __init__(self, schema: Schema, document: Document) -> None:
-        self.schema, self._document = schema, document
+        self.schema, self._templates = schema, document
         self.templates = ready(document, schema)
+        self._seen = {(shape.name, len(shape.words)): shape.seen for shape in document.shapes}
         self.keywords, self.rows = frozenset(document.keywords), Columns(schema)
         self.reading = valued.Reading(schema, document.unordered) if document.formats else None
         of = valued if document.formats else plain
@@ -91,7 +92,18 @@ class Encoder:
 
     def document(self) -> Document:
         """All that is needed to make it again."""
-        return self._document
+        return self._templates
+
+    def doubt(self, state: State, action: Any) -> float:
+        """How probable it is, by Laplace's rule of succession, that something never seen decides here: 1 / (n + 2)
+        after n transitions of the sample of this shape, or from states with facts of some relation, the fewest of all
+        that this action and state have. 1.0 for a shape never seen."""
+        name, words = spoken(action, self.keywords)
+        shape = name, len(words)
+        if shape not in self._seen:
+            return 1.0
+        of = self._templates.seen
+        return 1.0 / (2 + min([self._seen[shape], *(of.get(name, 0) for name in {fact[0] for fact in state.facts()})]))
 
     def asks(self, state: State, action: Any) -> tuple[tuple[str, int], Words, list[Ask]] | None:
         """The shape and words of an action and every fact it may change; None for a shape never seen."""

@@ -8,7 +8,8 @@ are the same in each round and for each fact. At last a template's head reads th
 
 In training messages are at first anything between 0 and 1 and are made hard at random, more and more of them; the
 gradient is that of the soft ones. What is said is penalised (`activity`): as nothing told is ever taken back, weights
-that drift towards saying more end with everything told to everyone, from where no gradient leads back.
+that drift towards saying more end with everything told to everyone, from where no gradient leads back. The harder
+messages are, the less: at last the penalty alone would move weights, until what is hard turns.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ STILL = 1e-3
 class Relational(nn.Module):
     """See the module. `harden`: the step of training from which on messages become hard, and that at which all are;
     (0, 0): never. At most `rounds` rounds where messages are soft. `activity`: the weight, in the loss, of the mean of
-    what is said above 0."""
+    what is said above 0, which falls to 0 as messages become hard."""
 
     step: Tensor
     known: Tensor
@@ -77,7 +78,8 @@ class Relational(nn.Module):
         scores = self.forward(batch, said).log_softmax(-1)
         self.step += 1
         loss = -scores.masked_fill(batch["right"] == 0, -torch.inf).logsumexp(-1).mean()
-        return loss + self.activity * torch.stack(said).mean() if self.activity and said else loss
+        weight = self.activity * (1.0 - self._hardness())
+        return loss + weight * torch.stack(said).mean() if weight and said else loss
 
     def forward(self, batch: dict[str, Tensor], said: list[Tensor] | None = None) -> Tensor:
         """The score of each answer, (asks, most answers), for the arrays of `Lanes`. The mean of what is said above 0
@@ -134,7 +136,7 @@ class Relational(nn.Module):
 
     def predict(self, pairs: Sequence[tuple[State, Any]]) -> list[Prediction]:
         """The most probable value of each fact that an action may change. Uncertainty: 1 - the product of their
-        probabilities, 1.0 for a shape of action never seen."""
+        probabilities and of what `Encoder.doubt` leaves; 1.0 for a shape of action never seen."""
         lanes, found = Lanes(self.encoder), [self.encoder.asks(*pair) for pair in pairs]
         for (state, _), asked in zip(pairs, found, strict=True):
             if asked:
@@ -142,7 +144,8 @@ class Relational(nn.Module):
                 for ask in asks:
                     lanes.add(state, shape, words, ask)
         rows = iter(self._chances(lanes) if lanes.graphs else ())
-        return [self._answered(pair, asked, rows) for pair, asked in zip(pairs, found, strict=True)]
+        said = [self._answered(pair, asked, rows) for pair, asked in zip(pairs, found, strict=True)]
+        return [_doubted(one, self.encoder.doubt(*pair)) for one, pair in zip(said, pairs, strict=True)]
 
     def _chances(self, lanes: Lanes) -> list[list[float]]:
         """Of each ask the probability of each answer."""
@@ -194,6 +197,10 @@ class Relational(nn.Module):
                 joined[place] = chances[value]
                 edits[place] = Edit(*place, ask.now, value)
         return Prediction(tuple(edits.values()), 1.0 - right)
+
+
+def _doubted(said: Prediction, doubt: float) -> Prediction:
+    return said._replace(uncertainty=1.0 - (1.0 - (said.uncertainty or 0.0)) * (1.0 - doubt))
 
 
 def message(said: Tensor, some: Tensor | None) -> Tensor:

@@ -49,21 +49,24 @@ class Written(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Shape(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The templates of the actions of one name. `words`: of each word the kind of thing it names (with formats, the
-    kind of node), or empty."""
+    kind of node), or empty. `seen`: in how many transitions of the sample."""
 
     name: str
     words: tuple[str, ...]
     templates: tuple[Written, ...]
     joins: tuple[joins.Written, ...] = ()
+    seen: int = 0
 
 
 class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """All templates of a schema. `unordered`: the relations of pairs whose first always came before the second."""
+    """All templates of a schema. `unordered`: the relations of pairs whose first always came before the second.
+    `seen`: of each relation, before how many transitions of the sample there were facts of it."""
 
     shapes: tuple[Shape, ...]
     formats: bool = False
     keywords: tuple[str, ...] = ()
     unordered: tuple[str, ...] = ()
+    seen: dict[str, int] = {}
 
 
 class Template(NamedTuple):
@@ -123,12 +126,21 @@ def mined(schema: Schema, steps: Sequence[Step], *, formats: bool = False, both_
             name, words = spoken(action, keywords)
             action = " ".join((name, *map(json.dumps, words)))
         induction.learn(step.before, action, step.delta)
-    document = _induced(schema, induction)
+    document = _counted(_induced(schema, induction), steps, keywords)
     if both_ways:
         document = msgspec.structs.replace(document, unordered=_unordered(schema, steps))
     if not formats:
         return document
     return _joined(schema, steps, msgspec.structs.replace(document, formats=True, keywords=tuple(sorted(keywords))))
+
+
+def _counted(document: Document, steps: Sequence[Step], keywords: frozenset[str]) -> Document:
+    """With how often its shapes and relations were seen."""
+    spoke = (spoken(step.action, keywords) for step in steps)
+    shapes = Counter((name, len(words)) for name, words in spoke)
+    relations = Counter(name for step in steps for name in {relation for relation, _, _ in step.before.facts()})
+    counted = (msgspec.structs.replace(one, seen=shapes[one.name, len(one.words)]) for one in document.shapes)
+    return msgspec.structs.replace(document, shapes=tuple(counted), seen=dict(sorted(relations.items())))
 
 
 def _unordered(schema: Schema, steps: Sequence[Step]) -> tuple[str, ...]:
