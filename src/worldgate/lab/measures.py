@@ -98,6 +98,10 @@ MEASURES: Mapping[str, Measure] = {
         "share of predicted deltas that are exactly the true ones",
         lambda record, _: (float(sum(bits == 0 for bits in record.bits)), float(record.steps)),
     ),
+    "right": Measure(
+        "share of steps that come to the true state, before a look",
+        lambda record, _: (float(sum(not distance for distance in record.proposed)), float(record.steps)),
+    ),
     "ranked": Measure("how often a wrong prediction is more uncertain than a right one of its rollout", _ranked),
     "recall": Measure("share of true edits that were predicted", lambda r, _: _edits(r, lambda row: row.true)),
     "precision": Measure(

@@ -18,6 +18,7 @@ _FACTORIES: dict[str, str | Callable[[], World]] = {
     "market": "worldgate.worlds.market:world",
     "network": "worldgate.worlds.network:world",
     "network-0": "worldgate.worlds.network:bare",
+    "plain-files": "worldgate.worlds.filesystem.plain:PlainFiles",
     "robot-cell": "worldgate.worlds.declared:robot_cell",
 }
 WITH_OPTIONS = {"network": "worldgate.worlds.network:Network"}
