@@ -201,5 +201,6 @@ def test_without_formats_all_is_as_it_was() -> None:
     world = Network("network", hosts=4, start="scattered")
     document = mined(SCHEMA, roll(world, "everyday", 1, 60).steps)
     assert not document.formats
-    assert set(msgspec.to_builtins(document)) == {"shapes"}
-    assert all(set(shape) == {"name", "words", "templates"} for shape in msgspec.to_builtins(document)["shapes"])
+    written = msgspec.to_builtins(document)
+    assert set(written) == {"shapes", "seen"}
+    assert all(set(shape) == {"name", "words", "templates", "seen"} for shape in written["shapes"])

@@ -124,7 +124,8 @@ def _asked(source: Source, walk: Walk, random: Random) -> Iterator[Step]:
 def _contrasts(source: Source, world: World, step: Step, random: Random) -> Iterator[tuple[str, Step]]:
     """(relation, step) of two states, one fact of that relation apart, in which the action does not do the same.
 
-    Facts of the relation are altered one after the other, and where what the action does turns is found by halving.
+    Facts of the relation are altered one after the other, and where what the action does turns is found by halving;
+    there is no such pair where the world has no answer on the way.
     """
     for _ in range(source.contrasts):
         edits = tuple(_altered(step.before, random))
@@ -141,8 +142,9 @@ def _contrasts(source: Source, world: World, step: Step, random: Random) -> Iter
                 low, same = middle, other
             else:
                 high, turned = middle, other
-        yield edits[0].relation, same
-        yield edits[0].relation, turned
+        else:
+            yield edits[0].relation, same
+            yield edits[0].relation, turned
 
 
 def _moved(world: World, step: Step, edits: tuple[Edit, ...]) -> Step | None:
