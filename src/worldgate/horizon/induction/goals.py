@@ -19,7 +19,9 @@ from .solving import SAMPLE, Solver
 from .study import Study
 from .table import Term, packed
 from .terms import Constant
+from .texts import Length
 from .tree import NO_ANSWER, Candidate, grow, leaves
+from .wording import worded
 
 MOST_ROUNDS = 3
 HOPELESS = 8
@@ -73,7 +75,11 @@ def settle(study: Study, goals: Sequence[Goal], *, simply: bool = False) -> None
     """Explain goals, those that follow from others after these; `simply`: by what needs no solving alone."""
     for goal in goals:
         options = [*values(study, goal.type, goal.keep, goal.after), *((term, 2) for term in goal.proposed)]
-        _choose(study, goal, options, own=bool(goal.proposed))
+        own = bool(goal.proposed)
+        if study.language.with_records and not simply and not goal.many and goal.type.kind in ("text", "ref"):
+            goal.proposed += _worded(study, goal, [term for term, _ in options])
+            options += [(term, 2) for term in goal.proposed]
+        _choose(study, goal, options, own=own)
         if goal.known:
             goal.news = _news(goal.choice, goal.keep)
             study.found += goal.news
@@ -81,9 +87,10 @@ def settle(study: Study, goals: Sequence[Goal], *, simply: bool = False) -> None
     for turn in range(MOST_ROUNDS):
         known = len(study.found)
         for goal in left:
-            if goal.type.kind == "int":
-                solve(study, goal, [goal.keep, *goal.choice.answers] if turn else [goal.keep])
             others = [term for term in study.found if term not in goal.news]
+            lengths = [term for term in others if isinstance(term, Length)]
+            if goal.type.kind == "int" and not (lengths and _measured(study, goal, lengths)):
+                solve(study, goal, [goal.keep, *goal.choice.answers] if turn or lengths else [goal.keep])
             terms = study.language.of_type([*goal.proposed, *others], goal.type)
             options = [*((answer, 1) for answer in goal.choice.answers), *((term, 2) for term in terms)]
             _choose(study, goal, options, own=True)
@@ -93,6 +100,23 @@ def settle(study: Study, goals: Sequence[Goal], *, simply: bool = False) -> None
         left = [goal for goal in left if goal.wrong]
         if not left or (turn and len(study.found) == known):
             break
+
+
+def _worded(study: Study, goal: Goal, terms: Sequence[Term]) -> list[Term]:
+    """Wordings for the rows that none of these terms explains, where what is the same each time explains nothing."""
+    left = goal.rows
+    for term in terms:
+        if not isinstance(term, Constant) or not term.value:
+            left &= goal.missed(study.table.column(term))
+    return worded(study, goal.type, goal.keep, goal.after, left)
+
+
+def _measured(study: Study, goal: Goal, lengths: Sequence[Term]) -> bool:
+    """Whether the lengths of texts, or these more than there was, explain a number."""
+    more = [Total((goal.keep, length)) for length in lengths]
+    options = [*values(study, goal.type, goal.keep, goal.after), *((term, 2) for term in (*lengths, *more))]
+    _choose(study, goal, options, own=False)
+    return not goal.wrong
 
 
 def remembered(study: Study, goals: Sequence[Goal], found: Sequence[Chosen]) -> None:

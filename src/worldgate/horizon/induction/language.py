@@ -39,7 +39,7 @@ from .arithmetic import Field
 from .literals import Below, Is, Literal, NotAbove, Same
 from .reading import broad
 from .table import Table, Term
-from .terms import Argument, Constant, Day, EitherWay, Held, Part, Path, Plus, Sum
+from .terms import Argument, Constant, Day, EitherWay, Held, Inside, Part, Path, Plus, Stage, Sum, is_followed
 
 MOST_TERMS = 400
 MOST_VALUES = 12
@@ -61,8 +61,11 @@ class Language:
         *,
         paths: bool = True,
         records: bool = True,
+        named: Sequence[Held] = (),
     ) -> None:
         self.schema, self.with_paths, self.with_records, self.words = schema, paths, records, words
+        self.named = named
+        self.followed = list(filter(is_followed, schema.relations.values())) if records else []
         parts = [Part(index, name, broad(type_)) for index, (name, type_) in enumerate(each.key)] if each else []
         self.variables: list[Term] = [*words, *parts]
 
@@ -73,17 +76,22 @@ class Language:
 
     def of_each(self, relation: Relation) -> Language:
         """The same for rules about every fact of a relation."""
-        return Language(self.schema, self.words, relation, paths=self.with_paths, records=self.with_records)
+        return self._with(self.schema, relation)
 
     def of_schema(self, schema: Schema) -> Language:
         """The same for rules that know more relations."""
-        return Language(schema, self.words, paths=self.with_paths, records=self.with_records)
+        return self._with(schema)
+
+    def _with(self, schema: Schema, each: Relation | None = None) -> Language:
+        kept = {"paths": self.with_paths, "records": self.with_records}
+        return Language(schema, self.words, each, named=self.named, **kept)
 
     @cached_property
     def direct(self) -> list[Term]:
         """Facts at keys made of words and columns, and their fields."""
-        found = list(islice(self._facts(self.variables, 0), MOST_TERMS))
-        texts = [term for term in [*self.variables, *found] if term.type.kind == "text" and self.with_records]
+        found = [*self.named, *islice(self._facts(self.variables, 0), MOST_TERMS)]
+        every = [term for term in [*self.variables, *found] if not isinstance(term, Stage)]
+        texts = [term for term in every if term.type.kind == "text" and self.with_records]
         return [*self._opened(found), *(Day(text, text.type) for text in texts)]
 
     @cached_property
@@ -126,12 +134,22 @@ class Language:
         fresh = set(terms[len(terms) - new :]) if new else set()
         for relation in self.schema.relations.values():
             type_ = broad(relation.value)
-            for keys in product(*(self.of_type(terms, column) for _, column in relation.key)):
-                if not new or any(key in fresh for key in keys):
+            for keys in product(*(self._keys(terms, relation, column) for _, column in relation.key)):
+                if (not new or any(key in fresh for key in keys)) and not _one_walk(keys):
                     yield Held(relation.name, keys, type_)
             if new == 0 and _about_two(relation):
                 things = self.of_type(terms, relation.key[0][1])
                 yield from (EitherWay(relation.name, *pair, type_) for pair in combinations(things, 2))
+
+    def _keys(self, terms: Sequence[Term], relation: Relation, type_: Type) -> list[Term]:
+        """Those of a type with which facts of a relation are looked up."""
+        found = self.of_type(terms, type_)
+        staged = any(isinstance(term, Stage) for term in terms)
+        if not staged:
+            return found
+        if type_.kind == "text" and is_followed(relation):
+            return [term for term in found if isinstance(term, Stage) and term.name in ("last", "missing")]
+        return [term for term in found if not isinstance(term, Stage) or term.is_there]
 
     @cached_property
     def sums(self) -> list[Term]:
@@ -142,7 +160,10 @@ class Language:
                 of = [None, *self._amounts(relation)]
                 held = self.of_type([*self.variables, *self.direct], relation.value)
                 found += [Sum(relation.name, term, amount) for term in held for amount in of]
-        numbers = [term for term in self.variables if term.type.kind == "int"]
+        for relation in self.followed:
+            things = [term for term in self._keys(self.variables, relation, relation.value) if isinstance(term, Stage)]
+            found += [one for term in things for one in (Inside(relation.name, term), Sum(relation.name, term))]
+        numbers = [term for term in self.variables if term.type.kind == "int" and not isinstance(term, Stage)]
         found = found[:MOST_NUMBERS]
         return [*found, *(Plus(number, 1, total) for number in numbers for total in found)]
 
@@ -161,6 +182,12 @@ class Language:
             for only in (None, *self._truths(entity)):
                 found += [Path(relation.name, True, only, *pair) for pair in combinations(things, 2)]
                 found += [Path(relation.name, False, only, *pair) for pair in permutations(things, 2)]
+        for relation in self.followed if self.with_paths else ():
+            things = self._keys(self.variables, relation, relation.value)
+            stages = [term for term in things if isinstance(term, Stage) and term.name in ("at", "to")]
+            below = [term for term in things if not isinstance(term, Stage) or term.name in ("at", "parent")]
+            pairs = ((one, other) for one in stages for other in below if one is not other)
+            found += [Path(relation.name, False, None, *pair, named=True) for pair in pairs]
         return found[:MOST_TERMS]
 
     def _truths(self, entity: Type) -> Iterator[str]:
@@ -178,8 +205,9 @@ class Language:
         terms = self.terms(level)
         if self.with_records:  # many of their fields are of facts that never are
             terms = [term for term in terms if table.present(term)]
+        names = set[Term](self.named)  # what a rule would know by heart
         for term in terms:
-            yield from _about_one(term, table)
+            yield from _about_one(term, table, constants=not isinstance(term, Stage) and term not in names)
         by_type: dict[Type, list[Term]] = {}
         for term in terms:
             by_type.setdefault(term.type, []).append(term)
@@ -190,6 +218,15 @@ class Language:
                 yield from (Below(*pair) for pair in permutations(_telling(group, table)[:MOST_NUMBERS], 2))
             elif type_.kind in ("ref", "text"):
                 yield from (Below(*pair) for pair in combinations([one for one in group if one.cost == 0], 2))
+
+
+def _one_walk(keys: Sequence[Term]) -> bool:
+    """Whether these are stages of one walk: what is there is a stage, too."""
+    return (
+        len(keys) > 1
+        and len({key.word if isinstance(key, Stage) else None for key in keys}) == 1
+        and any(isinstance(key, Stage) for key in keys)
+    )
 
 
 def _about_two(relation: Relation) -> bool:
@@ -205,12 +242,13 @@ def _telling(numbers: Sequence[Term], table: Table) -> list[Term]:
     return sorted(different.values(), key=lambda term: -table.present(term).bit_count())
 
 
-def _about_one(term: Term, table: Table) -> Iterator[Literal]:
-    """Presence, values and bounds. Values of ids are left out: a rule that names one is about that one only."""
+def _about_one(term: Term, table: Table, *, constants: bool) -> Iterator[Literal]:
+    """Presence, values and bounds. Values of ids are left out: a rule that names one is about that one only; so are,
+    without `constants`, texts."""
     counts = Counter(table.column(term))
     if None in counts and len(counts) > 1:
         yield Is(term, None)
-    if term.type.kind not in _CONSTANT:
+    if term.type.kind not in _CONSTANT or (term.type.kind == "text" and not constants):
         return
     often = sorted((value for value in counts if value is not None), key=lambda value: (-counts[value], value))
     recurring = [value for value in often[:MOST_VALUES] if counts[value] > 1 or term.type.kind != "text"]

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
-from ...facts import Delta, Edit, Key, Schema, State, Value
+from ...facts import Address, Delta, Edit, Key, Schema, State, Value
 from ..predictor import Prediction
+from .beside import NOTHING
+from .common import Common, common
 from .effects import Effect
 from .language import Language
 from .reading import known_ids
@@ -36,15 +39,21 @@ class _Shape:
         self.seen.append(one)
         self._fresh += 1
 
-    def fitted(self, *, now: bool) -> _Shape:
+    def fitted(self, common: Common, *, now: bool) -> _Shape:
         """Rules for what was seen: `now` for all of it, else for two thirds of it at least."""
         if self._fresh and (now or 3 * self._fresh > len(self.seen)):
             seen = list(self.seen)
             known = known_ids((told.state for told in sampled(seen)), (one.delta for one in seen))
-            words = [one.words for one in seen]
+            words, beside = [one.words for one in seen], NOTHING
             self.typed = words_of(self.schema, words, len(words[0]), known)
             schema = with_tables(self.schema, [one.state.tables for one in seen], known)
-            self.rules = learned(Language(schema, self.typed, paths=self.paths, records=self.records), seen)
+            if self.records:
+                schema, beside = common.schema(schema), common.beside(seen)
+                if beside.walks:
+                    self.typed = beside.walks.typed(self.typed, schema, len(words[0]))
+                seen = [Seen(*beside.told(one.state, one.words), one.delta) for one in seen]
+            language = Language(schema, self.typed, paths=self.paths, records=self.records, named=common.named)
+            self.rules = learned(language, seen)._replace(beside=beside)
             self.beyond = self.rules.beyond / len(seen)
             self._fresh = 0
         return self
@@ -64,6 +73,7 @@ class Induction:
         self._schema, self._limit = schema, limit
         self._paths, self._records = paths, records
         self._shapes: dict[tuple[str, int], _Shape] = {}
+        self._common, self._fresh = Common(), 0
 
     def learn(self, state: State, action: Any, delta: Delta) -> None:
         """Take in the truth of one step. Edits that the schema does not know are a numbered error."""
@@ -72,6 +82,7 @@ class Induction:
         call = self._said(action)
         shape = self._shapes.setdefault(call.shape, _Shape(self._schema, self._limit, self._paths, self._records))
         shape.add(Seen(Told(state, call.tables), call.words, delta))
+        self._fresh += 1
 
     def _said(self, action: Any) -> Said:
         return said(action, records=self._records)
@@ -79,19 +90,26 @@ class Induction:
     @property
     def shapes(self) -> dict[tuple[str, int], tuple[list[Argument], list[Effect]]]:
         """The typed words and the effects of each shape of action, fitted to all that was learned."""
-        return {
-            name: (shape.fitted(now=True).typed, shape.rules.effects) for name, shape in sorted(self._shapes.items())
-        }
+        return {name: (shape.typed, shape.rules.effects) for name, shape in sorted(self._fitted().items())}
 
     @property
     def rules(self) -> dict[tuple[str, int], Rules]:
         """The rules of each shape of action, fitted to all that was learned."""
-        return {name: shape.fitted(now=True).rules for name, shape in sorted(self._shapes.items())}
+        return {name: shape.rules for name, shape in sorted(self._fitted().items())}
 
     def fit(self) -> None:
         """Make the rules of all that was learned now."""
-        for shape in self._shapes.values():
-            shape.fitted(now=True)
+        self._fitted()
+
+    def _fitted(self) -> dict[tuple[str, int], _Shape]:
+        return {name: shape.fitted(self._shared(now=True), now=True) for name, shape in self._shapes.items()}
+
+    def _shared(self, *, now: bool) -> Common:
+        """What is found out from actions of all shapes."""
+        seen = [one for _, shape in sorted(self._shapes.items()) for one in shape.seen] if self._fresh else []
+        if self._records and seen and (now or 3 * self._fresh > len(seen)):
+            self._common, self._fresh = common(self._schema, seen), 0
+        return self._common
 
     def predict(self, state: State, action: Any) -> Prediction:
         """What the rules say. Uncertainty: the probability (Laplace) that one of the rules applied is wrong; 1.0 for a
@@ -100,7 +118,7 @@ class Induction:
         shape = self._shapes.get(call.shape)
         if shape is None:
             return Prediction((), 1.0)
-        shape.fitted(now=False)
+        shape.fitted(self._shared(now=False), now=False)
         right = 1.0 - shape.beyond
         after: dict[tuple[str, Key], Value | None] = {}
         used: dict[int, Leaf] = {}
@@ -111,7 +129,8 @@ class Induction:
                 after.setdefault(address, value)
         for leaf in used.values():
             right *= 1.0 - leaf.doubt
-        return Prediction(tuple(fitting(state, after)), 1.0 - right)
+        passed = shape.rules.passed(Told(state, call.tables), call.words)
+        return Prediction(tuple(fitting(state, after, passed)), 1.0 - right)
 
     def shape_of(self, action: Any) -> str:
         """The name of the action's shape, and how many words it has."""
@@ -123,15 +142,15 @@ class Induction:
         call = self._said(action)
         if call.shape not in self._shapes:
             return set()
-        told = self._shapes[call.shape].fitted(now=True).rules.predict(Told(state, call.tables), call.words)
+        told = self._fitted()[call.shape].rules.predict(Told(state, call.tables), call.words)
         return {(effect.relation, key) for effect, key, _, _ in told}
 
     def explain(self) -> str:
         """All rules as text: for each shape and fact the branches of its tree, with support and errors."""
-        return "\n".join(line for name in sorted(self._shapes) for line in self._explained(name))
+        fitted = sorted(self._fitted().items())
+        return "\n".join(line for name, shape in fitted for line in self._explained(name, shape))
 
-    def _explained(self, name: tuple[str, int]) -> Iterator[str]:
-        shape = self._shapes[name].fitted(now=True)
+    def _explained(self, name: tuple[str, int], shape: _Shape) -> Iterator[str]:
         words = "".join(f" ?{index}" for index in range(name[1]))
         beyond = f", {shape.beyond:.1%} with changes beyond the rules" if shape.beyond else ""
         yield f"{name[0]}{words}  [{len(shape.seen)} seen{beyond}]"
@@ -141,11 +160,17 @@ class Induction:
                 yield f"    {rule}  [{leaf.support}, {leaf.errors} wrong]"
 
 
-def fitting(state: State, after: Mapping[tuple[str, Key], Value | None]) -> Iterator[Edit]:
-    """The edits that come to these values and that the schema allows: a rule may say a number that is out of bounds."""
+def fitting(
+    state: State, after: Mapping[Address, Value | None], passed: Mapping[Address, Value] = MappingProxyType({})
+) -> Iterator[Edit]:
+    """The edits that come to these values, in two where something is passed on the way, and that the schema allows: a
+    rule may say a number that is out of bounds."""
     for (name, key), value in after.items():
         relation = state.schema.relations[name]
         before = state.get(name, key)
-        wrong = any(type_.problem(part) for (_, type_), part in zip(relation.key, key, strict=True))
-        if value != before and not wrong and (value is None or not relation.value.problem(value)):
-            yield Edit(name, key, before, value)
+        if any(type_.problem(part) for (_, type_), part in zip(relation.key, key, strict=True)):
+            continue
+        for one in (passed.get((name, key), before), value):
+            if one != before and (one is None or not relation.value.problem(one)):
+                yield Edit(name, key, before, one)
+                before = one

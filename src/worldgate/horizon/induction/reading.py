@@ -1,9 +1,10 @@
 """What the words of an action are, for any world: a name and arguments, read off its canonical text.
 
-Words are separated by white space, brackets, commas and semicolons; quotes hold a word together; a word that ends
-in a colon is the label of the next one and is left out. So `grip(part: "a", force: 40)` is `grip` of `a` and `40`, and
-`connect h1 h2 80` is `connect` of three. What a word is (an id, a number, text) is decided by the column it is
-put into. A language with structure inside its words, such as paths in a shell, is not understood.
+Words are separated by white space, brackets, commas and semicolons; quotes hold a word together, and so does having
+nothing in between; a word that ends in a colon is the label of the next one and is left out. So
+`grip(part: "a", force: 40)` is `grip` of `a` and `40`, and `connect h1 h2 80` is `connect` of three. A word that begins
+with a name and an equals sign is two; `A=1` is `=` of `A` and `1`. What a word is (an id, a number, text) is decided by
+the column it is put into. Of structure inside words only that of texts that lead somewhere is understood (`walks`).
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from ...facts import Delta, Key, State, Type, Value
 MOST_WORDS = 8
 """Arguments beyond these are counted in the shape and otherwise not looked at."""
 
-_WORD = re.compile(r'"(?:[^"\\]|\\.)*"|\'[^\']*\'|[^\s(),;"\']+')
+_PIECE = re.compile(r'"(?:[^"\\]|\\.)*"|\'[^\']*\'|[^\s(),;"\']+')
+_WORD = re.compile(f"(?:{_PIECE.pattern})+")
+_NAMED = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
 _INT = re.compile(r"-?[0-9]{1,18}\Z", re.ASCII)
 
 
@@ -37,7 +40,13 @@ class Call(NamedTuple):
 
 def read(action: Any) -> Call:
     """The words of an action, as the world parsed it."""
-    words = [_unquoted(word) for word in _WORD.findall(str(action)) if not word.endswith(":")]
+    words: list[str] = []
+    for found in _WORD.findall(str(action)):
+        pieces = [piece for piece in _PIECE.findall(found) if not piece.endswith(":")]
+        if pieces:
+            word = "".join(map(_unquoted, pieces))
+            named = _NAMED.fullmatch(word)
+            words += [word] if named is None else [*([] if words else ["="]), *named.groups()]
     return Call(words[0] if words else "", tuple(words[1:]))
 
 

@@ -15,17 +15,21 @@ from typing import Any, NamedTuple
 
 from ...facts import Key, Relation, Schema, Value
 from .addresses import addresses, domains
+from .beside import NOTHING, Beside
 from .effects import Effect, Target, explained, target_at, target_of_each
 from .folding import folded
 from .language import Language
 from .reading import broad
 from .study import Seen, Study
 from .table import Row, Table, Words
+from .texts import Digest, Length
 from .told import NEW, Told
 from .tree import Leaf
 
 Edits = Sequence[Mapping[Key, Value | None]]
 """What becomes of the facts of a relation in each transition."""
+WAY = "way_"
+"""What the name of a relation begins with where its facts are what others become on the way, in the same step."""
 TRUSTED = 2
 """What becomes of a relation's facts explains others if not more than one edit in so many is wrong."""
 
@@ -36,16 +40,20 @@ Saying = tuple[Effect, Key, Value | None, Leaf]
 class Rules(NamedTuple):
     """The effects of a shape, in the order in which they are to be asked; `beyond`: transitions with edits beyond them;
     `new`: relations what becomes of which later effects may ask for; `folded`: those whose facts may ask what becomes
-    of earlier ones."""
+    of earlier ones; `passing`: what facts become on the way to what they are in the end; `beside`: what they
+    are told beside a state."""
 
     effects: list[Effect]
     beyond: int
     new: frozenset[str]
     folded: frozenset[str] = frozenset()
+    passing: Sequence[Effect] = ()
+    beside: Beside = NOTHING
 
     def predict(self, state: Told, words: Words) -> Iterator[Saying]:
         """(effect, key, value afterwards, the leaf that says so) of each fact that the effects speak of; of those that
         change a fact the first is right."""
+        state, words = self.beside.told(state, words)
         if not self.folded:
             return iter(self._once(state, words)[0])
         for name in self.new:
@@ -57,6 +65,12 @@ class Rules(NamedTuple):
             if after.tables == before.tables:
                 break
         return iter(said)
+
+    def passed(self, state: Told, words: Words) -> dict[tuple[str, Key], Value]:
+        """What facts become on the way."""
+        state, words = self.beside.told(state, words)
+        said = ((effect.relation, saying) for effect in self.passing for saying in effect.predict(state, words))
+        return {(name, key): value for name, (key, value, _) in said if value is not None}
 
     def _once(self, state: Told, words: Words) -> tuple[list[Saying], Told]:
         """The same where what becomes of facts is asked of the state if it is asked before it is said; and the state
@@ -82,6 +96,7 @@ class _Found(NamedTuple):
 
 def learned(language: Language, seen: Sequence[Seen]) -> Rules:
     """The effects of a shape of action."""
+    passing = _passing(language, seen)
     edited: dict[str, list[dict[Key, Value | None]]] = {}
     for number, one in enumerate(seen):
         for name, key, _, after in one.delta:
@@ -94,7 +109,7 @@ def learned(language: Language, seen: Sequence[Seen]) -> Rules:
     for name in order:
         languages[name] = language
         if name in poor:
-            again = _again(language, seen, name, edited[name])
+            again = _again(language, seen, name, edited[name], found)
             if (len(again.beyond), again.wrong) <= (len(found[name].beyond), found[name].wrong):
                 found[name] = again
         few = TRUSTED * (found[name].wrong + len(found[name].beyond)) <= sum(map(len, edited[name]))
@@ -104,7 +119,25 @@ def learned(language: Language, seen: Sequence[Seen]) -> Rules:
     folds = {name for name in order if name in new and _folded(languages[name], seen, name, edited[name], found)}
     effects = [effect for name in order for effect in found[name].effects]
     beyond = len({number for one in found.values() for number in one.beyond})
-    return Rules(effects, beyond, frozenset(new), frozenset(folds))
+    return Rules(effects, beyond, frozenset(new), frozenset(folds), passing)
+
+
+def _passing(language: Language, seen: Sequence[Seen]) -> list[Effect]:
+    """What facts become on the way, where deltas edit them more than once."""
+    edited: dict[str, list[dict[Key, Value | None]]] = {}
+    for number, one in enumerate(seen):
+        met = set[tuple[str, Key]]()
+        for name, key, before, _ in one.delta:
+            if (name, key) in met and language.with_records:
+                edited.setdefault(name, [{} for _ in seen])[number][key] = before
+            met.add((name, key))
+    study, found = Study(language, Table([Row(one.state, one.words) for one in seen])), list[Effect]()
+    for name, edits in edited.items():
+        relation = language.schema.relations[name]
+        none = Relation(f"{WAY}{name}", relation.key, relation.value)  # a state has no such facts
+        targets = [target_at(study, none, keys, edits) for keys in addresses(study, none, edits)[0]]
+        found += [effect._replace(relation=name) for effect, _ in explained(study, targets)]
+    return found
 
 
 def _fine_first(
@@ -144,9 +177,11 @@ def _first(language: Language, seen: Sequence[Seen], edited: Mapping[str, Edits]
     }
 
 
-def _again(language: Language, seen: Sequence[Seen], name: str, edits: Edits) -> _Found:
-    """One relation, by the state before and what is known of the one after."""
+def _again(language: Language, seen: Sequence[Seen], name: str, edits: Edits, found: Mapping[str, _Found]) -> _Found:
+    """One relation, by the state before and what is known of the one after, and how long the texts found are."""
     study = Study(language, Table([Row(one.state, one.words) for one in seen]))
+    answers = (answer for one in found.values() for effect in one.effects for answer in effect.answers)
+    study.found += [Length(answer.of) for answer in answers if isinstance(answer, Digest)]
     targets, of_each, left = _targets(study, seen, name, edits)
     return _found(explained(study, targets), of_each, left, simply=False)
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from ...facts import BOOL, INT, State, Type, Value, format_value
+from ...facts import BOOL, INT, TEXT, Relation, State, Type, Value, format_value
 from .reading import typed
-from .table import Table, Term, facts_of, key_column
+from .table import Table, Term, facts_of, key_column, keys_of
 from .told import Told
 
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9]{2}:[0-9]{2}|$)", re.ASCII)
@@ -33,6 +33,28 @@ class Argument:
 
     def __str__(self) -> str:
         return f"?{self.index}"
+
+
+@dataclass(frozen=True, eq=False)
+class Stage(Argument):
+    """A stage of the walk that a word of the action is (see `walks`)."""
+
+    cost: float = 0.25
+    word: int = 0
+    name: str = ""
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it is a thing that is there; facts are looked up with no others."""
+        return self.name in ("parent", "at", "to", "stopped")
+
+    def __str__(self) -> str:
+        return f"?{self.word}.{self.name}"
+
+
+def is_followed(relation: Relation) -> bool:
+    """Whether it leads from a thing by a text to a thing of the same kind."""
+    return bool(relation.value.entity) and [type_ for _, type_ in relation.key] == [relation.value, TEXT]
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,8 +179,38 @@ class Sum:
 
 
 @dataclass(frozen=True, eq=False)
+class Inside:
+    """How many things a relation leads to from a thing, by whatever texts."""
+
+    relation: str
+    at: Term
+    type: Type = INT
+    cost: float = 1.5
+
+    def column(self, table: Table) -> list[Any]:
+        places = zip(table.rows, table.column(self.at), strict=True)
+        return [None if at is None else len(named(table, row.state, self.relation).get(at, ())) for row, at in places]
+
+    def __str__(self) -> str:
+        return f"count of {self.relation}({self.at}, ...)"
+
+
+def named(table: Table, state: State | Told, relation: str) -> Mapping[Value, list[str]]:
+    """The texts with which each thing has something in a relation, in order."""
+
+    def grouped() -> Mapping[Value, list[str]]:
+        found: dict[Value, list[str]] = {}
+        for thing, name in keys_of(state, relation):
+            found.setdefault(thing, []).append(str(name))
+        return found
+
+    return table.derived(state, ("names", relation), grouped)
+
+
+@dataclass(frozen=True, eq=False)
 class Path:
-    """Whether facts of a relation between two things lead from one to the other (a thing leads to itself).
+    """Whether facts of a relation between two things lead from one to the other (a thing leads to itself); of one that
+    leads by texts from thing to thing (`named`), whatever these are.
 
     With `both_ways` they lead in both directions; with `only`, a relation of truth values about one thing, a path
     passes (and begins and ends) only where that is true.
@@ -170,6 +222,7 @@ class Path:
     left: Term
     right: Term
     type: Type = BOOL
+    named: bool = False
 
     @property
     def cost(self) -> float:
@@ -182,8 +235,9 @@ class Path:
     def _reached(self, table: Table, state: State | Told, start: Value) -> set[Value]:
         def edges() -> Mapping[Value, list[Value]]:
             found: dict[Value, list[Value]] = {}
-            for (one, other), holds in facts_of(state, self.relation):
+            for (one, part), holds in facts_of(state, self.relation):
                 if holds is not False:
+                    other = holds if self.named else part
                     found.setdefault(one, []).append(other)
                     if self.both_ways:
                         found.setdefault(other, []).append(one)

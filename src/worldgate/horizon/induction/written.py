@@ -10,20 +10,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from ...facts import INT, Schema, Type, value_from_json, value_to_json
+from ...facts import INT, Key, Schema, Type, value_from_json, value_to_json
 from .arithmetic import Chosen, Extreme, Field, Made, Product, Stepped, Total
+from .beside import Beside
 from .coding import broad_types
 from .effects import Effect
 from .folding import Earlier
+from .following import Ways
 from .gathering import Gathered
 from .literals import Below, Is, NotAbove, Same
 from .reading import broad
 from .stages import Rules
-from .terms import Argument, Constant, Day, EitherWay, Held, Part, Path, Plus, Sum
+from .terms import Argument, Constant, Day, EitherWay, Held, Inside, Part, Path, Plus, Stage, Sum
+from .texts import Digest, Joined, Length, Listed
 from .tree import Leaf, Split, Tree
+from .walks import Walks
 
 _NUMBERS = (Field, Total, Product, Stepped, Extreme, Chosen, Made, Gathered, Earlier)
-_TERMS = (Argument, Part, Constant, Held, Day, EitherWay, Sum, Path, Plus, *_NUMBERS)
+_TEXTS = (Joined, Length, Digest, Listed)
+_TERMS = (Argument, Stage, Part, Constant, Held, Day, EitherWay, Inside, Sum, Path, Plus, *_NUMBERS, *_TEXTS)
 _CLASSES: Mapping[str, type[Any]] = {one.__name__: one for one in (*_TERMS, Is, NotAbove, Same, Below)}
 _RECORD = Type("record", fields=(("any", INT),))
 """Of records that the schema does not have: those of an action's tables. Their fields have types of their own."""
@@ -39,11 +44,13 @@ class Writer:
 
     def rules(self, rules: Rules) -> list[Any]:
         """The rules of a shape; their terms are in `written`."""
-        effects = [
-            [one.relation, one.each, self._terms(one.keys), self._terms(one.answers), self._tree(one.tree)]
-            for one in rules.effects
-        ]
-        return [effects, rules.beyond, sorted(rules.new), sorted(rules.folded)]
+        effects, passing = (list(map(self._effect, some)) for some in (rules.effects, rules.passing))
+        settings, walks, tables = rules.beside
+        known = [[name, [[*key, said] for key, said in table.items()]] for name, table in tables.items()]
+        return [effects, rules.beyond, sorted(rules.new), sorted(rules.folded), passing, settings, walks, known]
+
+    def _effect(self, one: Effect) -> list[Any]:
+        return [one.relation, one.each, self._terms(one.keys), self._terms(one.answers), self._tree(one.tree)]
 
     def _terms(self, terms: Sequence[Any]) -> list[int]:
         return [self._term(term) for term in terms]
@@ -92,12 +99,14 @@ class Reader:
 
     def rules(self, data: Sequence[Any]) -> Rules:
         """The rules of a shape."""
-        effects, beyond, new, folded = data
-        made = [
-            Effect(self.schema.relations[name].name, self._terms(keys), each, self._terms(answers), self._tree(tree))
-            for name, each, keys, answers, tree in effects
-        ]
-        return Rules(made, beyond, frozenset(new), frozenset(folded))
+        effects, beyond, new, folded, passing, settings, walks, known = data
+        made, ways = ([self._effect(*one) for one in some] for some in (effects, passing))
+        tables: dict[str, dict[Key, str]] = {name: {(key,): said for key, said in rows} for name, rows in known}
+        beside = Beside(settings, _walks(walks), tables)
+        return Rules(made, beyond, frozenset(new), frozenset(folded), ways, beside)
+
+    def _effect(self, name: str, each: str, keys: Any, answers: Any, tree: Any) -> Effect:
+        return Effect(self.schema.relations[name].name, self._terms(keys), each, self._terms(answers), self._tree(tree))
 
     def _term(self, data: Sequence[Any]) -> Any:
         class_ = _CLASSES[data[0]]
@@ -135,3 +144,10 @@ class Reader:
         if isinstance(data[1], int):
             return Leaf(*data)
         return Split(self.terms[data[0]], self._tree(data[1]), self._tree(data[2]))
+
+
+def _walks(data: Any) -> Walks | None:
+    if data is None:
+        return None
+    (relation, separator, start, stay, up, link, again), words = data
+    return Walks(Ways(relation, separator, start, tuple(stay), tuple(up), link, again), tuple(words))

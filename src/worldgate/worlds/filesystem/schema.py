@@ -14,9 +14,10 @@ from __future__ import annotations
 from functools import partial
 from typing import NamedTuple
 
-from ...facts import BOOL, INT, TEXT, Relation, Schema, State, enum, record, ref
+from ...facts import BOOL, INT, TEXT, Relation, Schema, State, Type, enum, record, ref
 
 INODE = ref("inode")
+BLOB = Type("ref", entity="blob", format="sha256")  # of the bytes, hexadecimal
 KIND = enum("file", "dir", "symlink", "fifo", "socket", "chardev", "blockdev")
 ROOT = "."
 
@@ -56,7 +57,7 @@ SCHEMA = Schema(
     [
         Relation("entry", (("dir", INODE), ("name", TEXT)), INODE, index=(1,), inverse=True),
         Relation("inode", (("inode", INODE),), record(Inode, kind=KIND)),
-        Relation("content", (("inode", INODE),), ref("blob")),  # files: SHA-256 of the bytes, hexadecimal
+        Relation("content", (("inode", INODE),), BLOB),  # files
         Relation("size", (("inode", INODE),), INT),  # files: bytes
         Relation("target", (("inode", INODE),), TEXT),  # symlinks
         Relation("xattr", (("inode", INODE), ("name", TEXT)), TEXT, index=(1,)),  # value: hexadecimal bytes

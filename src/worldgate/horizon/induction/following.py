@@ -1,0 +1,138 @@
+"""Following a text from thing to thing, in one state: cut into parts, each the key of what comes next (see `walks`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ...facts import Key, Value
+from .told import Told
+
+MOST_LINKS = 8
+"""Texts of things that one walk follows."""
+MOST_ABOVE = 400
+"""Things that one is in, one in another."""
+
+
+class Ways(NamedTuple):
+    """How texts are followed: along `relation`, cut at `separator`, from the value of `start`, or from the top where
+    they begin with a separator. Parts in `stay` and `up` are no names; `link` holds the texts of things. `again` stands
+    between an id that is taken and the number, from 2 on, that makes it another."""
+
+    relation: str
+    separator: str
+    start: str = ""
+    stay: tuple[str, ...] = ("",)
+    up: tuple[str, ...] = ()
+    link: str = ""
+    again: str = ""
+
+
+class Trail(NamedTuple):
+    """A walk: the thing `to` which it leads and `at` which it ends before a text of that is followed; the `parent` and
+    the `last` part; the thing where it `stopped` and the part `missing` there; ids for the names up to the first that
+    is missing and for the `whole`; how many parts are left (`rest`); the names that lead there from the top, `path`."""
+
+    parent: Value | None = None
+    last: str | None = None
+    at: Value | None = None
+    to: Value | None = None
+    stopped: Value | None = None
+    missing: str | None = None
+    first: Value | None = None
+    whole: Value | None = None
+    rest: int | None = None
+    path: str | None = None
+
+
+_NOWHERE = Trail()
+
+
+class Walker:
+    """Follows texts in one state."""
+
+    def __init__(self, state: Told, ways: Ways) -> None:
+        self.state, self.ways = state, ways
+        self._fetch: Callable[[Any], Any] = state.fetcher()
+        self._above: Mapping[Value, Key] | None = None
+        every = state.schema.relations
+        thing = every[ways.relation].value
+        self._about = [one.name for one in every.values() if [type_ for _, type_ in one.key] == [thing]]
+
+    def walk(self, text: Value | None) -> Trail:
+        """Where a text leads from the start."""
+        begin = self._fetch((self.ways.start, ())) if self.ways.start else self._any()
+        if not isinstance(text, str) or not text or begin is None:
+            return _NOWHERE
+        return self._follow(text, begin, MOST_LINKS)
+
+    def _follow(self, text: str, begin: Value | None, links: int) -> Trail:
+        relation, separator, _, stay, up, *_ = self.ways
+        here: Value | None = self._top(begin) if text.startswith(separator) else begin
+        parts = [part for part in text.split(separator) if part not in stay]
+        trail = _NOWHERE
+        for number, part in enumerate(parts):
+            if number:
+                here = trail.to
+            if part in up:
+                above = self._parent(here)
+                here = here if above is None else above[0]
+                trail = Trail(at=here, to=here)
+                continue
+            at = self._fetch((relation, (here, part)))
+            to = at if at is None else self._through(at, here, links)
+            trail = Trail(here, part, at, to)
+            if to is None and (at is None or number + 1 < len(parts)):
+                return self._missed(trail, parts[number:])
+        at, to = (trail.at, trail.to) if parts else (here, here)
+        path = self._path(at)
+        return trail._replace(at=at, to=to, stopped=at, rest=0, path=path)
+
+    def _missed(self, trail: Trail, left: Sequence[str]) -> Trail:
+        here = trail.parent if trail.at is None else trail.at
+        above = [self._path(here)] if self._parent(here) else []
+        first, path = (self.ways.separator.join((*above, *parts)) for parts in (left[:1], left))
+        parent, last = trail.parent if len(left) == 1 else None, left[-1] if left[-1] not in self.ways.up else None
+        return Trail(parent, last, None, None, here, left[0], self._free(first), self._free(path), len(left), path)
+
+    def _free(self, name: str) -> str:
+        """The name, or with a number behind it where that is the id of a thing that is there."""
+        found, number = name, 2
+        while self.ways.again and any(self._fetch((relation, (found,))) is not None for relation in self._about):
+            found, number = f"{name}{self.ways.again}{number}", number + 1
+        return found
+
+    def _through(self, thing: Value, beside: Value | None, links: int) -> Value | None:
+        """Where the thing's own text leads; the thing if it has none."""
+        text = self._fetch((self.ways.link, (thing,))) if self.ways.link else None
+        if text is None:
+            return thing
+        return self._follow(text, beside, links - 1).to if text and links else None
+
+    def _path(self, thing: Value | None) -> str:
+        """The names that lead to the thing from the top."""
+        names: list[str] = []
+        while (above := self._parent(thing)) is not None and len(names) < MOST_ABOVE:
+            thing = above[0]
+            names.append(str(above[1]))
+        return self.ways.separator.join(reversed(names))
+
+    def _top(self, thing: Value | None) -> Value | None:
+        for _ in range(MOST_ABOVE):
+            above = self._parent(thing)
+            if above is None:
+                break
+            thing = above[0]
+        return thing
+
+    def _parent(self, thing: Value | None) -> Key | None:
+        """The least of the keys at which the thing is."""
+        state, relation = self.state.state, self.ways.relation
+        if state.schema.relations[relation].inverse:
+            return min(state.owners(relation, thing), default=None) if thing is not None else None
+        if self._above is None:
+            self._above = {thing: key for key, thing in sorted(self.state.facts_of(relation), reverse=True)}
+        return self._above.get(thing) if thing is not None else None
+
+    def _any(self) -> Value | None:
+        return min((key[0] for key, _ in self.state.facts_of(self.ways.relation)), default=None)
