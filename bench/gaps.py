@@ -4,38 +4,53 @@ An edit is reached if a rule speaks of the fact at its key, and right if the rul
 ordered by how many edits are not right. False edits are those predicted that are none. A step that is not exact is put
 down to the first relation, in the order in which rules explain them, that comes out wrong, and what of it.
 
-    python bench/gaps.py [WORLD [DRIVER [TRANSITIONS]]]
+    python bench/gaps.py [WORLD [DRIVER [TRANSITIONS]]] [--deeper LEVELS]
+
+With `--deeper`, of the filesystem alone, what is held out begins that many levels deeper than anything learned from,
+and every name that is there in the beginning is one that was never seen.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
-from horizon import HELD_OUT, TEST, transitions
+from horizon import HELD_OUT, STEPS, TEST, transitions
 from measure import table
 
-from worldgate.facts import Delta, State
+from worldgate.facts import Delta, Fact, State, Type, Value
 from worldgate.horizon.induction import Induction
 from worldgate.worlds import get
+from worldgate.worlds.check import walk
 
 MOST = 10
+TOP = "."
+"""The thing that all others are in."""
 
 
 def main() -> None:
-    name, driver, size = (*sys.argv[1:], *("market", "everyday", "1000")[len(sys.argv) - 1 :])
+    parser = argparse.ArgumentParser()
+    for option, default in (("world", "market"), ("driver", "everyday"), ("size", "1000")):
+        parser.add_argument(option, nargs="?", default=default)
+    parser.add_argument("--deeper", type=int, default=0)
+    given = parser.parse_args()
+    name, driver = given.world, given.driver
     rules = Induction(get(name).schema)
-    for lesson in transitions(name, driver, 0, int(size)):
+    for lesson in transitions(name, driver, 0, int(given.size)):
         rules.learn(*lesson)
+    held_out = _deeper(name, driver, given.deeper) if given.deeper else transitions(name, driver, HELD_OUT, TEST)
     exact: Counter[str] = Counter()
     steps: Counter[str] = Counter()
     causes: Counter[tuple[str, str]] = Counter()
     order = {name: dict.fromkeys(one.relation for one in found.effects) for (name, _), found in rules.rules.items()}
     counts: dict[tuple[str, str], Counter[str]] = {}
-    for state, action, delta in transitions(name, driver, HELD_OUT, TEST):
+    for state, action, delta in held_out:
         shape = rules.shape_of(action)
         said = rules.predict(state, action).delta
         steps[shape] += 1
@@ -51,11 +66,49 @@ def main() -> None:
             count["right"] += edit in said
         for edit in set(said) - set(delta):
             counts.setdefault((shape, edit.relation), Counter())["false"] += 1
-    table("One step exact", ("shape", "steps", "exact"), [(one, steps[one], exact[one] / steps[one]) for one in steps])
+    shares = [(one, steps[one], exact[one] / steps[one]) for one in steps]
+    every = ("all", steps.total(), exact.total() / steps.total())
+    table("One step exact", ("shape", "steps", "exact"), [*shares, every])
     rows = [(*cause, count, count / steps[cause[0]]) for cause, count in causes.most_common(2 * MOST)]
     table("Why steps are not exact", ("shape", "first wrong", "steps", "share"), rows)
     worst = sorted(counts.items(), key=lambda row: (row[1]["right"] - row[1]["edits"], row[0]))[:MOST]
     table("The largest gaps", ("shape", "relation", "edits", "reached", "right", "false"), list(map(_row, worst)))
+
+
+def _deeper(name: str, driver: str, levels: int) -> list[tuple[Any, Any, Any]]:
+    """The transitions held out, from beginnings that are so many levels deeper and have other names."""
+    world, begin = get(name), get(name).initial
+    world.initial = lambda seed: _moved(begin(seed), [f"level{level}" for level in range(levels)])  # type: ignore[method-assign]
+    every = (step for seed in count(HELD_OUT) for step in walk(world, driver, seed, STEPS))
+    return [(before, world.parse(text), moved.delta) for text, before, moved in islice(every, TEST)]
+
+
+def _moved(state: State, levels: list[str]) -> State:
+    """The state with everything inside things of these names, and all its names others."""
+    where = "/".join(levels)
+
+    def named(path: str) -> str:
+        return "/".join(part if part in ("", ".", "..") else f"{part}_" for part in path.split("/"))
+
+    def other(type_: Type, value: Value) -> Value:
+        if type_.entity == "inode":
+            return where if value == TOP else f"{where}/{named(str(value))}"
+        return named(str(value)) if type_.kind == "text" else value
+
+    def facts() -> Iterator[Fact]:
+        for relation, key, value in sorted(state.facts(), key=lambda fact: fact[:2]):
+            of = state.schema.relations[relation]
+            yield (
+                relation,
+                tuple(other(type_, one) for (_, type_), one in zip(of.key, key, strict=True)),
+                other(of.value, value),
+            )
+        for number, level in enumerate(levels):
+            above = "/".join(levels[:number]) or TOP
+            yield "inode", (above,), state.get("inode", (TOP,))
+            yield "entry", (above, level), "/".join(levels[: number + 1])
+
+    return State.of(state.schema, facts())
 
 
 def _wrong(relation: str, state: State, said: Delta, delta: Delta) -> str:

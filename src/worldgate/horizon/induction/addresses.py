@@ -46,7 +46,7 @@ def _columns(study: Study, relation: Relation, edited: set[tuple[int, Key]]) -> 
     for index, (_, type_) in enumerate(relation.key):
         terms = language.of_type(language.variables, type_)
         if type_.entity:
-            terms += language.keys(type_)
+            terms += language.of_type(language.made, type_) + language.keys(type_)
         else:
             counts = Counter(key[index] for _, key in sorted(edited))
             if language.with_records and type_.kind == "int":

@@ -57,16 +57,21 @@ def values(study: Study, type_: Type, keep: Term, after: Sequence[Value | None])
         Counter(value for value in after if value is not None).items(), key=lambda row: (-row[1], row[0])
     )
     terms = language.of_type(language.variables, type_)
+    zero = [Total((keep,))] if type_.kind == "int" and language.with_records and None in before else []
     if type_.kind == "int" and language.with_records:
-        if None in before:
-            yield Total((keep,)), 1  # an absent number is 0
+        if not language.ways:
+            yield from ((term, 1) for term in zero)  # an absent number is 0
         terms = [term for term in terms if len(set(study.table.column(term))) > 1]  # else it is a constant
     if small:
         yield from ((Constant(value, type_), 1) for value, _ in constants)
     yield from ((term, 1) for term in terms)
     if type_.kind in ("int", "text", "decimal"):
         yield from ((Constant(value, type_), 2) for value, _ in constants[:MOST_VALUES])
-    terms = language.of_type(language.direct, type_) + language.of_type(language.further, type_)
+    yield from ((term, 2) for term in language.of_type(language.made, type_))
+    if zero and language.ways:
+        yield zero[0], 2  # where things are made and copied, their numbers rather are others
+    direct = sorted(language.of_type(language.direct, type_), key=lambda term: term.cost)
+    terms = direct + language.of_type(language.further, type_)
     terms = [term for term in terms if study.table.present(term)]  # what never is explains nothing
     yield from ((term, 2) for term in terms)
     if type_.kind == "int":

@@ -6,6 +6,7 @@ import re
 from types import MappingProxyType
 from typing import NamedTuple
 
+from .following import Ways
 from .table import Words
 from .told import Tables, Told
 from .walks import Walks
@@ -20,6 +21,11 @@ class Beside(NamedTuple):
     settings: str = ""
     walks: Walks | None = None
     known: Tables = MappingProxyType({})
+
+    @property
+    def ways(self) -> Ways | None:
+        """How words are followed, where they are."""
+        return self.walks.ways if self.walks else None
 
     def told(self, state: Told, words: Words) -> tuple[Told, Words]:
         """The state with what is known, and the words filled in, with the stages of their walks."""

@@ -38,8 +38,10 @@ class Common(NamedTuple):
     def beside(self, seen: Sequence[Seen]) -> Beside:
         """What rules about these actions, which are of one shape, are told."""
         beside = Beside(self.settings, None, self.texts)
+        names = ((held, key) for held in self.named for key in held.keys if isinstance(key, Constant))
+        texts = [(held.relation, str(key.value)) for held, key in names if held.type == TEXT]
         some = [Seen(*beside.told(one.state, one.words), one.delta) for one in seen]
-        return beside._replace(walks=walked(self.ways, some) if self.ways else None)
+        return beside._replace(walks=walked(self.ways, some, texts) if self.ways else None)
 
 
 def common(schema: Schema, seen: Sequence[Seen]) -> Common:

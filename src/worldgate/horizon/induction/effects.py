@@ -108,19 +108,23 @@ def target_of_each(
     domain: Relation,
     seen: Sequence[Seen],
     edits: Sequence[Mapping[Key, Value | None]],
+    keys: tuple[Term, ...] | None = None,
 ) -> tuple[Study, Target]:
-    """The facts at the key of every fact of the domain, and the table of these."""
+    """The facts at the key of every fact of the domain, or at keys made of that, and the table of these."""
     rows: list[Row] = []
-    after: list[Value | None] = []
+    changes: list[Mapping[Key, Value | None]] = []
     for one, row in zip(seen, edits, strict=True):
         for key in keys_of(one.state, domain.name):
             rows.append(Row(one.state, one.words, key))
-            after.append(row.get(key, one.state.get(relation.name, key)))
+            changes.append(row)
         if len(rows) >= MOST_ROWS:
             break
     every = Study(study.language.of_each(domain), Table(rows))
-    keys = tuple(term for term in every.language.variables if isinstance(term, Part))
-    return every, Target(relation, keys, domain.name, after, every.all)
+    keys = keys or tuple(term for term in every.language.variables if isinstance(term, Part))
+    at = key_column(every.table, keys)
+    places = zip(rows, at, changes, strict=True)
+    after = [row.get(key, one.state.get(relation.name, key)) for one, key, row in places]
+    return every, Target(relation, keys, domain.name, after, packed(None not in key for key in at))
 
 
 def explained(study: Study, targets: Sequence[Target], *, simply: bool = False) -> list[tuple[Effect, int]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ...facts import Key, Value
+from ...facts import Key, State, Value
 from .told import Told
 
 MOST_LINKS = 8
@@ -51,8 +51,8 @@ _NOWHERE = Trail()
 class Walker:
     """Follows texts in one state."""
 
-    def __init__(self, state: Told, ways: Ways) -> None:
-        self.state, self.ways = state, ways
+    def __init__(self, state: State | Told, ways: Ways) -> None:
+        self.state, self.ways = state if isinstance(state, Told) else Told(state, {}), ways
         self._fetch: Callable[[Any], Any] = state.fetcher()
         self._above: Mapping[Value, Key] | None = None
         every = state.schema.relations
@@ -90,10 +90,27 @@ class Walker:
 
     def _missed(self, trail: Trail, left: Sequence[str]) -> Trail:
         here = trail.parent if trail.at is None else trail.at
-        above = [self._path(here)] if self._parent(here) else []
-        first, path = (self.ways.separator.join((*above, *parts)) for parts in (left[:1], left))
         parent, last = trail.parent if len(left) == 1 else None, left[-1] if left[-1] not in self.ways.up else None
-        return Trail(parent, last, None, None, here, left[0], self._free(first), self._free(path), len(left), path)
+        first, whole = self.made(here, left[:1]), self.made(here, left)
+        return Trail(parent, last, None, None, here, left[0], first, whole, len(left), self._join(here, left))
+
+    def made(self, thing: Value | None, names: Sequence[str]) -> str:
+        """The id of what is made at a thing by these names."""
+        return self._free(self._join(thing, names))
+
+    def between(self, outer: Value | None, thing: Value | None) -> list[str] | None:
+        """The names that lead from one thing to another inside; None if it is not."""
+        names: list[str] = []
+        while thing != outer:
+            above = self._parent(thing)
+            if above is None or len(names) > MOST_ABOVE:
+                return None
+            thing = above[0]
+            names.append(str(above[1]))
+        return names[::-1]
+
+    def _join(self, thing: Value | None, names: Sequence[str]) -> str:
+        return self.ways.separator.join((*([self._path(thing)] if self._parent(thing) else []), *names))
 
     def _free(self, name: str) -> str:
         """The name, or with a number behind it where that is the id of a thing that is there."""

@@ -14,6 +14,7 @@ from itertools import combinations, permutations, product
 from ...facts import INT, Type, Value
 from .answers import Option, answers_for, values
 from .arithmetic import Chosen, Extreme, Field, Product, Total, numbers
+from .bits import sets
 from .literals import Below, Is, Literal, NotAbove, Same, rows_of
 from .solving import SAMPLE, Solver
 from .study import Study
@@ -75,6 +76,8 @@ def settle(study: Study, goals: Sequence[Goal], *, simply: bool = False) -> None
     """Explain goals, those that follow from others after these; `simply`: by what needs no solving alone."""
     for goal in goals:
         options = [*values(study, goal.type, goal.keep, goal.after), *((term, 2) for term in goal.proposed)]
+        if goal.type.kind == "int" and study.language.with_records and not simply and not goal.many:
+            options += [(term, 2) for term in sets(study, goal.keep, goal.after)]
         own = bool(goal.proposed)
         if study.language.with_records and not simply and not goal.many and goal.type.kind in ("text", "ref"):
             goal.proposed += _worded(study, goal, [term for term, _ in options])

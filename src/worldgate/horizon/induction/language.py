@@ -29,17 +29,20 @@ limits.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from itertools import combinations, islice, permutations, product
 from typing import Any
 
 from ...facts import INT, Relation, Schema, Type
 from .arithmetic import Field
+from .following import Ways
 from .literals import Below, Is, Literal, NotAbove, Same
+from .making import born
 from .reading import broad
 from .table import Table, Term
 from .terms import Argument, Constant, Day, EitherWay, Held, Inside, Part, Path, Plus, Stage, Sum, is_followed
+from .told import NEW
 
 MOST_TERMS = 400
 MOST_VALUES = 12
@@ -62,9 +65,11 @@ class Language:
         paths: bool = True,
         records: bool = True,
         named: Sequence[Held] = (),
+        ways: Ways | None = None,
     ) -> None:
         self.schema, self.with_paths, self.with_records, self.words = schema, paths, records, words
-        self.named = named
+        self.named, self.ways = named, ways
+        self.made = born(words, ways) if ways else []
         self.followed = list(filter(is_followed, schema.relations.values())) if records else []
         parts = [Part(index, name, broad(type_)) for index, (name, type_) in enumerate(each.key)] if each else []
         self.variables: list[Term] = [*words, *parts]
@@ -84,7 +89,7 @@ class Language:
 
     def _with(self, schema: Schema, each: Relation | None = None) -> Language:
         kept = {"paths": self.with_paths, "records": self.with_records}
-        return Language(schema, self.words, each, named=self.named, **kept)
+        return Language(schema, self.words, each, named=self.named, ways=self.ways, **kept)
 
     @cached_property
     def direct(self) -> list[Term]:
@@ -135,7 +140,7 @@ class Language:
         for relation in self.schema.relations.values():
             type_ = broad(relation.value)
             for keys in product(*(self._keys(terms, relation, column) for _, column in relation.key)):
-                if (not new or any(key in fresh for key in keys)) and not _one_walk(keys):
+                if (not new or any(key in fresh for key in keys)) and not self._known(relation, keys):
                     yield Held(relation.name, keys, type_)
             if new == 0 and _about_two(relation):
                 things = self.of_type(terms, relation.key[0][1])
@@ -148,8 +153,24 @@ class Language:
         if not staged:
             return found
         if type_.kind == "text" and is_followed(relation):
-            return [term for term in found if isinstance(term, Stage) and term.name in ("last", "missing")]
+            return [one for one in found if isinstance(one, Part) or getattr(one, "name", "") in ("last", "missing")]
         return [term for term in found if not isinstance(term, Stage) or term.is_there]
+
+    def _tells(self, term: Term, value: Any) -> bool:
+        """Whether a rule may be about just this value: not about a name that a rule would know by heart."""
+        if term.type.kind != "text" or not self.with_records:
+            return True
+        if term in self.named or (self.ways and isinstance(term, Stage | Part)):
+            return False
+        walked = {word.of for word in self.words if isinstance(word, Stage)}
+        return str(term) not in walked or not any(mark.isalnum() for mark in value)
+
+    def _known(self, relation: Relation, keys: Sequence[Term]) -> bool:
+        """Whether the fact is a stage of a walk, or at a name that only the fact that is looked at has."""
+        if not self.ways or not is_followed(relation):
+            return False
+        kinds = {key.of if isinstance(key, Stage) else type(key) for key in keys}
+        return len(kinds) > 1 if Part in kinds else len(kinds) == 1 and not relation.name.startswith(NEW)
 
     @cached_property
     def sums(self) -> list[Term]:
@@ -205,9 +226,8 @@ class Language:
         terms = self.terms(level)
         if self.with_records:  # many of their fields are of facts that never are
             terms = [term for term in terms if table.present(term)]
-        names = set[Term](self.named)  # what a rule would know by heart
         for term in terms:
-            yield from _about_one(term, table, constants=not isinstance(term, Stage) and term not in names)
+            yield from _about_one(term, table, self._tells)
         by_type: dict[Type, list[Term]] = {}
         for term in terms:
             by_type.setdefault(term.type, []).append(term)
@@ -218,15 +238,6 @@ class Language:
                 yield from (Below(*pair) for pair in permutations(_telling(group, table)[:MOST_NUMBERS], 2))
             elif type_.kind in ("ref", "text"):
                 yield from (Below(*pair) for pair in combinations([one for one in group if one.cost == 0], 2))
-
-
-def _one_walk(keys: Sequence[Term]) -> bool:
-    """Whether these are stages of one walk: what is there is a stage, too."""
-    return (
-        len(keys) > 1
-        and len({key.word if isinstance(key, Stage) else None for key in keys}) == 1
-        and any(isinstance(key, Stage) for key in keys)
-    )
 
 
 def _about_two(relation: Relation) -> bool:
@@ -242,18 +253,18 @@ def _telling(numbers: Sequence[Term], table: Table) -> list[Term]:
     return sorted(different.values(), key=lambda term: -table.present(term).bit_count())
 
 
-def _about_one(term: Term, table: Table, *, constants: bool) -> Iterator[Literal]:
-    """Presence, values and bounds. Values of ids are left out: a rule that names one is about that one only; so are,
-    without `constants`, texts."""
+def _about_one(term: Term, table: Table, tells: Callable[[Term, Any], bool]) -> Iterator[Literal]:
+    """Presence, values and bounds. Values of ids are left out: a rule that names one is about that one only; so are
+    those that do not tell."""
     counts = Counter(table.column(term))
     if None in counts and len(counts) > 1:
         yield Is(term, None)
-    if term.type.kind not in _CONSTANT or (term.type.kind == "text" and not constants):
+    if term.type.kind not in _CONSTANT:
         return
     often = sorted((value for value in counts if value is not None), key=lambda value: (-counts[value], value))
     recurring = [value for value in often[:MOST_VALUES] if counts[value] > 1 or term.type.kind != "text"]
     if term.type.kind != "int" or len(often) <= MOST_VALUES:
-        yield from (Is(term, value) for value in recurring)
+        yield from (Is(term, value) for value in recurring if tells(term, value))
     if term.type.kind == "int":
         ordered = sorted(often)[:-1]
         step = max(1, len(ordered) // (2 * MOST_VALUES))

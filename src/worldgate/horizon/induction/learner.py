@@ -52,7 +52,9 @@ class _Shape:
                 if beside.walks:
                     self.typed = beside.walks.typed(self.typed, schema, len(words[0]))
                 seen = [Seen(*beside.told(one.state, one.words), one.delta) for one in seen]
-            language = Language(schema, self.typed, paths=self.paths, records=self.records, named=common.named)
+            language = Language(
+                schema, self.typed, paths=self.paths, records=self.records, named=common.named, ways=beside.ways
+            )
             self.rules = learned(language, seen)._replace(beside=beside)
             self.beyond = self.rules.beyond / len(seen)
             self._fresh = 0
@@ -161,7 +163,7 @@ class Induction:
 
 
 def fitting(
-    state: State, after: Mapping[Address, Value | None], passed: Mapping[Address, Value] = MappingProxyType({})
+    state: State, after: Mapping[Address, Value | None], passed: Mapping[Address, Value | None] = MappingProxyType({})
 ) -> Iterator[Edit]:
     """The edits that come to these values, in two where something is passed on the way, and that the schema allows: a
     rule may say a number that is out of bounds."""

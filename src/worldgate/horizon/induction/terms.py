@@ -37,10 +37,10 @@ class Argument:
 
 @dataclass(frozen=True, eq=False)
 class Stage(Argument):
-    """A stage of the walk that a word of the action is (see `walks`)."""
+    """A stage of the walk that a word of the action is, or `of` another text (see `walks`)."""
 
     cost: float = 0.25
-    word: int = 0
+    of: str = ""
     name: str = ""
 
     @property
@@ -49,7 +49,7 @@ class Stage(Argument):
         return self.name in ("parent", "at", "to", "stopped")
 
     def __str__(self) -> str:
-        return f"?{self.word}.{self.name}"
+        return f"{self.of}.{self.name}"
 
 
 def is_followed(relation: Relation) -> bool:

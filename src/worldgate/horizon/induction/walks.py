@@ -39,23 +39,26 @@ _NUMBERED = re.compile(r"([^A-Za-z0-9]+)[0-9]+")
 
 
 class Walks(NamedTuple):
-    """The ways, and the words of a shape of action that lead somewhere."""
+    """The ways, the words of a shape of action that lead somewhere, and facts that have a name and do."""
 
     ways: Ways
     words: tuple[int, ...]
+    facts: tuple[tuple[str, str], ...] = ()
 
     def stages(self, state: Told, words: Words) -> Words:
         """The words, and the stages of those that lead somewhere."""
         walker = Walker(state, self.ways)
-        stages: list[Any] = [stage for index in self.words for stage in walker.walk(words[index])]
+        texts = [*(words[index] for index in self.words), *(state.get(name, (key,)) for name, key in self.facts)]
+        stages: list[Any] = [stage for text in texts for stage in walker.walk(text)]
         return (*words, *stages)
 
     def typed(self, words: Sequence[Argument], schema: Schema, arity: int) -> list[Argument]:
         """The typed words, but for ids that are found by walking, and the stages, which stand behind all `arity`."""
         thing = broad(schema.relations[self.ways.relation].value)
         kept = [word for word in words if word.index not in self.words or word.type != thing]
-        places = enumerate(product(self.words, STAGES), arity)
-        stages = [Stage(at, _KINDS.get(name, thing), word=word, name=name) for at, (word, name) in places]
+        texts = [*(f"?{index}" for index in self.words), *(f'{name}("{key}")' for name, key in self.facts)]
+        places = enumerate(product(texts, STAGES), arity)
+        stages = [Stage(at, _KINDS.get(name, thing), of=text, name=name) for at, (text, name) in places]
         return [*kept, *stages]
 
 
@@ -94,12 +97,22 @@ def _again(ways: Ways, seen: Sequence[Seen]) -> str:
     return min(found, key=lambda mark: (-found[mark], mark), default="")
 
 
-def walked(ways: Ways, seen: Sequence[Seen]) -> Walks | None:
-    """The words of a shape that lead to something, or where something is changed, three times in ten."""
+def walked(ways: Ways, seen: Sequence[Seen], named: Sequence[tuple[str, str]]) -> Walks | None:
+    """The words of a shape that lead to something, or where something is changed, three times in ten; and facts that
+    have a name and lead to what some fact becomes, one time in twenty."""
     some = seen[:: max(1, len(seen) // SOME)]
     hits = Counter(index for one in some for index, _ in _hits(ways, one))
     words = tuple(index for index in range(len(some[0].words)) if hits[index] * 10 >= 3 * len(some))
-    return Walks(ways, words) if words else None
+    facts = tuple(fact for fact in named if sum(_becomes(ways, fact, one) for one in some) * 20 >= len(some) + 20)
+    return Walks(ways, words, facts) if words or facts else None
+
+
+def _becomes(ways: Ways, fact: tuple[str, str], one: Seen) -> bool:
+    """Whether something becomes what the text of a fact leads to, and no word does."""
+    walker, (name, key) = Walker(one.state, ways), fact
+    thing = walker.walk(one.state.get(name, (key,))).to
+    words = [walker.walk(word).to for word in one.words]
+    return thing is not None and thing not in words and any(edit.after == thing for edit in one.delta)
 
 
 def _often(marks: Iterable[str]) -> list[str]:

@@ -13,12 +13,14 @@ from typing import Any
 from ...facts import INT, Key, Schema, Type, value_from_json, value_to_json
 from .arithmetic import Chosen, Extreme, Field, Made, Product, Stepped, Total
 from .beside import Beside
+from .bits import Bits, Octal
 from .coding import broad_types
 from .effects import Effect
 from .folding import Earlier
 from .following import Ways
 from .gathering import Gathered
 from .literals import Below, Is, NotAbove, Same
+from .making import Born, Copied
 from .reading import broad
 from .stages import Rules
 from .terms import Argument, Constant, Day, EitherWay, Held, Inside, Part, Path, Plus, Stage, Sum
@@ -27,7 +29,7 @@ from .tree import Leaf, Split, Tree
 from .walks import Walks
 
 _NUMBERS = (Field, Total, Product, Stepped, Extreme, Chosen, Made, Gathered, Earlier)
-_TEXTS = (Joined, Length, Digest, Listed)
+_TEXTS = (Bits, Octal, Joined, Length, Digest, Listed, Born, Copied)
 _TERMS = (Argument, Stage, Part, Constant, Held, Day, EitherWay, Inside, Sum, Path, Plus, *_NUMBERS, *_TEXTS)
 _CLASSES: Mapping[str, type[Any]] = {one.__name__: one for one in (*_TERMS, Is, NotAbove, Same, Below)}
 _RECORD = Type("record", fields=(("any", INT),))
@@ -149,5 +151,6 @@ class Reader:
 def _walks(data: Any) -> Walks | None:
     if data is None:
         return None
-    (relation, separator, start, stay, up, link, again), words = data
-    return Walks(Ways(relation, separator, start, tuple(stay), tuple(up), link, again), tuple(words))
+    (relation, separator, start, stay, up, link, again), words, facts = data
+    ways = Ways(relation, separator, start, tuple(stay), tuple(up), link, again)
+    return Walks(ways, tuple(words), tuple((name, key) for name, key in facts))
