@@ -67,8 +67,8 @@ def main() -> None:
         for edit in set(said) - set(delta):
             counts.setdefault((shape, edit.relation), Counter())["false"] += 1
     shares = [(one, steps[one], exact[one] / steps[one]) for one in steps]
-    every = ("all", steps.total(), exact.total() / steps.total())
-    table("One step exact", ("shape", "steps", "exact"), [*shares, every])
+    whole = ("all", steps.total(), exact.total() / steps.total())
+    table("One step exact", ("shape", "steps", "exact"), [*shares, whole])
     rows = [(*cause, count, count / steps[cause[0]]) for cause, count in causes.most_common(2 * MOST)]
     table("Why steps are not exact", ("shape", "first wrong", "steps", "share"), rows)
     worst = sorted(counts.items(), key=lambda row: (row[1]["right"] - row[1]["edits"], row[0]))[:MOST]

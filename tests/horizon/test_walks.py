@@ -168,10 +168,14 @@ def _plain(saying):
 def test_a_walk_says_where_it_stopped():
     facts = [("holds", ("all", "red"), "red"), ("holds", ("red", "tin"), "red|tin"), ("here", (), "red")]
     walker = Walker(Told(State.of(SCHEMA, facts), {}), Ways("holds", "|", "here", ("", "="), ("^",)))
-    assert walker.walk("tin") == ("red", "tin", "red|tin", "red|tin", "red|tin", None, None, None, 0, "red|tin")
-    assert walker.walk("^|old|nuts") == (None, "nuts", None, None, "all", "old", "old", "old|nuts", 2, "old|nuts")
-    assert walker.walk("|red|=|new")[:6] == ("red", "new", None, None, "red", "new")
+    found, missing, here = (walker.walk(text) for text in ("tin", "^|old|nuts", "|red|=|new"))
+    assert found[:7] == ("red", "tin", "red|tin", "red|tin", "red|tin", None, None)
+    assert found[7:] == (None, 0, "red|tin", "tin")
+    assert missing[:7] == (None, "nuts", None, None, "all", "old", "old")
+    assert missing[7:] == ("old|nuts", 2, "old|nuts", "^")
+    assert here[:6] == ("red", "new", None, None, "red", "new")
     assert set(walker.walk("")) == {None}
+    assert walker.begun() == "red"
 
 
 def test_a_text_of_a_thing_is_followed():

@@ -2,10 +2,14 @@
 
 reading    the words of an action             table       examples as rows, terms as columns
 records    actions that are records           told        a state beside the tables of an action
+following  a text, from thing to thing        walks       words that lead somewhere
+common     what all actions show              beside      what rules are told beside a state
 terms      what a rule can name               arithmetic  fields, sums, products, records
 literals   what a rule can ask                study       the literals that tell examples apart
 language   which of these there are, and      tree        how questions are chosen
            what is not expressible            answers     what facts may become
+texts      put together, and by digest       wording     what texts are made of
+making     ids of what is made and copied     bits        numbers that are sets
 addresses  which facts change                 solving     expressions, from examples
 goals      values that explain each other     effects     what becomes of a fact
 gathering  sums of what belongs to one         stages     what is explained first

@@ -10,7 +10,7 @@ from .arithmetic import Total
 from .language import MOST_VALUES
 from .study import Study
 from .table import Term, packed
-from .terms import Constant, Plus
+from .terms import Constant, Plus, Stage
 from .tree import NO_ANSWER
 
 Option = tuple[Term, int]
@@ -62,6 +62,11 @@ def values(study: Study, type_: Type, keep: Term, after: Sequence[Value | None])
         if not language.ways:
             yield from ((term, 1) for term in zero)  # an absent number is 0
         terms = [term for term in terms if len(set(study.table.column(term))) > 1]  # else it is a constant
+    if language.ways:
+        terms = [term for term in terms if not (isinstance(term, Stage) and type_.kind == "int")]
+        like = getattr(keep, "relation", None)  # a copy says more than a number that is always the same
+        alike = [term for term in language.of_type(language.direct, type_) if getattr(term, "relation", "") == like]
+        yield from ((term, 2) for term in alike if study.table.present(term) and not small)
     if small:
         yield from ((Constant(value, type_), 1) for value, _ in constants)
     yield from ((term, 1) for term in terms)

@@ -17,19 +17,23 @@ from .texts import digests, known_texts, with_texts
 from .told import Tables
 from .walks import walked, ways_of
 
+MANY_SHAPES = 12
+OFTEN = 8
+"""Times that a shape of action is seen before what it changes says something about all."""
 FEW_NAMES = 8
 """A relation whose one key is a text is a list of settings where no more of these are ever seen: each is a term."""
 
 
 class Common(NamedTuple):
     """Ways to follow texts, what texts say of which there are digests (functions by kind of thing), facts that
-    have a name, and the relation of texts by name, if there is one."""
+    have a name, the relation of texts by name, if there is one, and facts that say how an action ended."""
 
     ways: Ways | None = None
     functions: Mapping[str, str] = MappingProxyType({})
     texts: Tables = MappingProxyType({})
     named: Sequence[Held] = ()
     settings: str = ""
+    endings: frozenset[str] = frozenset()
 
     def schema(self, schema: Schema) -> Schema:
         """The schema and the texts that are known."""
@@ -44,13 +48,22 @@ class Common(NamedTuple):
         return beside._replace(walks=walked(self.ways, some, texts) if self.ways else None)
 
 
-def common(schema: Schema, seen: Sequence[Seen]) -> Common:
-    """What all these transitions show."""
+def common(schema: Schema, shapes: Sequence[Sequence[Seen]]) -> Common:
+    """What all these transitions show, by the shape of their actions."""
+    seen = [one for shape in shapes for one in shape]
     functions = digests(schema)
     texts = known_texts(functions, schema, seen) if functions else {}
     named = _named(schema, seen)
     settings = (held.relation for held in named if held.type == TEXT)
-    return Common(ways_of(schema, seen), functions, texts, named, next(settings, ""))
+    return Common(ways_of(schema, seen), functions, texts, named, next(settings, ""), _endings(schema, shapes))
+
+
+def _endings(schema: Schema, shapes: Sequence[Sequence[Seen]]) -> frozenset[str]:
+    """Facts without a key that actions of every shape change, of many: they say how an action ended."""
+    often = [shape for shape in shapes if len(shape) >= OFTEN]
+    changed = [{edit.relation for one in shape for edit in one.delta} for shape in often]
+    every = frozenset[str]().union(*changed).intersection(*changed) if len(often) >= MANY_SHAPES else frozenset[str]()
+    return frozenset(name for name in every if not schema.relations[name].key)
 
 
 def _named(schema: Schema, seen: Sequence[Seen]) -> list[Held]:

@@ -31,7 +31,8 @@ class Ways(NamedTuple):
 class Trail(NamedTuple):
     """A walk: the thing `to` which it leads and `at` which it ends before a text of that is followed; the `parent` and
     the `last` part; the thing where it `stopped` and the part `missing` there; ids for the names up to the first that
-    is missing and for the `whole`; how many parts are left (`rest`); the names that lead there from the top, `path`."""
+    is missing and for the `whole`; how many parts are left (`rest`); the names that lead there from the top, `path`;
+    and the beginning of the text that `led` to where it stopped."""
 
     parent: Value | None = None
     last: str | None = None
@@ -43,6 +44,7 @@ class Trail(NamedTuple):
     whole: Value | None = None
     rest: int | None = None
     path: str | None = None
+    led: str | None = None
 
 
 _NOWHERE = Trail()
@@ -59,9 +61,17 @@ class Walker:
         thing = every[ways.relation].value
         self._about = [one.name for one in every.values() if [type_ for _, type_ in one.key] == [thing]]
 
+    def begun(self) -> str | None:
+        """The names that lead from the top to where walks begin."""
+        begin = self._begin()
+        return None if begin is None else self._path(begin)
+
+    def _begin(self) -> Value | None:
+        return self._fetch((self.ways.start, ())) if self.ways.start else self._any()
+
     def walk(self, text: Value | None) -> Trail:
         """Where a text leads from the start."""
-        begin = self._fetch((self.ways.start, ())) if self.ways.start else self._any()
+        begin = self._begin()
         if not isinstance(text, str) or not text or begin is None:
             return _NOWHERE
         return self._follow(text, begin, MOST_LINKS)
@@ -69,8 +79,9 @@ class Walker:
     def _follow(self, text: str, begin: Value | None, links: int) -> Trail:
         relation, separator, _, stay, up, *_ = self.ways
         here: Value | None = self._top(begin) if text.startswith(separator) else begin
-        parts = [part for part in text.split(separator) if part not in stay]
-        trail = _NOWHERE
+        raw = text.split(separator)
+        places = [place for place, part in enumerate(raw) if part not in stay]
+        parts, trail = [raw[place] for place in places], _NOWHERE
         for number, part in enumerate(parts):
             if number:
                 here = trail.to
@@ -83,10 +94,11 @@ class Walker:
             to = at if at is None else self._through(at, here, links)
             trail = Trail(here, part, at, to)
             if to is None and (at is None or number + 1 < len(parts)):
-                return self._missed(trail, parts[number:])
+                led = separator.join(raw[: places[number] + (at is not None)])
+                return self._missed(trail, parts[number:])._replace(led=led)
         at, to = (trail.at, trail.to) if parts else (here, here)
         path = self._path(at)
-        return trail._replace(at=at, to=to, stopped=at, rest=0, path=path)
+        return trail._replace(at=at, to=to, stopped=at, rest=0, path=path, led=text)
 
     def _missed(self, trail: Trail, left: Sequence[str]) -> Trail:
         here = trail.parent if trail.at is None else trail.at

@@ -27,6 +27,8 @@ from .wording import worded
 MOST_ROUNDS = 3
 HOPELESS = 8
 """A field of which more than one row in so many is not explained is worth no question: its record is wrong anyway."""
+WORDED = 2
+"""The same where words lead somewhere: much of what is said of that is never said again."""
 NEARLY = 10
 """What a value becomes is a term for others if it is wrong for no more than one row in so many."""
 MOST_PARTS = 14
@@ -169,7 +171,8 @@ def _choose(study: Study, goal: Goal, options: Sequence[Option], *, own: bool) -
     """
     answers, labels = answers_for(study, goal.keep, goal.after, goal.rows, options)
     unexplained = labels.get(NO_ANSWER, 0).bit_count()
-    hopeless = isinstance(goal.keep, Field) and unexplained * HOPELESS > goal.rows.bit_count()
+    many = WORDED if study.language.ways else HOPELESS
+    hopeless = isinstance(goal.keep, Field) and unexplained * many > goal.rows.bit_count()
     # a rule about many facts that can only say "unchanged" is not worth its questions
     asks = not hopeless and (not goal.many or any(answer is not goal.keep for answer in answers))
     first = _own(study, goal, answers) if own and asks else []

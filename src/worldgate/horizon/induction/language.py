@@ -17,10 +17,17 @@ Expressible, for the words `?0`, `?1`, ... of an action and the key columns of o
   one, of an expression learned where there is but one (`gathering`); the same over the facts before this one, in the
   order of a number of theirs and their key, so what earlier facts used up or left (`folding`).
 
+- with `records`, too, where a relation leads from a thing by a text to a thing: the stages of the walk that a word is
+  (`walks`), what is inside a thing at any depth and how many it has, ids that say where a thing was made, and copies of
+  all that is inside one (`making`); the settings that `${name}` in a word stands for; texts put together of others, lists
+  of names, lengths, and digests of texts where a schema says that ids are these (`wording`, `texts`); some bits of a
+  number, less those of another (`bits`); what a fact is on the way to what it becomes, where a delta edits it twice.
+
 Not expressible: other quantifiers ("some ... such that", "every ... such that" as a condition), paths under any other
-condition, other structure inside words, what becomes of one fact by what becomes of another of the same relation but
-by sums over earlier ones, and whatever happened before the state. Without paths (`paths=False`) reachability is not
-expressible either, without records nothing above about them, nor products and sums of three.
+condition (so a walk passes where it may not), other structure inside words (patterns, how names are quoted), what
+becomes of one fact by what becomes of another of the same relation but by sums over earlier ones, and whatever happened
+before the state. Without paths (`paths=False`) reachability is not expressible either, without records nothing above
+about them, nor products and sums of three.
 
 Level 1 has facts at keys of words, and comparisons; level 2 has all. Everything is enumerated in a fixed order, with
 limits.
@@ -29,10 +36,10 @@ limits.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from functools import cached_property
 from itertools import combinations, islice, permutations, product
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...facts import INT, Relation, Schema, Type
 from .arithmetic import Field
@@ -53,6 +60,18 @@ MOST_NUMBERS = 40
 _CONSTANT = frozenset({"bool", "enum", "int", "text"})
 
 
+class Beyond(NamedTuple):
+    """What is found out beyond the schema: facts that have a name, how texts are followed, and facts that say how an
+    action ended."""
+
+    named: Sequence[Held] = ()
+    ways: Ways | None = None
+    endings: Set[str] = frozenset()
+
+
+NOTHING = Beyond()
+
+
 class Language:
     """The terms and literals over typed words and, for rules about every fact of `each`, its key."""
 
@@ -64,12 +83,11 @@ class Language:
         *,
         paths: bool = True,
         records: bool = True,
-        named: Sequence[Held] = (),
-        ways: Ways | None = None,
+        more: Beyond = NOTHING,
     ) -> None:
         self.schema, self.with_paths, self.with_records, self.words = schema, paths, records, words
-        self.named, self.ways = named, ways
-        self.made = born(words, ways) if ways else []
+        self.more, self.named, self.ways = more, more.named, more.ways
+        self.made = born(words, more.ways) if more.ways else []
         self.followed = list(filter(is_followed, schema.relations.values())) if records else []
         parts = [Part(index, name, broad(type_)) for index, (name, type_) in enumerate(each.key)] if each else []
         self.variables: list[Term] = [*words, *parts]
@@ -88,8 +106,7 @@ class Language:
         return self._with(schema)
 
     def _with(self, schema: Schema, each: Relation | None = None) -> Language:
-        kept = {"paths": self.with_paths, "records": self.with_records}
-        return Language(schema, self.words, each, named=self.named, ways=self.ways, **kept)
+        return Language(schema, self.words, each, paths=self.with_paths, records=self.with_records, more=self.more)
 
     @cached_property
     def direct(self) -> list[Term]:
@@ -155,6 +172,12 @@ class Language:
         if type_.kind == "text" and is_followed(relation):
             return [one for one in found if isinstance(one, Part) or getattr(one, "name", "") in ("last", "missing")]
         return [term for term in found if not isinstance(term, Stage) or term.is_there]
+
+    def _ended(self, term: Term) -> bool:
+        """Whether it says how the action before ended: what follows from that does so by chance."""
+        while isinstance(term, Field):
+            term = term.of
+        return isinstance(term, Held) and term.relation in self.more.endings
 
     def _tells(self, term: Term, value: Any) -> bool:
         """Whether a rule may be about just this value: not about a name that a rule would know by heart."""
@@ -225,7 +248,7 @@ class Language:
         """All literals of a level, with constants taken from the table, simplest first."""
         terms = self.terms(level)
         if self.with_records:  # many of their fields are of facts that never are
-            terms = [term for term in terms if table.present(term)]
+            terms = [term for term in terms if not self._ended(term) and table.present(term)]
         for term in terms:
             yield from _about_one(term, table, self._tells)
         by_type: dict[Type, list[Term]] = {}

@@ -12,7 +12,7 @@ from ..predictor import Prediction
 from .beside import NOTHING
 from .common import Common, common
 from .effects import Effect
-from .language import Language
+from .language import Beyond, Language
 from .reading import known_ids
 from .records import Said, said, with_tables, words_of
 from .stages import Rules, learned
@@ -52,9 +52,8 @@ class _Shape:
                 if beside.walks:
                     self.typed = beside.walks.typed(self.typed, schema, len(words[0]))
                 seen = [Seen(*beside.told(one.state, one.words), one.delta) for one in seen]
-            language = Language(
-                schema, self.typed, paths=self.paths, records=self.records, named=common.named, ways=beside.ways
-            )
+            more = Beyond(common.named, beside.ways, common.endings)
+            language = Language(schema, self.typed, paths=self.paths, records=self.records, more=more)
             self.rules = learned(language, seen)._replace(beside=beside)
             self.beyond = self.rules.beyond / len(seen)
             self._fresh = 0
@@ -108,8 +107,8 @@ class Induction:
 
     def _shared(self, *, now: bool) -> Common:
         """What is found out from actions of all shapes."""
-        seen = [one for _, shape in sorted(self._shapes.items()) for one in shape.seen] if self._fresh else []
-        if self._records and seen and (now or 3 * self._fresh > len(seen)):
+        seen = [list(shape.seen) for _, shape in sorted(self._shapes.items())] if self._fresh else []
+        if self._records and seen and (now or 3 * self._fresh > sum(map(len, seen))):
             self._common, self._fresh = common(self._schema, seen), 0
         return self._common
 

@@ -81,12 +81,11 @@ def copies(words: Sequence[Term], part: Term, name: Term, ways: Ways) -> Iterato
     """Ids of the copy of a thing `part`, and of what it has by a `name`."""
     stages = [term for term in words if isinstance(term, Stage)]
     for old in (term for term in stages if term.name == "at"):
-        others = [term for term in stages if term.name == "whole" and term.of != old.of]
+        others: list[Term] = [term for term in stages if term.name == "whole" and term.of != old.of]
         inner = [term for term in born(words, ways) if isinstance(term, Born) and _walk(term.name) == old.of]
         for new in (*others, *inner):
-            one, inside = (
-                Copied(ways.relation, ways.separator, part, old, new, more, old.type) for more in (None, name)
-            )
+            of = (part, old, new)
+            one, inside = (Copied(ways.relation, ways.separator, *of, more, old.type) for more in (None, name))
             yield one, inside
 
 

@@ -7,8 +7,9 @@ actions seen lead to most of what is there and what is changed. Nothing but the 
 
 Each stage of a walk is one more word of the action, of which rules speak as of any other: the thing `to` which it
 leads and `at` which it ends before a text of that is followed, the `parent` and the `last` part, the thing where it
-`stopped` and the part `missing` there, how much is left (`rest`), the names that lead there from the top (`path`) and
-ids that are such names: of all parts (`whole`) and up to the first that is missing (`first`).
+`stopped`, what `led` there and the part `missing` there, how much is left (`rest`), the names that lead there from the
+top (`path`) and ids that are such names: of all parts (`whole`) and up to the first that is missing (`first`). So are
+the names that lead to where a walk begins.
 
 Not covered: parts that are patterns, things that may not be passed, several relations to follow.
 """
@@ -34,7 +35,7 @@ SOME = 400
 FEW = 6
 """Separators and odd parts that are tried, the most frequent ones."""
 STAGES = Trail._fields
-_KINDS: Mapping[str, Type] = {"last": TEXT, "missing": TEXT, "path": TEXT, "rest": INT}
+_KINDS: Mapping[str, Type] = {"last": TEXT, "missing": TEXT, "path": TEXT, "led": TEXT, "rest": INT}
 _NUMBERED = re.compile(r"([^A-Za-z0-9]+)[0-9]+")
 
 
@@ -50,7 +51,7 @@ class Walks(NamedTuple):
         walker = Walker(state, self.ways)
         texts = [*(words[index] for index in self.words), *(state.get(name, (key,)) for name, key in self.facts)]
         stages: list[Any] = [stage for text in texts for stage in walker.walk(text)]
-        return (*words, *stages)
+        return (*words, *stages, walker.begun())
 
     def typed(self, words: Sequence[Argument], schema: Schema, arity: int) -> list[Argument]:
         """The typed words, but for ids that are found by walking, and the stages, which stand behind all `arity`."""
@@ -59,7 +60,7 @@ class Walks(NamedTuple):
         texts = [*(f"?{index}" for index in self.words), *(f'{name}("{key}")' for name, key in self.facts)]
         places = enumerate(product(texts, STAGES), arity)
         stages = [Stage(at, _KINDS.get(name, thing), of=text, name=name) for at, (text, name) in places]
-        return [*kept, *stages]
+        return [*kept, *stages, Stage(arity + len(stages), TEXT, of=f"{self.ways.start}()", name="path")]
 
 
 def ways_of(schema: Schema, seen: Sequence[Seen]) -> Ways | None:
@@ -97,14 +98,14 @@ def _again(ways: Ways, seen: Sequence[Seen]) -> str:
     return min(found, key=lambda mark: (-found[mark], mark), default="")
 
 
-def walked(ways: Ways, seen: Sequence[Seen], named: Sequence[tuple[str, str]]) -> Walks | None:
+def walked(ways: Ways, seen: Sequence[Seen], named: Sequence[tuple[str, str]]) -> Walks:
     """The words of a shape that lead to something, or where something is changed, three times in ten; and facts that
     have a name and lead to what some fact becomes, one time in twenty."""
     some = seen[:: max(1, len(seen) // SOME)]
     hits = Counter(index for one in some for index, _ in _hits(ways, one))
     words = tuple(index for index in range(len(some[0].words)) if hits[index] * 10 >= 3 * len(some))
     facts = tuple(fact for fact in named if sum(_becomes(ways, fact, one) for one in some) * 20 >= len(some) + 20)
-    return Walks(ways, words, facts) if words or facts else None
+    return Walks(ways, words, facts)
 
 
 def _becomes(ways: Ways, fact: tuple[str, str], one: Seen) -> bool:
