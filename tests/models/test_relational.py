@@ -189,6 +189,8 @@ def test_what_was_seldom_or_never_seen_is_less_certain(encoder: Encoder) -> None
     assert encoder.doubt(state, NETWORK.parse("zone h1 clients")) == 1.0
     known, less = net.predict([(state, down), (unknown, down)])
     assert known.uncertainty < 0.5 <= less.uncertainty
+    assert known.delta == less.delta  # no weight has learned what it says, so it says nothing
+    assert encoder.graph(state).joins == encoder.graph(unknown).joins
 
 
 def test_hard_messages_are_the_same_in_training_and_after(encoder: Encoder) -> None:

@@ -90,7 +90,7 @@ def joined(graph: valued.Graph, name: str) -> set[tuple[object, ...]]:
 
 
 def test_values_and_facts_are_ordered() -> None:
-    graph = valued.Graph(CAMPUS.initial(0), valued.Reading(SCHEMA))
+    graph = valued.Graph(CAMPUS.initial(0).facts(), valued.Reading(SCHEMA))
     assert ("10.1.0.1/24", "10.1.0.0/24") in joined(graph, "ip-interface network")
     assert ("10.255.0.1", "10.255.0.0/30") in joined(graph, "within")
     assert ("10.1.0.0/24", "10.0.0.0/8") in joined(graph, "within")
@@ -106,7 +106,7 @@ def test_values_and_facts_are_ordered() -> None:
 def test_graphs_do_not_depend_on_the_order_of_facts() -> None:
     state, reading = walked((4,), 30)[-1].state, valued.Reading(SCHEMA)
     facts = list(state.facts())
-    one, other = (valued.Graph(State.of(SCHEMA, some), reading) for some in (facts, facts[::-1]))
+    one, other = (valued.Graph(State.of(SCHEMA, some).facts(), reading) for some in (facts, facts[::-1]))
     assert one.numbers.keys() == other.numbers.keys()
     assert (one.joins, one.sorts) == (other.joins, other.sorts)
 

@@ -87,8 +87,10 @@ class Encoder:
         return len(self.columns.get(template.each, ())) + sum(len(self.row_kinds[name]) for name in facts)
 
     def graph(self, state: State) -> Graph | valued.Graph:
-        """The graph of a state."""
-        return valued.Graph(state, self.reading) if self.reading else Graph(state, self.layouts)
+        """The graph of a state. Facts of relations that the sample has none of are left out: no weight has learned
+        what they say."""
+        facts = (fact for fact in state.facts() if fact[0] in self._templates.seen)
+        return valued.Graph(facts, self.reading) if self.reading else Graph(facts, self.layouts)
 
     def document(self) -> Document:
         """All that is needed to make it again."""

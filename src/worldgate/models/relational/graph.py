@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any, NamedTuple
 
-from ...facts import Relation, Schema, State, Type
+from ...facts import Fact, Relation, Schema, Type
 
 WORLD = 0
 """The node of the world itself."""
@@ -111,19 +111,19 @@ def _key(fact: tuple[Any, Any]) -> Any:
 
 
 class Graph:
-    """One state. Nodes may be added: things that only an action names. Of each layout `joins` has the nodes of each
-    fact, `sorts` its sorts, the first always 0."""
+    """One state, of its facts. Nodes may be added: things that only an action names. Of each layout `joins` has the
+    nodes of each fact, `sorts` its sorts, the first always 0."""
 
-    def __init__(self, state: State, layouts: Iterable[Layout]) -> None:
+    def __init__(self, facts: Iterable[Fact], layouts: Iterable[Layout]) -> None:
         self.numbers: dict[tuple[int, Any], int] = {(WORLD, None): WORLD}
         by: dict[str, list[tuple[Any, Any]]] = {}
-        for relation, key, value in state.facts():
+        for relation, key, value in facts:
             by.setdefault(relation, []).append((key, value))
         self.joins: list[list[Numbers]] = []
         self.sorts: list[list[Numbers]] = []
         for layout in layouts:
-            facts = by.get(layout.name)
-            joins, sorts = self._read(layout, sorted(facts, key=_key)) if facts else ([], [])  # no order is promised
+            some = by.get(layout.name)
+            joins, sorts = self._read(layout, sorted(some, key=_key)) if some else ([], [])  # no order is promised
             self.joins.append(joins)
             self.sorts.append(sorts)
 
