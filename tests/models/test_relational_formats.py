@@ -162,7 +162,7 @@ def test_the_automaton_says_what_the_net_does(encoder: Encoder) -> None:
     with torch.no_grad():
         for weight in net.tell.parameters():
             weight.mul_(3.0)
-        looked_up = Automaton(net.state_dict(), encoder.answers).chances(lanes)
+        looked_up = Automaton(net.state_dict(), encoder.answers, encoder.turned).chances(lanes)
         computed = net(tensors(lanes.arrays())).softmax(-1).tolist()
     for row, other in zip(looked_up, computed, strict=True):
         assert row == pytest.approx(other[: len(row)], abs=1e-5)

@@ -20,7 +20,7 @@ from ..family import Arrays
 from ..residual import Split
 from . import graph as plain
 from . import valued
-from .graph import WORLD, Graph
+from .graph import WORLD, Graph, Layout
 from .joins import Columns
 from .templates import OTHER, Ask, Document, Template, asks, ready, spoken
 
@@ -51,6 +51,7 @@ class Encoder:
         self.reading = valued.Reading(schema, document.unordered) if document.formats else None
         of = valued if document.formats else plain
         self.layouts, kinds = of.layouts(schema, document.unordered), of.kinds_of(schema)
+        self.turned = [layout.turned for layout in self.layouts]
         self.kinds = len(kinds) + 1
         self.words = {
             (shape.name, len(shape.words)): [
@@ -225,8 +226,10 @@ class Lanes:
 
     def arrays(self) -> dict[str, Array]:
         """The arrays."""
-        every = [graph.joins for graph in self.graphs]  # before nodes are counted: what follows from values adds some
-        sorts = [graph.sorts for graph in self.graphs]
+        both = [  # before nodes are counted: what follows from values adds some
+            list(map(Layout.both_ways, self.encoder.layouts, graph.joins, graph.sorts)) for graph in self.graphs
+        ]
+        every, sorts = ([[pair[of] for pair in pairs] for pairs in both] for of in (0, 1))
         sizes = np.array([len(graph.kinds) for graph in self.graphs], np.int64)
         starts, of = np.cumsum(sizes) - sizes, np.array(self._graph, np.int64)
         own = np.cumsum(sizes[of]) - sizes[of]

@@ -152,7 +152,6 @@ class Graph:
             row = (*key, value)
             joins.append(tuple(self.node(kind, row[place]) if kind else WORLD for place, kind in columns))
             sorts.append((0, *(which[row[place]] for place, which in layout.sorts)))
-        self._joins[name], self._sorts[name] = layout.both_ways(joins, sorts)
 
     def _records(self, name: str, facts: list[tuple[Any, Any]]) -> None:
         reading, layout = self.reading, self.reading.layouts[self.reading.at[name]]
