@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 
 from worldgate.facts import INT, Relation, Schema, State, Type
 from worldgate.horizon import roll
+from worldgate.horizon.induction import formats
+from worldgate.horizon.induction.joins import Join
 from worldgate.horizon.trajectory import Step
 from worldgate.models.errors import BadTraining
 from worldgate.models.family import tensors
-from worldgate.models.relational import FAMILY, formats, valued
+from worldgate.models.relational import FAMILY, valued
 from worldgate.models.relational.automaton import Automaton
 from worldgate.models.relational.encoder import Encoder, Lanes
-from worldgate.models.relational.joins import Join
 from worldgate.models.relational.templates import Document, mined, spoken
 from worldgate.worlds import get
 from worldgate.worlds.network import Network

@@ -18,6 +18,7 @@ from .addresses import addresses, domains
 from .effects import Effect, Target, explained, target_at, target_of_each
 from .folding import folded
 from .language import Language
+from .offers import Offers, offered
 from .reading import broad
 from .study import Seen, Study
 from .table import Row, Table, Words
@@ -42,10 +43,13 @@ class Rules(NamedTuple):
     beyond: int
     new: frozenset[str]
     folded: frozenset[str] = frozenset()
+    offers: tuple[Offers, ...] = ()
 
     def predict(self, state: Told, words: Words) -> Iterator[Saying]:
         """(effect, key, value afterwards, the leaf that says so) of each fact that the effects speak of; of those that
         change a fact the first is right."""
+        for one in self.offers:
+            state = state.with_table(one.relation.name, one.facts(state.state, words))
         if not self.folded:
             return iter(self._once(state, words)[0])
         for name in self.new:
@@ -90,13 +94,17 @@ def learned(language: Language, seen: Sequence[Seen]) -> Rules:
     poor = [name for name in edited if language.with_records and (found[name].wrong or found[name].beyond)]
     order, new = [name for name in edited if name not in poor], set[str]()
     order += _fine_first(language, poor, edited, found)
-    languages = dict.fromkeys(order, language)
+    languages, offers = dict.fromkeys(order, language), list[Offers]()
     for name in order:
         languages[name] = language
         if name in poor:
             again = _again(language, seen, name, edited[name])
             if (len(again.beyond), again.wrong) <= (len(found[name].beyond), found[name].wrong):
                 found[name] = again
+            more = _offered(language, seen, name, edited[name], found[name])
+            if more is not None:
+                found[name] = more[0]
+                offers.append(more[1])
         few = TRUSTED * (found[name].wrong + len(found[name].beyond)) <= sum(map(len, edited[name]))
         if poor and found[name].effects and few and f"{NEW}{name}" not in language.schema.relations:
             language, seen = _with_new(language, seen, name, edited[name])
@@ -104,7 +112,7 @@ def learned(language: Language, seen: Sequence[Seen]) -> Rules:
     folds = {name for name in order if name in new and _folded(languages[name], seen, name, edited[name], found)}
     effects = [effect for name in order for effect in found[name].effects]
     beyond = len({number for one in found.values() for number in one.beyond})
-    return Rules(effects, beyond, frozenset(new), frozenset(folds))
+    return Rules(effects, beyond, frozenset(new), frozenset(folds), tuple(offers))
 
 
 def _fine_first(
@@ -149,6 +157,19 @@ def _again(language: Language, seen: Sequence[Seen], name: str, edits: Edits) ->
     study = Study(language, Table([Row(one.state, one.words) for one in seen]))
     targets, of_each, left = _targets(study, seen, name, edits)
     return _found(explained(study, targets), of_each, left, simply=False)
+
+
+def _offered(
+    language: Language, seen: Sequence[Seen], name: str, edits: Edits, found: _Found
+) -> tuple[_Found, Offers] | None:
+    """One relation, by what linked facts offer first, if that is worth it."""
+    relation = language.schema.relations[name]
+    best = offered(language, seen, relation, edits, found.effects) if found.wrong or found.beyond else None
+    if best is None:
+        return None
+    effect, offers, left, wrong = best
+    rest = _again(language, seen, name, left)
+    return _Found([effect, *rest.effects], rest.wrong + wrong, rest.beyond), offers
 
 
 def _folded(language: Language, seen: Sequence[Seen], name: str, edits: Edits, found: dict[str, _Found]) -> bool:

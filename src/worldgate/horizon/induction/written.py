@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from itertools import chain
 from typing import Any
+
+import msgspec
 
 from ...facts import INT, Schema, Type, value_from_json, value_to_json
 from .arithmetic import Chosen, Extreme, Field, Made, Product, Stepped, Total
@@ -16,14 +19,18 @@ from .coding import broad_types
 from .effects import Effect
 from .folding import Earlier
 from .gathering import Gathered
+from .joins import Written
 from .literals import Below, Is, NotAbove, Same
+from .offers import Offers
 from .reading import broad
+from .some import Portion, Some
 from .stages import Rules
 from .terms import Argument, Constant, Day, EitherWay, Held, Part, Path, Plus, Sum
 from .tree import Leaf, Split, Tree
+from .ways import Between, Way
 
 _NUMBERS = (Field, Total, Product, Stepped, Extreme, Chosen, Made, Gathered, Earlier)
-_TERMS = (Argument, Part, Constant, Held, Day, EitherWay, Sum, Path, Plus, *_NUMBERS)
+_TERMS = (Argument, Part, Constant, Held, Day, EitherWay, Sum, Path, Plus, Way, Between, Some, Portion, *_NUMBERS)
 _CLASSES: Mapping[str, type[Any]] = {one.__name__: one for one in (*_TERMS, Is, NotAbove, Same, Below)}
 _RECORD = Type("record", fields=(("any", INT),))
 """Of records that the schema does not have: those of an action's tables. Their fields have types of their own."""
@@ -40,10 +47,12 @@ class Writer:
     def rules(self, rules: Rules) -> list[Any]:
         """The rules of a shape; their terms are in `written`."""
         effects = [
-            [one.relation, one.each, self._terms(one.keys), self._terms(one.answers), self._tree(one.tree)]
+            [one.relation, one.each, *map(self._terms, (one.keys, one.answers)), self._tree(one.tree)]
+            + ([self._terms(one.order)] if one.order else [])
             for one in rules.effects
         ]
-        return [effects, rules.beyond, sorted(rules.new), sorted(rules.folded)]
+        offers = [[one.of, msgspec.to_builtins(one.written)] for one in rules.offers]
+        return [effects, rules.beyond, sorted(rules.new), sorted(rules.folded), *([offers] if offers else [])]
 
     def _terms(self, terms: Sequence[Any]) -> list[int]:
         return [self._term(term) for term in terms]
@@ -92,12 +101,13 @@ class Reader:
 
     def rules(self, data: Sequence[Any]) -> Rules:
         """The rules of a shape."""
-        effects, beyond, new, folded = data
-        made = [
-            Effect(self.schema.relations[name].name, self._terms(keys), each, self._terms(answers), self._tree(tree))
-            for name, each, keys, answers, tree in effects
-        ]
-        return Rules(made, beyond, frozenset(new), frozenset(folded))
+        effects, beyond, new, folded, *more = data
+        made = []
+        for name, each, keys, answers, tree, *order in effects:
+            terms = self._terms(keys), each, self._terms(answers), self._tree(tree), *map(self._terms, order)
+            made.append(Effect(self.schema.relations[name].name, *terms))
+        offers = [Offers(self.schema, of, msgspec.convert(joins, tuple[Written, ...])) for of, joins in chain(*more)]
+        return Rules(made, beyond, frozenset(new), frozenset(folded), tuple(offers))
 
     def _term(self, data: Sequence[Any]) -> Any:
         class_ = _CLASSES[data[0]]

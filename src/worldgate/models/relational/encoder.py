@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...facts import INT, Edit, Schema, State, Value
+from ...horizon.induction.joins import Columns
 from ...horizon.induction.reading import typed
 from ...horizon.trajectory import Step
 from ..family import Arrays
@@ -21,7 +22,6 @@ from ..residual import Split
 from . import graph as plain
 from . import valued
 from .graph import WORLD, Graph, Layout
-from .joins import Columns
 from .templates import OTHER, Ask, Document, Template, asks, ready, spoken
 
 Array = np.ndarray[Any, np.dtype[np.int64]]

@@ -19,15 +19,10 @@ from itertools import pairwise
 from typing import Any
 
 from ...facts import Fact, Relation, Schema, Type
-from .formats import FORMATS, parts, span, within
+from ...horizon.induction.formats import FORMATS, kind_of, parts, span, within
 from .graph import WORLD, Layout, Numbers, sorts_of, turning
 
 _NODES = ("ref", "text", "int")
-
-
-def kind_of(type_: Type) -> str:
-    """The kind of a node for values of this type."""
-    return f"ref {type_.entity}" if type_.entity else type_.format or type_.kind
 
 
 def fact_kind(relation: str) -> str:
