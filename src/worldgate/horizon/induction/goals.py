@@ -16,7 +16,7 @@ from .answers import Option, answers_for, values
 from .arithmetic import Chosen, Extreme, Field, Product, Total, numbers
 from .literals import Below, Is, Literal, NotAbove, Same, rows_of
 from .solving import SAMPLE, Solver
-from .some import somes
+from .some import some_such
 from .study import Study
 from .table import Term, packed
 from .terms import Constant
@@ -159,7 +159,7 @@ def _choose(study: Study, goal: Goal, options: Sequence[Option], *, own: bool) -
         if level == LAST and goal.searched is None:
             mixed = sum(bits for leaf, bits in routed(tree, study.table, goal.rows) if leaf.errors)
             whole = not isinstance(goal.keep, Field)
-            goal.searched = [*ways(study, labels, mixed), *somes(study, labels, mixed)] if whole else []
+            goal.searched = [*ways(study, labels, mixed), *some_such(study, labels, mixed)] if whole else []
         more = (goal.searched or []) if level == LAST else []
         if level == LAST and not more:
             break

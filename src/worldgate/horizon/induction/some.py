@@ -83,7 +83,7 @@ class Some:
         return f"some {self.relation} with {' and '.join([pairs, *conditions])}"
 
 
-def somes(study: Study, labels: Labels, rows: int) -> list[Candidate]:
+def some_such(study: Study, labels: Labels, rows: int) -> list[Candidate]:
     """Of each relation, and of what its facts are about, the question that tells these rows apart best, if any does."""
     table, few = study.thinned(labels, rows)
     found: list[Candidate] = []
@@ -186,4 +186,4 @@ class _Search:
         return best if most > 0 else None
 
 
-__all__ = ["Portion", "Some", "somes"]
+__all__ = ["Portion", "Some", "some_such"]
