@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,17 @@ def test_it_predicts_better_than_nothing_and_says_how_sure_it_is(path: Path, tra
     pairs = [(step.before, step.action) for step in trajectory.steps]
     assert [one.delta for one in predictor.predict_all(pairs)] == [one.delta for one in said]
     assert predictor.predict_all([]) == []
+
+
+@pytest.mark.parametrize("collects", [True, False])
+def test_garbage_is_collected_afterwards_as_before(collects: bool, path: Path, trajectory: Trajectory) -> None:
+    predictor, step = learned(path, WORLD.schema), trajectory.steps[0]
+    try:
+        gc.enable() if collects else gc.disable()
+        predictor.predict(step.before, step.action)
+        assert gc.isenabled() == collects
+    finally:
+        gc.enable()
 
 
 def test_it_is_rolled_out_as_any_other(path: Path, trajectory: Trajectory) -> None:

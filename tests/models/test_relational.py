@@ -88,7 +88,7 @@ def test_pairs_that_are_always_in_order_are_read_both_ways() -> None:
     names = {node: value for (_, value), node in graph.numbers.items()}
     read = [
         (tuple(names[node] for node in row), sort[0])
-        for row, sort in zip(graph.joins[at], graph.sorts[at], strict=True)
+        for row, sort in zip(*encoder.layouts[at].both_ways(graph.joins[at], graph.sorts[at]), strict=True)
     ]
     links = sorted(key for relation, key, _ in state.facts() if relation == "link")
     turned = encoder.layouts[at].turned
@@ -121,10 +121,13 @@ def test_right_answers_come_to_the_true_delta(encoder: Encoder) -> None:
         assert found == step.net, step.text
 
 
-def test_the_automaton_says_what_the_net_does(encoder: Encoder) -> None:
+@pytest.mark.parametrize("both_ways", [False, True])
+def test_the_automaton_says_what_the_net_does(both_ways: bool) -> None:
+    encoder = FAMILY.encoder(FAMILY.config(both_ways=both_ways), NETWORK.schema, steps(NETWORK))
+    assert any(encoder.turned) == both_ways
     for seed in range(2):
         net = random_net(encoder, seed)
-        automaton = Automaton(net.state_dict(), encoder.answers)
+        automaton = Automaton(net.state_dict(), encoder.answers, encoder.turned)
         for again in (21, 22, 21):
             lanes = asked(encoder, steps(NETWORK, (again,), 20))
             assert close(net, lanes, automaton.chances(lanes))
@@ -132,7 +135,7 @@ def test_the_automaton_says_what_the_net_does(encoder: Encoder) -> None:
 
 def test_an_automaton_that_is_full_begins_anew(encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
     net, lanes = random_net(encoder), asked(encoder, steps(NETWORK, (21,), 20))
-    automaton = Automaton(net.state_dict(), encoder.answers)
+    automaton = Automaton(net.state_dict(), encoder.answers, encoder.turned)
     first = automaton.chances(lanes)
     monkeypatch.setattr("worldgate.models.relational.automaton.MOST", 1)
     assert automaton.chances(lanes) == first
@@ -189,6 +192,8 @@ def test_what_was_seldom_or_never_seen_is_less_certain(encoder: Encoder) -> None
     assert encoder.doubt(state, NETWORK.parse("zone h1 clients")) == 1.0
     known, less = net.predict([(state, down), (unknown, down)])
     assert known.uncertainty < 0.5 <= less.uncertainty
+    assert known.delta == less.delta  # no weight has learned what it says, so it says nothing
+    assert encoder.graph(state).joins == encoder.graph(unknown).joins
 
 
 def test_hard_messages_are_the_same_in_training_and_after(encoder: Encoder) -> None:

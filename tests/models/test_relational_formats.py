@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 
 from worldgate.facts import INT, Relation, Schema, State, Type
 from worldgate.horizon import roll
+from worldgate.horizon.induction import formats
+from worldgate.horizon.induction.joins import Join
 from worldgate.horizon.trajectory import Step
 from worldgate.models.errors import BadTraining
 from worldgate.models.family import tensors
-from worldgate.models.relational import FAMILY, formats, valued
+from worldgate.models.relational import FAMILY, valued
 from worldgate.models.relational.automaton import Automaton
 from worldgate.models.relational.encoder import Encoder, Lanes
-from worldgate.models.relational.joins import Join
 from worldgate.models.relational.templates import Document, mined, spoken
 from worldgate.worlds import get
 from worldgate.worlds.network import Network
@@ -90,7 +91,7 @@ def joined(graph: valued.Graph, name: str) -> set[tuple[object, ...]]:
 
 
 def test_values_and_facts_are_ordered() -> None:
-    graph = valued.Graph(CAMPUS.initial(0), valued.Reading(SCHEMA))
+    graph = valued.Graph(CAMPUS.initial(0).facts(), valued.Reading(SCHEMA))
     assert ("10.1.0.1/24", "10.1.0.0/24") in joined(graph, "ip-interface network")
     assert ("10.255.0.1", "10.255.0.0/30") in joined(graph, "within")
     assert ("10.1.0.0/24", "10.0.0.0/8") in joined(graph, "within")
@@ -106,7 +107,7 @@ def test_values_and_facts_are_ordered() -> None:
 def test_graphs_do_not_depend_on_the_order_of_facts() -> None:
     state, reading = walked((4,), 30)[-1].state, valued.Reading(SCHEMA)
     facts = list(state.facts())
-    one, other = (valued.Graph(State.of(SCHEMA, some), reading) for some in (facts, facts[::-1]))
+    one, other = (valued.Graph(State.of(SCHEMA, some).facts(), reading) for some in (facts, facts[::-1]))
     assert one.numbers.keys() == other.numbers.keys()
     assert (one.joins, one.sorts) == (other.joins, other.sorts)
 
@@ -162,7 +163,7 @@ def test_the_automaton_says_what_the_net_does(encoder: Encoder) -> None:
     with torch.no_grad():
         for weight in net.tell.parameters():
             weight.mul_(3.0)
-        looked_up = Automaton(net.state_dict(), encoder.answers).chances(lanes)
+        looked_up = Automaton(net.state_dict(), encoder.answers, encoder.turned).chances(lanes)
         computed = net(tensors(lanes.arrays())).softmax(-1).tolist()
     for row, other in zip(looked_up, computed, strict=True):
         assert row == pytest.approx(other[: len(row)], abs=1e-5)

@@ -8,8 +8,10 @@ predictions, on one device with one number of threads. Give each rollout that le
 
 from __future__ import annotations
 
+import gc
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
 from random import Random
@@ -53,8 +55,21 @@ class Learned:
         torch = library("torch")
         if not pairs:
             return []
-        with torched(torch, self.threads, self.device), torch.no_grad():
+        with torched(torch, self.threads, self.device), torch.no_grad(), uncollected():
             return list(self._net.predict(pairs))
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Without looking for cyclic garbage: a batch makes many small things and no cycles, and what would be looked
+    through grows with what a net has looked up before."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 class Learner(Learned):

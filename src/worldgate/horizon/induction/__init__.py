@@ -14,7 +14,9 @@ addresses  which facts change                 solving     expressions, from exam
 goals      values that explain each other     effects     what becomes of a fact
 gathering  sums of what belongs to one         stages     what is explained first
 folding    one fact after another              written    rules as data
-learner    `Induction`, the predictor
+ways       paths through what conditions hold  some       whether there is a fact about a thing
+joins      facts that several facts say        offers     the best of what joins say
+formats    parts of values                     learner    `Induction`, the predictor
 """
 
 from .learner import Induction

@@ -32,7 +32,8 @@ MOST_ROWS = 6_000
 class Effect(NamedTuple):
     """What becomes of the fact at `keys`; with `each`, for the key of every fact of that relation.
 
-    Answer 0 is the fact as it was, for leaves where no answer is right.
+    Answer 0 is the fact as it was, for leaves where no answer is right. With an `order`, several facts may say what
+    becomes of one: then the first one does that says anything else.
     """
 
     relation: str
@@ -40,17 +41,33 @@ class Effect(NamedTuple):
     each: str
     answers: tuple[Term, ...]
     tree: Tree
+    order: tuple[Term, ...] = ()
 
     def predict(self, state: State | Told, words: Words) -> Iterator[tuple[Key, Value | None, Leaf]]:
         """(key, value afterwards, the leaf that says so) of each fact this effect speaks of."""
         facts = keys_of(state, self.each) if self.each else [()]
         table = Table([Row(state, words, key) for key in facts])
+        if not self.order:
+            yield from (said[1:] for said in self._said(table))
+            return
+        by, best = key_column(table, self.order), dict[Key, tuple[int, Key, Value | None, Leaf]]()
+        for said in self.taken(table):
+            if said[1] not in best or by[said[0]] < by[best[said[1]][0]]:
+                best[said[1]] = said
+        yield from (said[1:] for said in best.values())
+
+    def taken(self, table: Table) -> Iterator[tuple[int, Key, Value | None, Leaf]]:
+        """(row, key, value afterwards, leaf) where that is any other value than before."""
+        before = table.column(self.answers[0])
+        yield from (said for said in self._said(table) if said[2] is not None and said[2] != before[said[0]])
+
+    def _said(self, table: Table) -> Iterator[tuple[int, Key, Value | None, Leaf]]:
         keys = key_column(table, self.keys)
         defined = packed(None not in key for key in keys)
         for leaf, bits in routed(self.tree, table, defined):
             values = table.column(self.answers[leaf.answer])
             for row in rows_of(bits, len(keys)):
-                yield keys[row], values[row], leaf
+                yield row, keys[row], values[row], leaf
 
     @property
     def values(self) -> list[Chosen]:

@@ -18,12 +18,12 @@ from typing import Any
 from ...facts import INT, Relation, Schema, Type
 from .arithmetic import Chosen, Field, Made, Total, numbers
 from .effects import Effect, Target, concluded, goals_of
-from .gathering import Gathered, facts_table
+from .gathering import Gathered
 from .goals import Goal, remembered, settle, solve
 from .language import Language
 from .reading import broad
 from .study import Study
-from .table import Table, Term, key_column
+from .table import Table, Term, facts_table, key_column
 from .terms import Held, Part
 from .told import NEW
 

@@ -19,7 +19,7 @@ from .language import Language
 from .literals import rows_of
 from .reading import broad
 from .study import Study
-from .table import Row, Table, Term, key_column, keys_of, packed
+from .table import Table, Term, facts_table, key_column, packed
 from .terms import Constant, Held, Part
 from .told import NEW
 
@@ -52,16 +52,6 @@ class Gathered:
 
     def __str__(self) -> str:
         return f"sum {self.amount} of {self.relation}({', '.join(map(str, self.joins))})"
-
-
-def facts_table(table: Table, relation: str) -> Table:
-    """A table with a row for each fact of a relation in the states of another table."""
-    states = {id(row.state): row for row in table.rows}.values()
-
-    def make() -> Table:
-        return Table([Row(row.state, row.words, key) for row in states for key in keys_of(row.state, relation)])
-
-    return table.shared(("facts", relation), make)
 
 
 def gather(study: Study, relation: Relation, goals: Sequence[Goal]) -> None:

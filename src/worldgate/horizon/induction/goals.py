@@ -17,11 +17,13 @@ from .arithmetic import Chosen, Extreme, Field, Product, Total, numbers
 from .bits import sets
 from .literals import Below, Is, Literal, NotAbove, Same, rows_of
 from .solving import SAMPLE, Solver
+from .some import some_such
 from .study import Study
 from .table import Term, packed
 from .terms import Constant
 from .texts import Length
-from .tree import NO_ANSWER, Candidate, grow, leaves
+from .tree import NO_ANSWER, Candidate, Tree, grow, leaves, routed
+from .ways import ways
 from .wording import worded
 
 MOST_ROUNDS = 3
@@ -29,6 +31,8 @@ HOPELESS = 8
 """A field of which more than one row in so many is not explained is worth no question: its record is wrong anyway."""
 WORDED = 2
 """The same where words lead somewhere: much of what is said of that is never said again."""
+LAST = 3
+"""The level of literals that are searched for, as no others tell the answers apart."""
 NEARLY = 10
 """What a value becomes is a term for others if it is wrong for no more than one row in so many."""
 MOST_PARTS = 14
@@ -52,6 +56,7 @@ class Goal:
     news: list[Term] = field(default_factory=list)
     found: Chosen | None = None
     wrong: int = 0
+    searched: list[Candidate] | None = None
 
     @property
     def clumsy(self) -> bool:
@@ -176,11 +181,21 @@ def _choose(study: Study, goal: Goal, options: Sequence[Option], *, own: bool) -
     # a rule about many facts that can only say "unchanged" is not worth its questions
     asks = not hopeless and (not goal.many or any(answer is not goal.keep for answer in answers))
     first = _own(study, goal, answers) if own and asks else []
-    for level in (1, 2):
-        tree = grow(labels, [*first, *study.candidates(level)] if asks else [], goal.rows)
-        wrong = sum(leaf.errors for _, leaf in leaves(tree))
+    tree: Tree = grow(labels, (), goal.rows)
+    wrong = sum(leaf.errors for _, leaf in leaves(tree))
+    levels = (1, 2) if study.language.ways else (1, 2, LAST)  # walks say what linked facts do
+    for level in levels if asks else ():
         if wrong <= unexplained:
             break
+        if level == LAST and goal.searched is None:
+            mixed = sum(bits for leaf, bits in routed(tree, study.table, goal.rows) if leaf.errors)
+            whole = not isinstance(goal.keep, Field)
+            goal.searched = [*ways(study, labels, mixed), *some_such(study, labels, mixed)] if whole else []
+        more = (goal.searched or []) if level == LAST else []
+        if level == LAST and not more:
+            break
+        tree = grow(labels, [*first, *study.candidates(min(level, 2)), *more], goal.rows)
+        wrong = sum(leaf.errors for _, leaf in leaves(tree))
     if goal.found is None or (wrong, len(answers)) < (goal.wrong, len(goal.found.answers)):
         goal.found, goal.wrong = Chosen(goal.name, answers, tree, goal.type), wrong
 

@@ -8,26 +8,29 @@ Expressible, for the words `?0`, `?1`, ... of an action and the key columns of o
   values and texts that recur; never with the id of an entity);
 - how many keys hold a value, and the sum of another fact over them (`count of part_bin = arm_at()`), also with a
   number among the words added;
-- whether a path of facts leads from one thing to another, through things of which something is true;
+- whether a path of facts leads from one thing to another, through things of which something is true; where nothing
+  else tells examples apart, through things of which several conditions hold (`ways`), and whether there is a fact about
+  a thing, also one that conditions hold of (`some`);
 - with `records`: fields of records, and a record as a value for each of its fields; the fields and tables of an action
   that is a record; sums, products and quotients of whole numbers, by a unit of the schema and rounded, also to a
   multiple of a third (`arithmetic`), solved for from the examples (`solving`); what was learned of another value of the
   same step (`goals`); a key that is another number and some, so ids that are counted up; the date of a time; facts of
   the state to come that are explained already, `new_order(account, id)` (`stages`); sums over the facts that belong to
   one, of an expression learned where there is but one (`gathering`); the same over the facts before this one, in the
-  order of a number of theirs and their key, so what earlier facts used up or left (`folding`).
+  order of a number of theirs and their key, so what earlier facts used up or left (`folding`); facts that follow from
+  several facts linked by what they share, and of all that are said of one the least (`offers`).
 
 - with `records`, too, where a relation leads from a thing by a text to a thing: the stages of the walk that a word is
   (`walks`), what is inside a thing at any depth and how many it has, ids that say where a thing was made, and copies of
-  all that is inside one (`making`); the settings that `${name}` in a word stands for; texts put together of others, lists
-  of names, lengths, and digests of texts where a schema says that ids are these (`wording`, `texts`); some bits of a
-  number, less those of another (`bits`); what a fact is on the way to what it becomes, where a delta edits it twice.
+  all that is inside one (`making`); the settings that `${name}` in a word stands for; texts put together of others,
+  lists of names, lengths, and digests of texts where a schema says that ids are these (`wording`, `texts`); some bits
+  of a number, less those of another (`bits`); what a fact is on the way to what it becomes, where it is edited twice.
 
-Not expressible: other quantifiers ("some ... such that", "every ... such that" as a condition), paths under any other
-condition (so a walk passes where it may not), other structure inside words (patterns, how names are quoted), what
-becomes of one fact by what becomes of another of the same relation but by sums over earlier ones, and whatever happened
-before the state. Without paths (`paths=False`) reachability is not expressible either, without records nothing above
-about them, nor products and sums of three.
+Not expressible: quantifiers within quantifiers, counts of what conditions hold of, paths under any other condition (so
+a walk passes where it may not), other structure inside words (patterns, how names are quoted), what becomes of one fact
+by what becomes of another of the same relation but by sums over earlier ones, and whatever happened before the state.
+Without paths (`paths=False`) reachability is not expressible either, without records nothing above about them, nor
+products and sums of three.
 
 Level 1 has facts at keys of words, and comparisons; level 2 has all. Everything is enumerated in a fixed order, with
 limits.
@@ -83,6 +86,7 @@ class Language:
         *,
         paths: bool = True,
         records: bool = True,
+        about: int | None = None,
         more: Beyond = NOTHING,
     ) -> None:
         self.schema, self.with_paths, self.with_records, self.words = schema, paths, records, words
@@ -91,22 +95,25 @@ class Language:
         self.followed = list(filter(is_followed, schema.relations.values())) if records else []
         parts = [Part(index, name, broad(type_)) for index, (name, type_) in enumerate(each.key)] if each else []
         self.variables: list[Term] = [*words, *parts]
+        self._key = tuple(parts[:about])
 
     def of_type(self, terms: Sequence[Term], type_: Type) -> list[Term]:
         """Those that may stand where a value of this type is asked for."""
         wanted = broad(type_)
         return [term for term in terms if term.type == wanted]
 
-    def of_each(self, relation: Relation) -> Language:
-        """The same for rules about every fact of a relation."""
-        return self._with(self.schema, relation)
+    def of_each(self, relation: Relation, about: int | None = None) -> Language:
+        """The same for rules about every fact of a relation; `about`: how many of its columns are the key of the fact
+        that becomes something."""
+        return self._with(self.schema, relation, about)
 
     def of_schema(self, schema: Schema) -> Language:
         """The same for rules that know more relations."""
         return self._with(schema)
 
-    def _with(self, schema: Schema, each: Relation | None = None) -> Language:
-        return Language(schema, self.words, each, paths=self.with_paths, records=self.with_records, more=self.more)
+    def _with(self, schema: Schema, each: Relation | None = None, about: int | None = None) -> Language:
+        paths, records = self.with_paths, self.with_records
+        return Language(schema, self.words, each, paths=paths, records=records, about=about, more=self.more)
 
     @cached_property
     def direct(self) -> list[Term]:
@@ -119,8 +126,7 @@ class Language:
     @cached_property
     def own(self) -> list[Term]:
         """Of rules about every fact: the facts at just its key, and their fields."""
-        parts = tuple(term for term in self.variables if isinstance(term, Part))
-        held = [term for term in self.direct if isinstance(term, Held) and parts and term.keys == parts]
+        held = [term for term in self.direct if isinstance(term, Held) and self._key and term.keys == self._key]
         fields = [term for term in self.direct if isinstance(term, Field) and term.of in held]
         return [*fields, *held]
 

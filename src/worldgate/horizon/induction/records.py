@@ -19,6 +19,8 @@ from .terms import Argument
 from .told import Tables
 
 _SCALARS = (str, int, bool, Decimal)
+MOST_SAID = 12
+"""Words looked at where records are: an action with labels in its text has more of them than things it names."""
 
 
 class Said(NamedTuple):
@@ -46,7 +48,7 @@ def said(action: Any, *, records: bool = True) -> Said:
         }
         return Said(name, words[:MOST_WORDS], len(words), tables)
     call = read(action)
-    return Said(call.name, call.words[:MOST_WORDS], len(call.words))
+    return Said(call.name, call.words[: MOST_SAID if records else MOST_WORDS], len(call.words))
 
 
 def with_tables(schema: Schema, tables: Sequence[Tables], known: Mapping[str, set[Value]]) -> Schema:
@@ -66,7 +68,7 @@ def with_tables(schema: Schema, tables: Sequence[Tables], known: Mapping[str, se
 def words_of(schema: Schema, rows: Sequence[Words], arity: int, known: Mapping[str, set[Value]]) -> list[Argument]:
     """The typed words of a shape: one term for each position and each broad type its words can have.
 
-    A word is an id where three in ten of those seen at its place are ids of that entity.
+    A word is an id, or a number, where three in ten of those seen at its place are ids of that entity, or numbers.
     """
     columns = [type_ for relation in schema.relations.values() for _, type_ in relation.key]
     values = [relation.value for relation in schema.relations.values()]
@@ -78,6 +80,8 @@ def words_of(schema: Schema, rows: Sequence[Words], arity: int, known: Mapping[s
         for type_ in types:
             if type_.kind == "ref":
                 fits = sum(word in known.get(type_.entity, ()) for word in seen) * 10 >= 3 * len(seen)
+            elif type_.kind == "int":
+                fits = sum(typed(word, type_) is not None for word in seen) * 10 >= 3 * len(seen)
             else:
                 fits = all(typed(word, type_) is not None for word in seen) and not (type_.kind == "text" and numbers)
             if fits:

@@ -20,6 +20,7 @@ from .effects import Effect, Target, explained, target_at, target_of_each
 from .folding import folded
 from .language import Language
 from .making import copies
+from .offers import Offers, offered
 from .reading import broad
 from .study import Seen, Study
 from .table import Row, Table, Words, key_column, keys_of
@@ -49,6 +50,7 @@ class Rules(NamedTuple):
     beyond: int
     new: frozenset[str]
     folded: frozenset[str] = frozenset()
+    offers: tuple[Offers, ...] = ()
     passing: Sequence[Effect] = ()
     beside: Beside = NOTHING
 
@@ -56,6 +58,8 @@ class Rules(NamedTuple):
         """(effect, key, value afterwards, the leaf that says so) of each fact that the effects speak of; of those that
         change a fact the first is right."""
         state, words = self.beside.told(state, words)
+        for one in self.offers:
+            state = state.with_table(one.relation.name, one.facts(state.state, words))
         if not self.folded:
             return iter(self._once(state, words)[0])
         for name in self.new:
@@ -111,13 +115,17 @@ def learned(language: Language, seen: Sequence[Seen]) -> Rules:
     poor = [name for name in edited if language.with_records and (found[name].wrong or found[name].beyond)]
     order, new = [name for name in edited if name not in poor], set[str]()
     order += _fine_first(language, poor, edited, found)
-    languages = dict.fromkeys(order, language)
+    languages, offers = dict.fromkeys(order, language), list[Offers]()
     for name in order:
         languages[name] = language
         if name in poor:
             again = _again(language, seen, name, edited[name], found)
             if (len(again.beyond), again.wrong) <= (len(found[name].beyond), found[name].wrong):
                 found[name] = again
+            more = _offered(language, seen, name, edited[name], found)
+            if more is not None:
+                found[name] = more[0]
+                offers.append(more[1])
         few = TRUSTED * (found[name].wrong + len(found[name].beyond)) <= sum(map(len, edited[name]))
         if poor and found[name].effects and few and f"{NEW}{name}" not in language.schema.relations:
             language, seen = _with_new(language, seen, name, edited[name])
@@ -125,7 +133,7 @@ def learned(language: Language, seen: Sequence[Seen]) -> Rules:
     folds = {name for name in order if name in new and _folded(languages[name], seen, name, edited[name], found)}
     effects = [effect for name in order for effect in found[name].effects]
     beyond = len({number for one in found.values() for number in one.beyond})
-    return Rules(effects, beyond, frozenset(new), frozenset(folds), passing)
+    return Rules(effects, beyond, frozenset(new), frozenset(folds), tuple(offers), passing)
 
 
 def _passing(language: Language, seen: Sequence[Seen]) -> list[Effect]:
@@ -191,6 +199,21 @@ def _again(language: Language, seen: Sequence[Seen], name: str, edits: Edits, fo
     study.found += [Length(answer.of) for answer in answers if isinstance(answer, Digest)]
     targets, of_each, left = _targets(study, seen, name, edits)
     return _found(explained(study, targets), of_each, left, simply=False)
+
+
+def _offered(
+    language: Language, seen: Sequence[Seen], name: str, edits: Edits, found: Mapping[str, _Found]
+) -> tuple[_Found, Offers] | None:
+    """One relation, by what linked facts offer first, if that is worth it."""
+    relation = language.schema.relations[name]
+    known = found[name]
+    poor = (known.wrong or known.beyond) and not language.ways  # walks say what linked facts do
+    best = offered(language, seen, relation, edits, known.effects) if poor else None
+    if best is None:
+        return None
+    effect, offers, left, wrong = best
+    rest = _again(language, seen, name, left, found)
+    return _Found([effect, *rest.effects], rest.wrong + wrong, rest.beyond), offers
 
 
 def _folded(language: Language, seen: Sequence[Seen], name: str, edits: Edits, found: dict[str, _Found]) -> bool:

@@ -7,12 +7,15 @@ from typing import NamedTuple
 
 from ...facts import Delta
 from .language import Language
-from .table import Table, Term, Words
+from .literals import rows_of
+from .table import Table, Term, Words, packed
 from .told import Told
-from .tree import Candidate
+from .tree import Candidate, Labels
 
 MOST_ANSWERED = 3_000_000
 """Answers to literals computed for one table, the simplest literals first: what bounds the time of learning."""
+MOST_SEARCHED = 300
+"""Examples, evenly spaced, by which literals are searched for."""
 SAMPLES = 16
 """States looked at in full, evenly spaced among those of a shape, to see which ids and how many facts there are."""
 
@@ -53,3 +56,11 @@ class Study:
                     found.append((literal, bits))
             self._candidates[level] = found
         return self._candidates[level]
+
+    def thinned(self, labels: Labels, rows: int) -> tuple[Table, Labels]:
+        """A table of some of these rows, and their labels."""
+        count = len(self.table.rows)
+        numbers = list(rows_of(rows, count))
+        some = numbers[:: max(1, len(numbers) // MOST_SEARCHED)]
+        few = {mask: packed(bool(bits >> (count - 1 - at) & 1) for at in some) for mask, bits in labels.items()}
+        return Table([self.table.rows[number] for number in some]), few

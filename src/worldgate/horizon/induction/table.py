@@ -96,6 +96,16 @@ def keys_of(state: State | Told, relation: str) -> list[Key]:
     return sorted(key for key, _ in facts_of(state, relation))
 
 
+def facts_table(table: Table, relation: str) -> Table:
+    """A table with a row for each fact of a relation in the states of another table."""
+    states = {id(row.state): row for row in table.rows}.values()
+
+    def make() -> Table:
+        return Table([Row(row.state, row.words, key) for row in states for key in keys_of(row.state, relation)])
+
+    return table.shared(("facts", relation), make)
+
+
 def packed(answers: Iterable[bool]) -> int:
     """Answers as one number with a bit each, of which the first is the highest."""
     return int(bytes(answers).translate(_DIGITS) or b"0", 2)

@@ -28,6 +28,10 @@ class Told:
         kept = {key: value for key, value in facts.items() if value is not None}
         return Told(self.state, {**self.tables, f"{NEW}{relation}": kept})
 
+    def with_table(self, relation: str, facts: Mapping[Key, Any]) -> Told:
+        """The same and the facts of a relation that it does not have."""
+        return Told(self.state, {**self.tables, relation: facts})
+
     @property
     def schema(self) -> Schema:
         """That of the state alone."""

@@ -76,6 +76,13 @@ def grow(labels: Labels, candidates: Sequence[Candidate], rows: int) -> Tree:
     return Split(literal, then, otherwise)
 
 
+def saved(labels: Labels, bits: int, rows: int) -> float:
+    """How many bits fewer it takes to tell the answers of these rows once a question is answered."""
+    parts = (_counts(labels, some) for some in (rows, rows & bits, rows & ~bits))
+    whole, yes, no = (_impurity(part, inf) for part in parts)
+    return whole - yes - no
+
+
 def routed(tree: Tree, table: Table, rows: int) -> Iterator[tuple[Leaf, int]]:
     """The leaves that these rows of a table come to, and which rows."""
     if not rows:

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
+import msgspec
+
 from ...facts import INT, Key, Schema, Type, value_from_json, value_to_json
 from .arithmetic import Chosen, Extreme, Field, Made, Product, Stepped, Total
 from .beside import Beside
@@ -19,18 +21,23 @@ from .effects import Effect
 from .folding import Earlier
 from .following import Ways
 from .gathering import Gathered
+from .joins import Written
 from .literals import Below, Is, NotAbove, Same
 from .making import Born, Copied
+from .offers import Offers
 from .reading import broad
+from .some import Portion, Some
 from .stages import Rules
 from .terms import Argument, Constant, Day, EitherWay, Held, Inside, Part, Path, Plus, Stage, Sum
 from .texts import Digest, Joined, Length, Listed
 from .tree import Leaf, Split, Tree
 from .walks import Walks
+from .ways import Between, Way
 
 _NUMBERS = (Field, Total, Product, Stepped, Extreme, Chosen, Made, Gathered, Earlier)
 _TEXTS = (Bits, Octal, Joined, Length, Digest, Listed, Born, Copied)
-_TERMS = (Argument, Stage, Part, Constant, Held, Day, EitherWay, Inside, Sum, Path, Plus, *_NUMBERS, *_TEXTS)
+_LINKS = (Way, Between, Some, Portion)
+_TERMS = (Argument, Stage, Part, Constant, Held, Day, EitherWay, Inside, Sum, Path, Plus, *_NUMBERS, *_TEXTS, *_LINKS)
 _CLASSES: Mapping[str, type[Any]] = {one.__name__: one for one in (*_TERMS, Is, NotAbove, Same, Below)}
 _RECORD = Type("record", fields=(("any", INT),))
 """Of records that the schema does not have: those of an action's tables. Their fields have types of their own."""
@@ -47,12 +54,17 @@ class Writer:
     def rules(self, rules: Rules) -> list[Any]:
         """The rules of a shape; their terms are in `written`."""
         effects, passing = (list(map(self._effect, some)) for some in (rules.effects, rules.passing))
+        offers = [[one.of, msgspec.to_builtins(one.written)] for one in rules.offers]
         settings, walks, tables = rules.beside
         known = [[name, [[*key, said] for key, said in table.items()]] for name, table in tables.items()]
-        return [effects, rules.beyond, sorted(rules.new), sorted(rules.folded), passing, settings, walks, known]
+        more: list[Any] = [offers, passing, settings, walks, known]
+        while more and not more[-1]:
+            more.pop()
+        return [effects, rules.beyond, sorted(rules.new), sorted(rules.folded), *more]
 
     def _effect(self, one: Effect) -> list[Any]:
-        return [one.relation, one.each, self._terms(one.keys), self._terms(one.answers), self._tree(one.tree)]
+        order = [self._terms(one.order)] if one.order else []
+        return [one.relation, one.each, *map(self._terms, (one.keys, one.answers)), self._tree(one.tree), *order]
 
     def _terms(self, terms: Sequence[Any]) -> list[int]:
         return [self._term(term) for term in terms]
@@ -101,14 +113,17 @@ class Reader:
 
     def rules(self, data: Sequence[Any]) -> Rules:
         """The rules of a shape."""
-        effects, beyond, new, folded, passing, settings, walks, known = data
+        effects, beyond, new, folded, *more = data
+        offers, passing, settings, walks, known = (*more, *([], [], "", None, [])[len(more) :])
         made, ways = ([self._effect(*one) for one in some] for some in (effects, passing))
-        tables: dict[str, dict[Key, str]] = {name: {(key,): said for key, said in rows} for name, rows in known}
+        said = tuple(Offers(self.schema, of, msgspec.convert(joins, tuple[Written, ...])) for of, joins in offers)
+        tables: dict[str, dict[Key, str]] = {name: {(key,): text for key, text in rows} for name, rows in known}
         beside = Beside(settings, _walks(walks), tables)
-        return Rules(made, beyond, frozenset(new), frozenset(folded), ways, beside)
+        return Rules(made, beyond, frozenset(new), frozenset(folded), said, ways, beside)
 
-    def _effect(self, name: str, each: str, keys: Any, answers: Any, tree: Any) -> Effect:
-        return Effect(self.schema.relations[name].name, self._terms(keys), each, self._terms(answers), self._tree(tree))
+    def _effect(self, name: str, each: str, keys: Any, answers: Any, tree: Any, *order: Any) -> Effect:
+        terms: list[Any] = [self._terms(keys), each, self._terms(answers), self._tree(tree), *map(self._terms, order)]
+        return Effect(self.schema.relations[name].name, *terms)
 
     def _term(self, data: Sequence[Any]) -> Any:
         class_ = _CLASSES[data[0]]

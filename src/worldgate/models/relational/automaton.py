@@ -46,12 +46,21 @@ class Web(NamedTuple):
 
 
 class Automaton:
-    """Made of the weights of a net, by name; it shares nothing with them. `answers`: how many each template has."""
+    """Made of the weights of a net, by name; it shares nothing with them. `answers`: how many each template has;
+    `turned`: of each layout the sort of facts that are read the other way, 0 where none is."""
 
-    def __init__(self, weights: Mapping[str, Any], answers: Sequence[int]) -> None:
+    def __init__(self, weights: Mapping[str, Any], answers: Sequence[int], turned: Sequence[int]) -> None:
         self._weights: dict[str, Floats] = {name: value.numpy(force=True).copy() for name, value in weights.items()}
-        self._answers, self._width = answers, len(self._weights["told.bias"])
+        self._answers, self._turned, self._width = answers, turned, len(self._weights["told.bias"])
+        for number, sort in enumerate(turned):
+            if sort:  # the same two nodes are told what is said both ways
+                tell = self._weights[f"tell.{number}.weight"]
+                self._weights[f"tell.{number}.weight"] = np.concatenate([tell, self._swapped(self._swapped(tell).T).T])
         self._begin()
+
+    def _swapped(self, pair: Floats) -> Floats:
+        """What belongs to the other of two nodes first."""
+        return np.roll(pair, self._width, axis=0)
 
     def _begin(self) -> None:
         self._made: list[tuple[int, Numbers, int]] = []  # of each state its kind, its marks, and the channels as bits
@@ -106,7 +115,7 @@ class Automaton:
         facts, of, grown = web.facts, web.of, self._grown
         while active:
             told: dict[int, int] = {}
-            for at in {fact for node in active for fact in of[node]}:
+            for at in set().union(*map(of.__getitem__, active)):
                 said, states_of, nodes = facts[at]
                 for column, bits in said[states_of(states)]:
                     told[nodes[column]] = told.get(nodes[column], 0) | bits
@@ -132,19 +141,30 @@ class Automaton:
 
     def _fact(self, key: tuple[int, Numbers]) -> _Known:
         """What facts of a relation with these sorts say, by the states of their nodes."""
-        number, sorts = key
-        adds = self._weights[f"sorts.{number}.weight"][list(sorts)].sum(0)
+        number, (first, *more) = key
+        of = self._weights[f"sorts.{number}.weight"]
+        adds, turned = of[[first, *more]].sum(0), self._turned[number]
+        if turned:
+            adds = np.concatenate([adds, self._swapped(of[[turned, *more]].sum(0))])
+
+        width, made, parts = self._width, self._made, self._parts
+        begun = _Known(lambda state: adds + parts[number, 0, state])
 
         def say(states: int | Numbers) -> News:
             self._kept += 1
             every = states if isinstance(states, tuple) else (states,)
-            said = adds
+            said = begun[every[0]]
+            for column, state in enumerate(every[1:], 1):
+                said = said + parts[number, column, state]
+            whole = int.from_bytes(np.packbits(said > 0.5, bitorder="little"), "little")
+            if turned:
+                whole |= whole >> 2 * width
+            news = []
             for column, state in enumerate(every):
-                said = said + self._parts[number, column, state]
-            whole = int.from_bytes(np.packbits(said > 0.5, bitorder="little").tobytes(), "little")
-            parts = (whole >> column * self._width & (1 << self._width) - 1 for column in range(len(every)))
-            news = (part & ~self._made[state][2] for part, state in zip(parts, every, strict=True))
-            return tuple((column, new) for column, new in enumerate(news) if new)
+                new = whole >> column * width & (1 << width) - 1 & ~made[state][2]
+                if new:
+                    news.append((column, new))
+            return tuple(news)
 
         return _Known(say)
 

@@ -14,14 +14,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...facts import INT, Edit, Schema, State, Value
+from ...horizon.induction.joins import Columns
 from ...horizon.induction.reading import typed
 from ...horizon.trajectory import Step
 from ..family import Arrays
 from ..residual import Split
 from . import graph as plain
 from . import valued
-from .graph import WORLD, Graph
-from .joins import Columns
+from .graph import WORLD, Graph, Layout
 from .templates import OTHER, Ask, Document, Template, asks, ready, spoken
 
 Array = np.ndarray[Any, np.dtype[np.int64]]
@@ -51,6 +51,7 @@ class Encoder:
         self.reading = valued.Reading(schema, document.unordered) if document.formats else None
         of = valued if document.formats else plain
         self.layouts, kinds = of.layouts(schema, document.unordered), of.kinds_of(schema)
+        self.turned = [layout.turned for layout in self.layouts]
         self.kinds = len(kinds) + 1
         self.words = {
             (shape.name, len(shape.words)): [
@@ -87,8 +88,10 @@ class Encoder:
         return len(self.columns.get(template.each, ())) + sum(len(self.row_kinds[name]) for name in facts)
 
     def graph(self, state: State) -> Graph | valued.Graph:
-        """The graph of a state."""
-        return valued.Graph(state, self.reading) if self.reading else Graph(state, self.layouts)
+        """The graph of a state. Facts of relations that the sample has none of are left out: no weight has learned
+        what they say."""
+        facts = (fact for fact in state.facts() if fact[0] in self._templates.seen)
+        return valued.Graph(facts, self.reading) if self.reading else Graph(facts, self.layouts)
 
     def document(self) -> Document:
         """All that is needed to make it again."""
@@ -223,8 +226,10 @@ class Lanes:
 
     def arrays(self) -> dict[str, Array]:
         """The arrays."""
-        every = [graph.joins for graph in self.graphs]  # before nodes are counted: what follows from values adds some
-        sorts = [graph.sorts for graph in self.graphs]
+        both = [  # before nodes are counted: what follows from values adds some
+            list(map(Layout.both_ways, self.encoder.layouts, graph.joins, graph.sorts)) for graph in self.graphs
+        ]
+        every, sorts = ([[pair[of] for pair in pairs] for pairs in both] for of in (0, 1))
         sizes = np.array([len(graph.kinds) for graph in self.graphs], np.int64)
         starts, of = np.cumsum(sizes) - sizes, np.array(self._graph, np.int64)
         own = np.cumsum(sizes[of]) - sizes[of]

@@ -11,9 +11,10 @@ said along it need not be learned for each order of names.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from operator import itemgetter
 from typing import Any, NamedTuple
 
-from ...facts import Relation, Schema, State, Type
+from ...facts import Fact, Relation, Schema, Type
 
 WORLD = 0
 """The node of the world itself."""
@@ -33,7 +34,7 @@ class Layout(NamedTuple):
     turned: int = 0
 
     def both_ways(self, joins: list[Numbers], sorts: list[Numbers]) -> tuple[list[Numbers], list[Numbers]]:
-        """With the facts that are read the other way too."""
+        """Facts, and those of them that are read the other way too."""
         if not self.turned:
             return joins, sorts
         return [*joins, *(row[::-1] for row in joins)], [*sorts, *((self.turned, *row[1:]) for row in sorts)]
@@ -106,24 +107,20 @@ def sorts_of(relation: Relation) -> tuple[tuple[tuple[int, dict[Any, int]], ...]
     return tuple(sorts), width
 
 
-def _key(fact: tuple[Any, Any]) -> Any:
-    return fact[0]
-
-
 class Graph:
-    """One state. Nodes may be added: things that only an action names. Of each layout `joins` has the nodes of each
-    fact, `sorts` its sorts, the first always 0."""
+    """One state, of its facts. Nodes may be added: things that only an action names. Of each layout `joins` has the
+    nodes of each fact, `sorts` its sorts, the first always 0."""
 
-    def __init__(self, state: State, layouts: Iterable[Layout]) -> None:
+    def __init__(self, facts: Iterable[Fact], layouts: Iterable[Layout]) -> None:
         self.numbers: dict[tuple[int, Any], int] = {(WORLD, None): WORLD}
         by: dict[str, list[tuple[Any, Any]]] = {}
-        for relation, key, value in state.facts():
+        for relation, key, value in facts:
             by.setdefault(relation, []).append((key, value))
         self.joins: list[list[Numbers]] = []
         self.sorts: list[list[Numbers]] = []
         for layout in layouts:
-            facts = by.get(layout.name)
-            joins, sorts = self._read(layout, sorted(facts, key=_key)) if facts else ([], [])  # no order is promised
+            some = sorted(by.get(layout.name, ()), key=itemgetter(0))  # no order is promised
+            joins, sorts = self._read(layout, some) if some else ([], [])
             self.joins.append(joins)
             self.sorts.append(sorts)
 
@@ -134,7 +131,7 @@ class Graph:
             for (place, _), kind in zip(layout.columns, layout.kinds, strict=True)
         ]
         sorts = [[0] * len(rows), *([which[row[place]] for row in rows] for place, which in layout.sorts)]
-        return layout.both_ways(list(zip(*joined, strict=True)), list(zip(*sorts, strict=True)))
+        return list(zip(*joined, strict=True)), list(zip(*sorts, strict=True))
 
     @property
     def kinds(self) -> list[int]:

@@ -153,7 +153,7 @@ class Relational(nn.Module):
             return [list(row) for row in self.forward(tensors(lanes.arrays())).softmax(-1).tolist()]
         version = sum(weight._version for weight in self.parameters())
         if self._automaton is None or self._automaton[0] != version:  # it has learned since
-            self._automaton = version, Automaton(self.state_dict(), self.encoder.answers)
+            self._automaton = version, Automaton(self.state_dict(), self.encoder.answers, self.encoder.turned)
         return self._automaton[1].chances(lanes)
 
     def drawn(self, pairs: Sequence[tuple[State, Any]]) -> tuple[list[Delta], Tensor]:

@@ -20,16 +20,15 @@ from typing import Any, NamedTuple
 import msgspec
 
 from ...facts import Key, Schema, State, Value
-from ...horizon.induction import Induction
+from ...horizon.induction import Induction, joins
 from ...horizon.induction.coding import from_data, to_data
+from ...horizon.induction.formats import kind_of
 from ...horizon.induction.reading import MOST_WORDS, read
 from ...horizon.induction.table import Row, Table, Term, key_column, keys_of
 from ...horizon.induction.terms import Argument
 from ...horizon.trajectory import Step
 from ..errors import BadTraining
-from . import joins
 from .graph import pairs
-from .valued import kind_of
 
 PAIRS = 8
 """With fewer pairs, all in order by chance is more likely than 1 in 2 ** 8."""

@@ -14,20 +14,15 @@ Not in the graph: decimals and bytes, and numbers that are a fact's whole value.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import pairwise
 from typing import Any
 
-from ...facts import Relation, Schema, State, Type
-from .formats import FORMATS, parts, span, within
+from ...facts import Fact, Relation, Schema, Type
+from ...horizon.induction.formats import FORMATS, kind_of, parts, span, within
 from .graph import WORLD, Layout, Numbers, sorts_of, turning
 
 _NODES = ("ref", "text", "int")
-
-
-def kind_of(type_: Type) -> str:
-    """The kind of a node for values of this type."""
-    return f"ref {type_.entity}" if type_.entity else type_.format or type_.kind
 
 
 def fact_kind(relation: str) -> str:
@@ -124,21 +119,21 @@ class Graph:
     """One state; see `graph.Graph`. What follows from values is joined when it is first asked for, so that it is also
     of the nodes that were added."""
 
-    def __init__(self, state: State, reading: Reading) -> None:
+    def __init__(self, facts: Iterable[Fact], reading: Reading) -> None:
         self.reading = reading
         self.numbers: dict[tuple[int, Any], int] = {(WORLD, None): WORLD}
         self._joins: dict[str, list[Numbers]] = {layout.name: [] for layout in reading.layouts}
         self._sorts: dict[str, list[Numbers]] = {layout.name: [] for layout in reading.layouts}
         self._derived: tuple[int, dict[str, list[Numbers]]] | None = None
         by: dict[str, list[tuple[Any, Any]]] = {}
-        for relation, key, value in state.facts():
+        for relation, key, value in facts:
             by.setdefault(relation, []).append((key, value))
         for name in reading.schema.relations:
-            facts = sorted(by.get(name, ()), key=lambda fact: fact[0])
+            some = sorted(by.get(name, ()), key=lambda fact: fact[0])
             if reading.schema.relations[name].value.fields:
-                self._records(name, facts)
+                self._records(name, some)
             elif name in reading.at:
-                self._facts(name, facts)
+                self._facts(name, some)
 
     def node(self, kind: int, value: Any) -> int:
         """The node of that thing, made where there is none."""
@@ -152,7 +147,6 @@ class Graph:
             row = (*key, value)
             joins.append(tuple(self.node(kind, row[place]) if kind else WORLD for place, kind in columns))
             sorts.append((0, *(which[row[place]] for place, which in layout.sorts)))
-        self._joins[name], self._sorts[name] = layout.both_ways(joins, sorts)
 
     def _records(self, name: str, facts: list[tuple[Any, Any]]) -> None:
         reading, layout = self.reading, self.reading.layouts[self.reading.at[name]]

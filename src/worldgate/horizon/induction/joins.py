@@ -1,9 +1,9 @@
 """Joins: facts that follow from several facts at once, mined from transitions.
 
-Where no template of rule induction says what became of a fact, a join may: a few facts, each linked to an earlier one
-(or to the words of the action) by a value they share, whose columns together have the parts of the fact's key and of
-its value; numbers may be one greater, and constants need no source. Columns are those of key and value and the parts of
-values with a format. `dynamic(host)` and the like hold of the things in them as far as was seen.
+Where no key of terms leads to a fact, or no term to what became of it, a join may: a few facts, each linked to an
+earlier one (or to the words of the action) by a value they share, whose columns together have the parts of the fact's
+key and of its value; numbers may be one greater, and constants need no source. Columns are those of key and value and
+the parts of values with a format. `dynamic(host)` and the like hold of the things in them as far as was seen.
 
 In a state a join may say several values for one fact; whether it becomes this one is asked of each.
 """
@@ -17,9 +17,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from ...facts import Key, Relation, Schema, State, Type, Value, value_from_json, value_to_json
-from ...horizon.induction.reading import typed
-from .formats import FORMATS, parts
-from .valued import kind_of
+from .formats import FORMATS, kind_of, parts
+from .reading import typed
 
 MOST_FACTS = 3
 MOST_EDITS = 80
@@ -188,10 +187,11 @@ class _Base:
 
 
 class Miner:
-    """Finds the joins that say what facts become."""
+    """Finds the joins that say what facts become; also those of `more` relations, which no state has."""
 
-    def __init__(self, schema: Schema) -> None:
-        self.schema, self.columns = schema, Columns(schema)
+    def __init__(self, schema: Schema, more: Sequence[Relation] = ()) -> None:
+        self.schema = Schema(schema.name, schema.version, [*schema.relations.values(), *more]) if more else schema
+        self.columns = Columns(schema)
         self._bases: dict[int, _Base] = {}
         self._unary: dict[str, list[str]] = {}
         for one in schema.relations.values():
@@ -246,6 +246,16 @@ class Miner:
             where.append(best)
             kept, asked = kept - {best}, spared
         return msgspec.structs.replace(pattern, where=tuple(sorted(where))), len(asked)
+
+    def always(self, pattern: Written, edits: Sequence[Edited]) -> Written:
+        """The join with all that holds of its things in every edit it says, if these are enough to believe it."""
+        join, kept, count = Join(pattern, self.schema), set[tuple[int, int, str]](), 0
+        for one in edits:
+            rows = [rows for rows in self._bound(join, one) if join.said(rows) == (one.key, one.after)]
+            if rows:
+                holds = set[tuple[int, int, str]]().union(*(self._holds(one.state, pattern, found) for found in rows))
+                kept, count = kept & holds if count else holds, count + 1
+        return msgspec.structs.replace(pattern, where=tuple(sorted(kept)) if count >= FEWEST else ())
 
     def _bound(self, join: Join, one: Edited) -> Iterator[Rows]:
         return join.bound(one.state, self.base(one.state).by_name, one.words)

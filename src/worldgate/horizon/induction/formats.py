@@ -1,4 +1,4 @@
-"""What models read out of values whose type declares a format: parts, and where they lie.
+"""What is read out of values whose type declares a format: parts, and where they lie.
 
 A *part* is another value, which becomes a thing of its own: `10.0.0.1/24` has an address and a network. A *span* is
 the whole numbers from `low` to `high` of a space: spans of one space lie within one another or apart. A value that is
@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from ipaddress import ip_address, ip_interface, ip_network
 from typing import Any, NamedTuple
+
+from ...facts import Type
 
 
 class Span(NamedTuple):
@@ -49,6 +51,11 @@ FORMATS: Mapping[str, Format] = {
 }
 
 
+def kind_of(type_: Type) -> str:
+    """The kind of thing that values of this type name: those of one kind may be the same."""
+    return f"ref {type_.entity}" if type_.entity else type_.format or type_.kind
+
+
 @lru_cache(maxsize=1 << 16)
 def parts(format_: str, value: Any) -> tuple[Any, ...]:
     """The parts of a value, None where it has none."""
@@ -79,4 +86,4 @@ def within(spans: Iterable[tuple[Span, int]]) -> Iterator[tuple[int, int]]:
         around.append((one, number))
 
 
-__all__ = ["FORMATS", "Format", "Span", "parts", "span", "within"]
+__all__ = ["FORMATS", "Format", "Span", "kind_of", "parts", "span", "within"]
