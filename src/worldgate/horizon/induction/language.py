@@ -18,13 +18,13 @@ Expressible, for the words `?0`, `?1`, ... of an action and the key columns of o
   the state to come that are explained already, `new_order(account, id)` (`stages`); sums over the facts that belong to
   one, of an expression learned where there is but one (`gathering`); the same over the facts before this one, in the
   order of a number of theirs and their key, so what earlier facts used up or left (`folding`); facts that follow from
-  several facts linked by what they share, and of all that are said of one the least (`offers`).
-
+  several facts linked by what they share, and of all that are said of one the least (`offers`);
 - with `records`, too, where a relation leads from a thing by a text to a thing: the stages of the walk that a word is
-  (`walks`), what is inside a thing at any depth and how many it has, ids that say where a thing was made, and copies of
-  all that is inside one (`making`); the settings that `${name}` in a word stands for; texts put together of others,
-  lists of names, lengths, and digests of texts where a schema says that ids are these (`wording`, `texts`); some bits
-  of a number, less those of another (`bits`); what a fact is on the way to what it becomes, where it is edited twice.
+  (`walks`), what is inside a thing at any depth and whether anything is, ids that say where a thing was made, and
+  copies of all that is inside one (`making`); the settings that `${name}` in a word stands for; texts put together of
+  others, lists of names, lengths, and digests of texts where a schema says that ids are these (`wording`, `texts`);
+  some bits of a number, less those of another (`bits`); what a fact is on the way to what it becomes, where it is
+  edited twice.
 
 Not expressible: quantifiers within quantifiers, counts of what conditions hold of, paths under any other condition (so
 a walk passes where it may not), other structure inside words (patterns, how names are quoted), what becomes of one fact
@@ -205,14 +205,15 @@ class Language:
     def sums(self) -> list[Term]:
         """Counts and sums, and these with a word's number added."""
         found: list[Term] = []
+        for relation in self.followed:
+            things = self._keys(self.variables, relation, relation.value)
+            stages = [term for term in things if isinstance(term, Stage | Part)]
+            found += [one for term in stages for one in (Inside(relation.name, term), Sum(relation.name, term))]
         for relation in self.schema.relations.values():
             if len(relation.key) == 1 and relation.value.entity:
                 of = [None, *self._amounts(relation)]
                 held = self.of_type([*self.variables, *self.direct], relation.value)
                 found += [Sum(relation.name, term, amount) for term in held for amount in of]
-        for relation in self.followed:
-            things = [term for term in self._keys(self.variables, relation, relation.value) if isinstance(term, Stage)]
-            found += [one for term in things for one in (Inside(relation.name, term), Sum(relation.name, term))]
         numbers = [term for term in self.variables if term.type.kind == "int" and not isinstance(term, Stage)]
         found = found[:MOST_NUMBERS]
         return [*found, *(Plus(number, 1, total) for number in numbers for total in found)]

@@ -180,19 +180,19 @@ class Sum:
 
 @dataclass(frozen=True, eq=False)
 class Inside:
-    """How many things a relation leads to from a thing, by whatever texts."""
+    """Whether a relation leads anywhere from a thing, by whatever texts."""
 
     relation: str
     at: Term
-    type: Type = INT
+    type: Type = BOOL
     cost: float = 1.5
 
     def column(self, table: Table) -> list[Any]:
         places = zip(table.rows, table.column(self.at), strict=True)
-        return [None if at is None else len(named(table, row.state, self.relation).get(at, ())) for row, at in places]
+        return [None if at is None else at in named(table, row.state, self.relation) for row, at in places]
 
     def __str__(self) -> str:
-        return f"count of {self.relation}({self.at}, ...)"
+        return f"any {self.relation}({self.at}, ...)"
 
 
 def named(table: Table, state: State | Told, relation: str) -> Mapping[Value, list[str]]:

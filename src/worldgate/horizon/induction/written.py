@@ -114,7 +114,8 @@ class Reader:
     def rules(self, data: Sequence[Any]) -> Rules:
         """The rules of a shape."""
         effects, beyond, new, folded, *more = data
-        offers, passing, settings, walks, known = (*more, *([], [], "", None, [])[len(more) :])
+        none: tuple[Any, ...] = ([], [], "", None, [])
+        offers, passing, settings, walks, known = (*more, *none[len(more) :])
         made, ways = ([self._effect(*one) for one in some] for some in (effects, passing))
         said = tuple(Offers(self.schema, of, msgspec.convert(joins, tuple[Written, ...])) for of, joins in offers)
         tables: dict[str, dict[Key, str]] = {name: {(key,): text for key, text in rows} for name, rows in known}
