@@ -16,23 +16,21 @@ from typing import Any, NamedTuple
 from ...facts import BOOL, Key, Relation, Schema, Value
 from .addresses import addresses, domains
 from .beside import NOTHING, Beside
+from .copying import copied
 from .effects import Effect, Target, explained, target_at, target_of_each
 from .folding import folded
 from .language import Language
-from .making import copies
 from .offers import Offers, offered
+from .passing import passed
 from .reading import broad
 from .study import Seen, Study
-from .table import Row, Table, Words, key_column, keys_of
-from .terms import Part
+from .table import Row, Table, Words
 from .texts import Digest, Length
 from .told import NEW, Told
 from .tree import Leaf
 
 Edits = Sequence[Mapping[Key, Value | None]]
 """What becomes of the facts of a relation in each transition."""
-WAY = "way_"
-"""What the name of a relation begins with where its facts are what others become on the way, in the same step."""
 TRUSTED = 2
 """What becomes of a relation's facts explains others if not more than one edit in so many is wrong."""
 
@@ -106,7 +104,7 @@ class _Found(NamedTuple):
 
 def learned(language: Language, seen: Sequence[Seen]) -> Rules:
     """The effects of a shape of action."""
-    passing = _passing(language, seen)
+    passing = passed(language, seen)
     edited: dict[str, list[dict[Key, Value | None]]] = {}
     for number, one in enumerate(seen):
         for name, key, _, after in one.delta:
@@ -134,25 +132,6 @@ def learned(language: Language, seen: Sequence[Seen]) -> Rules:
     effects = [effect for name in order for effect in found[name].effects]
     beyond = len({number for one in found.values() for number in one.beyond})
     return Rules(effects, beyond, frozenset(new), frozenset(folds), tuple(offers), passing)
-
-
-def _passing(language: Language, seen: Sequence[Seen]) -> list[Effect]:
-    """What facts become on the way, where deltas edit them more than once."""
-    edited: dict[tuple[str, bool], list[dict[Key, Value | None]]] = {}
-    for number, one in enumerate(seen):
-        met = set[tuple[str, Key]]()
-        for name, key, before, _ in one.delta:
-            if (name, key) in met and language.with_records:
-                kind = (name, before is None)
-                edited.setdefault(kind, [{} for _ in seen])[number][key] = True if before is None else before
-            met.add((name, key))
-    study, found = Study(language, Table([Row(one.state, one.words) for one in seen])), list[Effect]()
-    for (name, absent), edits in edited.items():
-        relation = language.schema.relations[name]
-        none = Relation(f"{WAY}{name}", relation.key, BOOL if absent else relation.value)  # a state has no such facts
-        targets = [target_at(study, none, keys, edits) for keys in addresses(study, none, edits)[0]]
-        found += [effect._replace(relation=name) for effect, _ in explained(study, targets)]
-    return found
 
 
 def _fine_first(
@@ -237,34 +216,10 @@ def _targets(
     """Facts at keys of words, facts at the keys of each of another relation, and transitions with edits of neither."""
     relation = study.language.schema.relations[name]
     keys, left = addresses(study, relation, edits)
-    each, left = _copies(study, relation, seen, edits, left)
+    each, left = copied(study, relation, seen, edits, left)
     of_each, left = domains(study.language, relation, seen, left)
     each += [target_of_each(study, relation, domain, seen, edits) for domain in of_each]
     return [target_at(study, relation, one, edits) for one in keys], each, {number for number, _ in left}
-
-
-def _copies(
-    study: Study, relation: Relation, seen: Sequence[Seen], edits: Edits, left: set[tuple[int, Key]]
-) -> tuple[list[tuple[Study, Target]], set[tuple[int, Key]]]:
-    """Facts about copies of what one thing has inside; and the edits that these do not reach."""
-    language, found = study.language, list[tuple[Study, Target]]()
-    if language.ways is None or len(left) < 2:
-        return found, left
-    domain = language.schema.relations[language.ways.relation]
-    thing, name = (term for term in language.of_each(domain).variables if isinstance(term, Part))
-    some = [seen[number] for number in sorted({number for number, _ in left})]
-    rows = [Row(one.state, one.words, key) for one in some for key in keys_of(one.state, domain.name)]
-    changed = {(id(seen[number].state), key): (number, key) for number, key in left}
-    for outer, inner in copies(language.words, thing, name, language.ways):
-        keys = (outer, name) if relation.name == domain.name else (inner,)
-        at = key_column(Table(rows), keys)
-        reached = {(id(row.state), key) for row, key in zip(rows, at, strict=True)} & changed.keys()
-        if len(reached) > 1 and len(keys) == len(relation.key):
-            every, target = target_of_each(study, relation, domain, seen, edits, keys)
-            every.language.made.append(inner)
-            found.append((every, target))
-            left = left - {changed[one] for one in reached}
-    return found, left
 
 
 def _found(
