@@ -1,4 +1,4 @@
-"""Copies: facts about what is made again elsewhere of all that is inside one thing, each told from the one it copies."""
+"""Copies: facts about what is made again elsewhere of all that is inside a thing, each told from the one it copies."""
 
 from __future__ import annotations
 
