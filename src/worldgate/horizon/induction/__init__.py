@@ -8,8 +8,9 @@ terms      what a rule can name               arithmetic  fields, sums, products
 literals   what a rule can ask                study       the literals that tell examples apart
 language   which of these there are, and      tree        how questions are chosen
            what is not expressible            answers     what facts may become
-texts      put together, and by digest       wording     what texts are made of
-making     ids of what is made and copied     bits        numbers that are sets
+texts      put together, and by digest        wording     what texts are made of
+making     ids of what is made and copied     copying     facts about copies
+passing    what facts are on the way          bits        numbers that are sets
 addresses  which facts change                 solving     expressions, from examples
 goals      values that explain each other     effects     what becomes of a fact
 gathering  sums of what belongs to one         stages     what is explained first

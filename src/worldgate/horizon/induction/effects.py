@@ -21,7 +21,7 @@ from .literals import rows_of
 from .reading import broad
 from .study import Seen, Study
 from .table import Row, Table, Term, Words, key_column, keys_of, packed
-from .terms import Held, Part
+from .terms import Constant, Held, Part
 from .told import Told
 from .tree import Leaf, Tree, leaves, routed
 
@@ -65,9 +65,11 @@ class Effect(NamedTuple):
         keys = key_column(table, self.keys)
         defined = packed(None not in key for key in keys)
         for leaf, bits in routed(self.tree, table, defined):
-            values = table.column(self.answers[leaf.answer])
+            answer = self.answers[leaf.answer]
+            values, may_be_absent = table.column(answer), not leaf.answer or isinstance(answer, Constant)
             for row in rows_of(bits, len(keys)):
-                yield row, keys[row], values[row], leaf
+                if may_be_absent or values[row] is not None:  # else the answer says nothing here
+                    yield row, keys[row], values[row], leaf
 
     @property
     def values(self) -> list[Chosen]:

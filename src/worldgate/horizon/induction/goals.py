@@ -64,6 +64,11 @@ class Goal:
         return self.type.kind == "int" and isinstance(self.keep, Field) and len(self.choice.answers) > 2
 
     @property
+    def by_heart(self) -> bool:
+        """Whether a number takes more than one answer beside staying as it was, of any kind."""
+        return self.type.kind == "int" and len(self.choice.answers) > 2
+
+    @property
     def known(self) -> bool:
         """Whether what it becomes is explained but for a few rows."""
         return self.wrong * NEARLY <= self.rows.bit_count()
@@ -93,7 +98,9 @@ def settle(study: Study, goals: Sequence[Goal], *, simply: bool = False) -> None
         if goal.known:
             goal.news = _news(goal.choice, goal.keep)
             study.found += goal.news
-    left = [goal for goal in goals if (goal.wrong or goal.clumsy) and study.language.with_records and not simply]
+    measured = any(isinstance(term, Length) for term in study.found)
+    left = [goal for goal in goals if goal.wrong or goal.clumsy or (measured and goal.by_heart)]
+    left = left if study.language.with_records and not simply else []
     for turn in range(MOST_ROUNDS):
         known = len(study.found)
         for goal in left:

@@ -123,14 +123,14 @@ class Induction:
         right = 1.0 - shape.beyond
         after: dict[tuple[str, Key], Value | None] = {}
         used: dict[int, Leaf] = {}
+        passed = shape.rules.passed(Told(state, call.tables), call.words)
         for effect, key, value, leaf in shape.rules.predict(Told(state, call.tables), call.words):
             used[id(leaf)] = leaf
             address = effect.relation, key
-            if value != state.get(*address):
+            if value != passed.get(address, state.get(*address)):
                 after.setdefault(address, value)
         for leaf in used.values():
             right *= 1.0 - leaf.doubt
-        passed = shape.rules.passed(Told(state, call.tables), call.words)
         return Prediction(tuple(fitting(state, after, passed)), 1.0 - right)
 
     def shape_of(self, action: Any) -> str:
