@@ -198,10 +198,9 @@ def _offered(
     best = offered(language, seen, relation, edits, known.effects) if poor else None
     if best is None:
         return None
-    effect, offers, left, wrong = best
-    taken = [row.keys() - rest.keys() for row, rest in zip(edits, left, strict=True)]
-    rest = _again(language, seen, name, left, found, taken)
-    return _Found([effect, *rest.effects], rest.wrong + wrong, rest.beyond), offers
+    taken = [row.keys() - rest.keys() for row, rest in zip(edits, best.left, strict=True)]
+    rest = _again(language, seen, name, best.left, found, taken)
+    return _Found([best.effect, *rest.effects], rest.wrong + best.wrong, rest.beyond), best.offers
 
 
 def _folded(language: Language, seen: Sequence[Seen], name: str, edits: Edits, found: dict[str, _Found]) -> bool:
