@@ -1,8 +1,9 @@
 """Where rule induction falls short: of the edits held out, those that its rules reach, and those they get right.
 
-An edit is reached if a rule speaks of the fact at its key, and right if the rule says what became of it. Gaps are
-ordered by how many edits are not right. False edits are those predicted that are none. A step that is not exact is put
-down to the first relation, in the order in which rules explain them, that comes out wrong, and what of it.
+Of a fact that a step edits twice, what both edits come to is meant. An edit is reached if a rule speaks of the fact at
+its key, and right if the rule says what became of it. Gaps are ordered by how many edits are not right. False edits are
+those predicted that are none. A step that is not exact is put down to the first relation, in the order in which rules
+explain them, that comes out wrong, and what of it.
 
     python bench/gaps.py [WORLD [DRIVER [TRANSITIONS]]] [--deeper LEVELS]
 
@@ -24,8 +25,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 from horizon import HELD_OUT, STEPS, TEST, transitions
 from measure import table
 
-from worldgate.facts import Delta, Fact, State, Type, Value
+from worldgate.facts import Delta, Edit, Fact, State, Type, Value
 from worldgate.horizon.induction import Induction
+from worldgate.horizon.trajectory import net
 from worldgate.worlds import get
 from worldgate.worlds.check import walk
 
@@ -52,19 +54,19 @@ def main() -> None:
     counts: dict[tuple[str, str], Counter[str]] = {}
     for state, action, delta in held_out:
         shape = rules.shape_of(action)
-        said = rules.predict(state, action).delta
+        said, true = _net(rules.predict(state, action).delta), _net(delta)
         steps[shape] += 1
-        exact[shape] += Counter(said) == Counter(delta)
-        if Counter(said) != Counter(delta):
+        exact[shape] += said == true
+        if said != true:
             every = dict.fromkeys([*order.get(shape.split()[0], ()), *get(name).schema.relations])
-            causes[shape, next(filter(None, (_wrong(one, state, said, delta) for one in every)), "order")] += 1
+            causes[shape, next(filter(None, (_wrong(one, state, said, true) for one in every)), "order")] += 1
         reached = rules.reached(state, action)
-        for edit in delta:
+        for edit in true:
             count = counts.setdefault((shape, edit.relation), Counter())
             count["edits"] += 1
             count["reached"] += edit[:2] in reached
             count["right"] += edit in said
-        for edit in set(said) - set(delta):
+        for edit in said - true:
             counts.setdefault((shape, edit.relation), Counter())["false"] += 1
     shares = [(one, steps[one], exact[one] / steps[one]) for one in steps]
     whole = ("all", steps.total(), exact.total() / steps.total())
@@ -111,13 +113,18 @@ def _moved(state: State, levels: list[str]) -> State:
     return State.of(state.schema, facts())
 
 
-def _wrong(relation: str, state: State, said: Delta, delta: Delta) -> str:
+def _net(delta: Delta) -> set[Edit]:
+    """What a delta comes to."""
+    return {Edit(*address, *change) for address, change in net(delta).items()}
+
+
+def _wrong(relation: str, state: State, said: set[Edit], true: set[Edit]) -> str:
     """What of a relation's facts comes out wrong; "" for nothing."""
-    told, true = ({edit.key: edit.after for edit in edits if edit.relation == relation} for edits in (said, delta))
+    told, was = ({edit.key: edit.after for edit in edits if edit.relation == relation} for edits in (said, true))
     found = set[str]()
-    for key in told.keys() | true.keys():
+    for key in told.keys() | was.keys():
         before = state.get(relation, key)
-        one, other = told.get(key, before), true.get(key, before)
+        one, other = told.get(key, before), was.get(key, before)
         if one is None or other is None or not hasattr(one, "_fields"):
             found |= {"missing" if one is None else "false" if other is None else "value"} if one != other else set()
         else:

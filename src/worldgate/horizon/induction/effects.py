@@ -10,7 +10,8 @@ Becoming what it was is no edit, so a rule has no need of the condition that som
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import repeat
 from typing import NamedTuple
 
 from ...facts import Key, Relation, State, Value
@@ -128,14 +129,17 @@ def target_of_each(
     seen: Sequence[Seen],
     edits: Sequence[Mapping[Key, Value | None]],
     keys: tuple[Term, ...] | None = None,
+    taken: Sequence[Collection[Key]] = (),
 ) -> tuple[Study, Target]:
-    """The facts at the key of every fact of the domain, or at keys made of that, and the table of these."""
+    """The facts at the key of every fact of the domain, or at keys made of that, and the table of these; those of facts
+    of the domain that are `taken` left out."""
     rows: list[Row] = []
     changes: list[Mapping[Key, Value | None]] = []
-    for one, row in zip(seen, edits, strict=True):
+    for one, row, others in zip(seen, edits, taken or repeat(()), strict=bool(taken)):
         for key in keys_of(one.state, domain.name):
-            rows.append(Row(one.state, one.words, key))
-            changes.append(row)
+            if key not in others:
+                rows.append(Row(one.state, one.words, key))
+                changes.append(row)
         if len(rows) >= MOST_ROWS:
             break
     every = Study(study.language.of_each(domain), Table(rows))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import permutations
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -64,20 +64,44 @@ class Offers:
         return dict(filter(None, said))
 
 
+class Best(NamedTuple):
+    """A rule about offers, the edits that it leaves, and how many facts it is right and wrong about."""
+
+    effect: Effect
+    offers: Offers
+    left: Sequence[Mapping[Key, Value | None]]
+    right: int
+    wrong: int
+
+
 def offered(
     language: Language,
     seen: Sequence[Seen],
     relation: Relation,
     edits: Sequence[Mapping[Key, Value | None]],
     effects: Sequence[Effect],
-) -> tuple[Effect, Offers, list[Mapping[Key, Value | None]], int] | None:
-    """A rule about each offer that says edits which these effects do not; the edits that it leaves, and how many facts
-    it is wrong about. None where there is none."""
+) -> Best | None:
+    """A rule about each offer that says edits which these effects do not; None where there is none."""
     schema = seen[0].state.schema
     missed = list(_missed(seen, relation, edits, effects)) if relation.name in schema.relations else []
-    offers = _mined(schema, relation, missed)
-    if offers is None:
-        return None
+    apart = [_apart(relation, one) for one in missed]
+    found = []
+    for some in (missed, apart) if apart != missed else (missed,):
+        offers = _mined(schema, relation, some)
+        if offers is not None:
+            found.append(_tried(language, seen, relation, edits, offers))
+    best = max(found, key=lambda one: one.right - one.wrong, default=None)
+    return best if best is not None and best.right > best.wrong else None
+
+
+def _tried(
+    language: Language,
+    seen: Sequence[Seen],
+    relation: Relation,
+    edits: Sequence[Mapping[Key, Value | None]],
+    offers: Offers,
+) -> Best:
+    """The rule about these offers."""
     rows: list[Row] = []
     numbers: list[int] = []
     for number, one in enumerate(seen):
@@ -100,7 +124,13 @@ def offered(
             else:
                 wrong += 1
         left.append(rest)
-    return (effect, offers, left, wrong) if right > wrong else None
+    return Best(effect, offers, left, right, wrong)
+
+
+def _apart(relation: Relation, one: Edited) -> Edited:
+    """The same where what the value says is to be found in facts, though a word of the action says it, too."""
+    said = {part for part in one.key[len(relation.key) :] if isinstance(part, str)} - set(one.key[: len(relation.key)])
+    return one._replace(words=tuple("" if word in said else word for word in one.words))
 
 
 def _missed(
@@ -223,4 +253,4 @@ def _order(
     return max(orders, key=right)
 
 
-__all__ = ["OFFERED", "Offers", "offered"]
+__all__ = ["OFFERED", "Best", "Offers", "offered"]

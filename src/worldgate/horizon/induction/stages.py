@@ -9,7 +9,7 @@ facts of them left to later ones (`folding`). In a prediction these are predicti
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -171,12 +171,20 @@ def _first(language: Language, seen: Sequence[Seen], edited: Mapping[str, Edits]
     }
 
 
-def _again(language: Language, seen: Sequence[Seen], name: str, edits: Edits, found: Mapping[str, _Found]) -> _Found:
-    """One relation, by the state before and what is known of the one after, and how long the texts found are."""
+def _again(
+    language: Language,
+    seen: Sequence[Seen],
+    name: str,
+    edits: Edits,
+    found: Mapping[str, _Found],
+    taken: Sequence[Collection[Key]] = (),
+) -> _Found:
+    """One relation, by the state before and what is known of the one after, and how long the texts found are; but for
+    the facts that are `taken`."""
     study = Study(language, Table([Row(one.state, one.words) for one in seen]))
     answers = (answer for one in found.values() for effect in one.effects for answer in effect.answers)
     study.found += [Length(answer.of) for answer in answers if isinstance(answer, Digest)]
-    targets, of_each, left = _targets(study, seen, name, edits)
+    targets, of_each, left = _targets(study, seen, name, edits, taken)
     return _found(explained(study, targets), of_each, left, simply=False)
 
 
@@ -190,9 +198,9 @@ def _offered(
     best = offered(language, seen, relation, edits, known.effects) if poor else None
     if best is None:
         return None
-    effect, offers, left, wrong = best
-    rest = _again(language, seen, name, left, found)
-    return _Found([effect, *rest.effects], rest.wrong + wrong, rest.beyond), offers
+    taken = [row.keys() - rest.keys() for row, rest in zip(edits, best.left, strict=True)]
+    rest = _again(language, seen, name, best.left, found, taken)
+    return _Found([best.effect, *rest.effects], rest.wrong + best.wrong, rest.beyond), best.offers
 
 
 def _folded(language: Language, seen: Sequence[Seen], name: str, edits: Edits, found: dict[str, _Found]) -> bool:
@@ -211,14 +219,14 @@ def _folded(language: Language, seen: Sequence[Seen], name: str, edits: Edits, f
 
 
 def _targets(
-    study: Study, seen: Sequence[Seen], name: str, edits: Edits
+    study: Study, seen: Sequence[Seen], name: str, edits: Edits, taken: Sequence[Collection[Key]] = ()
 ) -> tuple[list[Target], list[tuple[Study, Target]], set[int]]:
     """Facts at keys of words, facts at the keys of each of another relation, and transitions with edits of neither."""
     relation = study.language.schema.relations[name]
     keys, left = addresses(study, relation, edits)
     each, left = copied(study, relation, seen, edits, left)
     of_each, left = domains(study.language, relation, seen, left)
-    each += [target_of_each(study, relation, domain, seen, edits) for domain in of_each]
+    each += [target_of_each(study, relation, domain, seen, edits, taken=taken) for domain in of_each]
     return [target_at(study, relation, one, edits) for one in keys], each, {number for number, _ in left}
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from ...facts import BOOL, State, Type, Value
 from .literals import Is
 from .study import Study
-from .table import Table, Term, facts_of
+from .table import Table, Term, facts_of, key_column
 from .told import NEW, Told
 from .tree import Candidate, Labels, saved
 
@@ -37,11 +37,11 @@ class Between:
 
 @dataclass(frozen=True, eq=False)
 class Way:
-    """Whether facts of a relation, each in either direction, lead from one thing to another (a thing leads to itself)
-    through things of which all conditions hold."""
+    """Whether facts of a relation, each in either direction, lead from one of some things to another (a thing leads to
+    itself) through things of which all conditions hold."""
 
     relation: str
-    left: Term
+    lefts: tuple[Term, ...]
     right: Term
     between: tuple[Between, ...] = ()
     type: Type = BOOL
@@ -51,8 +51,8 @@ class Way:
         return 3.0 + len(self.between)
 
     def column(self, table: Table) -> list[Any]:
-        ends = zip(table.rows, table.column(self.left), table.column(self.right), strict=True)
-        return [right in self._reached(table, row.state, left) for row, left, right in ends]
+        ends = zip(table.rows, key_column(table, self.lefts), table.column(self.right), strict=True)
+        return [any(right in self._reached(table, row.state, left) for left in lefts) for row, lefts, right in ends]
 
     def _reached(self, table: Table, state: State | Told, start: Value) -> set[Value]:
         def near() -> Mapping[Value, list[Value]]:
@@ -79,7 +79,7 @@ class Way:
 
     def __str__(self) -> str:
         through = f" through {', '.join(map(str, self.between))}" if self.between else ""
-        return f"way {self.relation}({self.left}~{self.right}){through}"
+        return f"way {self.relation}({'|'.join(map(str, self.lefts))}~{self.right}){through}"
 
 
 def _things(table: Table, state: State | Told, condition: Between) -> frozenset[Value]:
@@ -105,13 +105,16 @@ def ways(study: Study, labels: Labels, rows: int) -> list[Candidate]:
 
 
 def _starts(study: Study) -> Iterator[Way]:
-    """Of relations of two things of a kind, the ways between variables that nothing is asked of."""
+    """Of relations of two things of a kind, the ways between variables that nothing is asked of; also those from all of
+    them to the last one, as an action may say two things without an order."""
     language = study.language
     for relation in language.schema.relations.values() if language.with_paths else ():
         entities = {type_.entity for _, type_ in relation.key}
         if len(relation.key) == 2 and len(entities) == 1 and entities != {""} and not relation.name.startswith(NEW):
             things = language.of_type(language.variables, relation.key[0][1])
-            yield from (Way(relation.name, *pair) for pair in combinations(things, 2))
+            yield from (Way(relation.name, (one,), other) for one, other in combinations(things, 2))
+            if len(things) > 2:
+                yield Way(relation.name, tuple(things[:-1]), things[-1])
 
 
 def _best(study: Study, table: Table, labels: Labels, way: Way) -> Way | None:
