@@ -131,6 +131,19 @@ def test_of_several_counts_the_smaller_sets_begin_the_larger() -> None:
     }  # fmt: skip
 
 
+def test_of_several_counts_a_predictor_learns_from_those_it_lists_and_runs_as_if_there_were_no_others() -> None:
+    whole = tiny()
+    assert whole.train
+    every = replace(whole, train=replace(whole.train, count=(1, 3)))
+    some = replace(every, predictors=tuple(
+        replace(one, counts=(3,)) if one.name == "induction" else one for one in every.predictors
+    ))  # fmt: skip
+    there = {one.cell.run(0): (one.at["predictor"], one.at["data"]) for one in expand(every)[0]}
+    kept = {one.cell.run(0) for one in expand(some)[0]}
+    assert {there[run] for run in there.keys() - kept} == {("induction", 8)}
+    assert kept < there.keys()
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_shipped_experiments_load_and_have_their_page(path) -> None:
     experiment = load_experiment(path.read_text(encoding="utf-8"), path.name)

@@ -6,6 +6,7 @@ Policies, operators and probes have their tables in `horizon`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from random import Random
@@ -14,7 +15,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from ..facts import Delta, Pool, State
+from ..facts import Delta, Pool, Schema, State
 from ..horizon import Derived, Predictor
 from ..horizon.baselines import CopyOracle, Flaw, Null
 from ..horizon.induction import Induction
@@ -41,10 +42,10 @@ class Taking(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Predicting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A predictor by name. `error`: how often the oracle is wrong, by one mistake in its delta.
 
-    What only models have is left out of the ids of all other runs. Of `learned`: `family`, `config`, `train`, the
-    `seed` of the first training set, each next having the next, and the `counts` of walks it learns from, if not all.
-    Of `checkpoint`: the `path` of its file, and its SHA-256 `digest`, which the file is asked for without. Of both:
-    `learn`, how it learns during rollouts, and a `label`.
+    What only models have is left out of the ids of all other runs. Of what learns: the `counts` of walks it learns
+    from, if not all. Of `learned`: `family`, `config`, `train`, and the `seed` of the first training set, each next
+    having the next. Of `checkpoint`: the `path` of its file, and its SHA-256 `digest`, which the file is asked for
+    without. Of both: `learn`, how it learns during rollouts, and a `label`.
     """
 
     name: str
@@ -81,9 +82,9 @@ class Predicting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def trained(self, number: int) -> Predicting:
         """What decides the runs of training set `number`: no words; of a checkpoint not where it is, but what."""
-        if not PREDICTORS[self.name].model:
-            return self
         kept = msgspec.structs.replace(self, given=UNSET, path=UNSET, counts=UNSET)
+        if not PREDICTORS[self.name].model:
+            return kept
         if self.name == "checkpoint":
             return msgspec.structs.replace(kept, digest=self.sha256)
         return msgspec.structs.replace(kept, seed=(self.seed or 0) + number)
@@ -115,14 +116,16 @@ def _modelled(world: World, asked: Predicting, file: Path) -> Predictor:
     return learned(file, world.schema, asked.learn or None)
 
 
+def _rules(make: Callable[[Schema], Predictor]) -> Kind:
+    return Kind(lambda world, *_: make(world.schema), learns=True, uncertain=True, takes=("counts",))
+
+
 PREDICTORS: dict[str, Kind] = {
     "null": Kind(lambda *_: Null()),
     "oracle": Kind(_oracle, takes=("error",)),
-    "lookup": Kind(lambda world, *_: Lookup(world.schema), learns=True, uncertain=True),
-    "induction": Kind(lambda world, *_: Induction(world.schema), learns=True, uncertain=True),
-    "induction without paths": Kind(
-        lambda world, *_: Induction(world.schema, paths=False), learns=True, uncertain=True
-    ),
+    "lookup": _rules(Lookup),
+    "induction": _rules(Induction),
+    "induction without paths": _rules(partial(Induction, paths=False)),
     "learned": Kind(
         _modelled,
         learns=True,
