@@ -5,7 +5,7 @@ that a step edits twice only the last value counts. Training walks and test walk
 here is a claim about speed but the last: a rollout costs tens of microseconds a step beside its predictor and its
 oracle, whatever the size of the state.
 
-    python bench/horizon.py [--large]     # with --large also after 10,000 transitions, by rules without records
+    python bench/horizon.py [--large]     # with --large also after 3,000 transitions
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ WALKS = [
     ("market", "everyday"),
 ]
 STEPS, TEST, HELD_OUT = 100, 1_000, 50_000
-LARGE = 10_000
+LARGE = 3_000
 
 
 def main() -> None:
@@ -62,7 +62,7 @@ def transitions(name: str, driver: str, first: int, size: int) -> list[tuple[Any
 def _exactness(size: int) -> Any:
     for name, driver in WALKS:
         schema, test = get(name).schema, transitions(name, driver, HELD_OUT, TEST)
-        lookup, induction = Lookup(schema), Induction(schema, records=size < LARGE)
+        lookup, induction = Lookup(schema), Induction(schema)
         for lesson in transitions(name, driver, 0, size):
             lookup.learn(*lesson)
             induction.learn(*lesson)

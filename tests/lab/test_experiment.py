@@ -9,6 +9,7 @@ from tests.lab.tiny import ROOT, TINY, tiny
 from worldgate.facts import Error
 from worldgate.lab import Experiment, expand, load_experiment, report, run
 from worldgate.lab.experiment import DIMENSIONS, Drawing, Place
+from worldgate.lab.figure import setup
 from worldgate.lab.measures import MEASURES
 from worldgate.lab.parts import PREDICTORS, Predicting
 
@@ -155,8 +156,8 @@ def test_shipped_experiments_load_and_have_their_page(path) -> None:
     assert f"# {experiment.title}" in page
     for said in (*experiment.semantics, *experiment.limits, f"{experiment.seeds.count} rollouts", "## What came out"):
         assert " ".join(said.split()) in page
-    for place in experiment.worlds:
-        assert all(driver in page for driver in place.drivers)
+    for name, what in setup(experiment):
+        assert f"| {name} | {what} |" in page
 
 
 def test_the_page_of_the_lab_explains_every_field_and_measure_and_its_example_loads() -> None:

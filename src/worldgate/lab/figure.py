@@ -14,6 +14,7 @@ from ..system import replace
 from .errors import BadExperiment
 from .experiment import Drawing, Experiment, Training, expand, limits
 from .measures import CONFIDENCE, RESAMPLES
+from .parts import PREDICTORS, Predicting
 from .plots import draw
 from .studies import Studies
 from .studies import numbers_of as numbers_of_studies
@@ -66,8 +67,8 @@ def _told(
 ) -> Iterator[str]:
     yield from (f"**Question.** {experiment.question.strip()}", "", f"**Expected.** {experiment.expected.strip()}", "")
     yield from ("| | |", "| --- | --- |")
-    setup = _studied(experiment) if isinstance(experiment, Studies) else _setup(experiment)
-    yield from (f"| {name} | {said} |" for name, said in (*setup, *_made(experiment, numbers)))
+    rows = _studied(experiment) if isinstance(experiment, Studies) else setup(experiment)
+    yield from (f"| {name} | {said} |" for name, said in (*rows, *_made(experiment, numbers)))
     if isinstance(experiment, Experiment):
         yield ""
         yield from (f"- {SEMANTICS[name]}." for name in experiment.semantics)
@@ -110,7 +111,8 @@ def _fields(given: dict[str, Any]) -> str:
     return ", ".join(f"{name} {said}" for name, said in told if name != "options")
 
 
-def _setup(experiment: Experiment) -> Iterator[tuple[str, str]]:
+def setup(experiment: Experiment) -> Iterator[tuple[str, str]]:
+    """What a page's first table says of an experiment before it is run: (name, what)."""
     for place in experiment.worlds:
         options = ", ".join(f"{name} {value}" for name, value in place.options.items())
         label = f" ({place.label})" if place.label else ""
@@ -122,7 +124,10 @@ def _setup(experiment: Experiment) -> Iterator[tuple[str, str]]:
     seeds, train = experiment.seeds, experiment.train
     yield "rollouts", f"{seeds.count} a cell, of {experiment.steps} steps; seeds {_range(seeds.all)}"
     if train:
-        yield from _trained(train)
+        fresh = [one for one in experiment.predictors if one.train and one.train.source.places]
+        if any(PREDICTORS[one.name].learns and one not in fresh for one in experiment.predictors):
+            yield from _trained(train)
+        yield from ((f"training of {one.label}", _endless(one, train.sets)) for one in fresh)
     yield "predictors", ", ".join(one.label for one in experiment.predictors)
     yield "policies", ", ".join(one.label or one.name for one in experiment.policies)
     yield "rho", ", ".join("none" if rho is None else f"{rho:g}" for rho in experiment.rho)
@@ -143,6 +148,14 @@ def _trained(train: Training) -> Iterator[tuple[str, str]]:
     )
     said = f"{train.sets} sets of {counts} walks of {train.steps} steps ({totals} transitions)"
     yield "training", f"{said}; seeds {_range(train.seeds)}"
+
+
+def _endless(asked: Predicting, sets: int) -> str:
+    """How a model is trained that needs none of the experiment's walks."""
+    assert asked.train
+    loop, batch = asked.train.loop, asked.train.source.batch
+    seeds = range(asked.seed or 0, (asked.seed or 0) + sets)
+    return f"{sets} trainings of {loop.steps} steps of {batch} questions on fresh walks; seeds {_range(seeds)}"
 
 
 def _made(experiment: Experiment | Studies, numbers: Numbers) -> Iterator[tuple[str, str]]:
