@@ -223,6 +223,27 @@ def test_the_page_tells_every_field_and_its_file_is_one() -> None:
             assert name in page, name
 
 
+def test_the_page_tells_every_field_of_every_config_and_its_default() -> None:
+    page = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
+    table = page.split("| field of `config` |")[1].split("\n\n")[0].splitlines()[2:]
+    told: dict[str, dict[str, str]] = {}
+    families: list[str] = []
+    for row in table:
+        named, fields, defaults, _ = (cell.strip() for cell in row[1:-1].split("|"))
+        families = named.replace("`", "").split(", ") if named else families
+        for family in families:
+            told.setdefault(family, {}).update(
+                zip(fields.replace("`", "").split(", "), defaults.split(", "), strict=True)
+            )
+    for name in told:
+        every = msgspec.structs.fields(family_of(name).config)
+        assert {one.name for one in every} == told[name].keys(), name
+        for one in every:
+            said = told[name][one.name]
+            assert said == {"()": "none"}.get(str(one.default), str(one.default)).lower() or float(said) == one.default
+    assert told.keys() == {"flat", "graph", "language", "neurosymbolic", "relational"}
+
+
 def test_without_the_extra_there_is_a_number_and_the_rest_works() -> None:
     code = """
 import sys
