@@ -1,9 +1,10 @@
-"""What several rooms need of the system: workers that end with who started them, files that are whole or not there,
-libraries of extras, and modules of users."""
+"""What several rooms need of the system: workers that end with who started them, files that are whole or not there, why
+one cannot be read, libraries of extras, and modules of users."""
 
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterable
 from importlib import import_module
 from multiprocessing import parent_process
@@ -15,7 +16,9 @@ from .facts import Error
 
 
 def end_with_parent() -> None:
-    """Make this process end as soon as the one that started it does, however that ends."""
+    """Make this process end as soon as the one that started it does, however that ends; and at an interrupt from the
+    keyboard, which both get, without a word."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     parent = parent_process()
 
     def watch() -> None:
@@ -43,6 +46,15 @@ def replace(path: Path, write: Callable[..., Any]) -> Path:
     finally:
         os.close(folder)
     return path
+
+
+def unreadable(path: Path, error: Exception) -> str:
+    """What is found where a file cannot be read, its name once."""
+    if path.is_dir():
+        return f"{path}, which is a folder"
+    if not path.exists():
+        return f"no such file as {path}"
+    return f"{path}: {getattr(error, 'strerror', None) or error!s:.160}"
 
 
 def library(name: str, missing: type[Error], extra: str) -> Any:
