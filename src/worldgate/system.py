@@ -1,32 +1,15 @@
-"""What several rooms need of the system: workers that end with who started them, files that are whole or not there, why
-one cannot be read, libraries of extras, and modules of users."""
+"""What several rooms need of the system: files that are whole or not there, why one cannot be read, libraries of
+extras, and modules of users."""
 
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Callable, Iterable
 from importlib import import_module
-from multiprocessing import parent_process
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 from .facts import Error
-
-
-def end_with_parent() -> None:
-    """Make this process end as soon as the one that started it does, however that ends; and at an interrupt from the
-    keyboard, which both get, without a word."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    parent = parent_process()
-
-    def watch() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    Thread(target=watch, daemon=True).start()
 
 
 def replace(path: Path, write: Callable[..., Any]) -> Path:
