@@ -86,6 +86,7 @@ command fails: `{"error": {"number": ..., "title": ..., "found": ..., "expected"
 | 0 | approved, or done |
 | 2 | rejected: a rule or a fact says no, or the record is not whole |
 | 1 | an error: nothing was judged, or nothing was done |
+| 130 | interrupted from the keyboard |
 
 Results go to standard output, errors to standard error. Without a terminal there is no colour and no progress.
 """

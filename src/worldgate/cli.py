@@ -1,6 +1,7 @@
 """The command line: `worldgate try -- COMMAND`, and what follows from it.
 
-Exit codes: 0 approved or done, 2 rejected, 1 error. With `--json`, one JSON document on standard output.
+Exit codes: 0 approved or done, 2 rejected, 1 error, 130 interrupted. With `--json`, one JSON document on
+standard output.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from .options import BadOption
 from .terminal import print_json, print_lines, stepping
 
 horizon_app = typer.Typer(help="The horizon: how far predictions stay true.", no_args_is_help=True)
@@ -15,8 +16,11 @@ horizon_app = typer.Typer(help="The horizon: how far predictions stay true.", no
 @horizon_app.command()
 def demo(
     steps: Annotated[int, typer.Option(metavar="N", min=1, help="How many steps.")] = 1000,
-    hosts: Annotated[int, typer.Option(metavar="N", min=2, help="How many hosts the network has.")] = 5,
-    driver: Annotated[str, typer.Option(metavar="NAME", help="The random workload.")] = "weighted",
+    hosts: Annotated[int, typer.Option(metavar="N", min=2, max=100_000, help="How many hosts the network has.")] = 5,
+    driver: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="The random workload: uniform, weighted, adversarial, everyday or outages."),
+    ] = "weighted",
     start: Annotated[
         str, typer.Option(metavar="NAME", help="What is there at first: empty, scattered, ring, tree or islands.")
     ] = "empty",
@@ -28,7 +32,10 @@ def demo(
     from .lab.demo import SHIPPED, curve, figure, rolled, table
     from .lab.errors import library
     from .worlds import world_of
+    from .worlds.network.starts import LEVEL_0
 
+    if start not in LEVEL_0:
+        raise BadOption(f"--start {start}", f"one of {', '.join(LEVEL_0)}")
     if to:
         library("matplotlib")  # before the work, not after
     world = world_of("network", {"hosts": hosts, "start": start})

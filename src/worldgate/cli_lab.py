@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -48,7 +49,8 @@ def run(
         return
     print_lines([("bold green", f"{ran.runs} runs in {folder}, {ran.new} of them new")])
     print_lines(("dim", f"left out: {one}") for one in ran.left_out)
-    print_lines([("dim", f"to see them: worldgate lab figure {file}")])
+    there = ("--records", str(records)) if records else ()
+    print_lines([("dim", f"to see them: {shlex.join(('worldgate', 'lab', 'figure', str(file), *there))}")])
 
 
 @lab_app.command()
@@ -109,4 +111,4 @@ def _option(text: str) -> tuple[str, int | str]:
     name, given, value = text.partition("=")
     if not given or not name:
         raise BadOption(f"--option {text}", "NAME=VALUE, such as hosts=100")
-    return name, int(value) if value.isdecimal() else value
+    return name, int(value) if value.removeprefix("-").isdecimal() else value

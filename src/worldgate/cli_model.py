@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from .options import text_of
-from .terminal import print_json, print_lines, stepping
+from .terminal import fail, print_json, print_lines, stepping
 
 model_app = typer.Typer(help="Learned predictors: training files and checkpoints.", no_args_is_help=True)
 
@@ -34,24 +34,32 @@ def train(
     """Train a model. Stopped at any moment, the same command with --resume goes on."""
     from .models.checkpoint import digest
     from .models.document import load_training
+    from .models.errors import Interrupted
+    from .models.training import saved
     from .models.training import train as make
 
     training = load_training(text_of(file), file.name)
     losses: deque[float] = deque(maxlen=100)
-    with stepping("steps", training.loop.steps) as step:
+    steps = training.loop.steps
+    try:
+        with stepping("steps", steps) as step:
 
-        def told(done: int, loss: float) -> None:
-            losses.append(loss)
-            step(done)
+            def told(done: int, loss: float) -> None:
+                losses.append(loss)
+                step(done)
 
-        make(
-            training, to, workers=workers, resume=resume, save_every=save_every, threads=threads, device=device,
-            step=told,
-        )  # fmt: skip
+            make(
+                training, to, workers=workers, resume=resume, save_every=save_every, threads=threads, device=device,
+                step=told,
+            )  # fmt: skip
+    except KeyboardInterrupt:
+        do = "The same command with --resume goes on from there" if (done := saved(to)) else "Begin anew"
+        fail(Interrupted(f"an interrupt, with {done} steps saved", f"all {steps} steps", do))
+        raise typer.Exit(130) from None
     if as_json:
-        print_json({"checkpoint": str(to), "digest": digest(to), "steps": training.loop.steps, "losses": list(losses)})
+        print_json({"checkpoint": str(to), "digest": digest(to), "steps": steps, "losses": list(losses)})
         return
-    print_lines([("bold green", f"{training.loop.steps} steps of {training.family} in {to}")])
+    print_lines([("bold green", f"{steps} steps of {training.family} in {to}")])
     if losses:
         print_lines([("dim", f"mean loss of the last {len(losses)} steps: {sum(losses) / len(losses):.4g}")])
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from .facts import Error
+from .system import unreadable
 
 Uses = Annotated[
     list[str], typer.Option("--use", metavar="MODULE", help="Import a module first, which registers a world of yours.")
@@ -28,6 +29,12 @@ class SystemRefused(Error):
     number, title = "WG903", "the system refused"
 
 
+class NoFile(Error):
+    """A file that an option or argument names: it is not there, is a folder, may not be read, or is no text."""
+
+    number, title = "WG904", "not a file that can be read"
+
+
 class Defect(Error):
     number, title = "WG999", "a defect of worldgate"
 
@@ -37,7 +44,7 @@ def text_of(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeError) as error:
-        raise BadOption(f"{path}: {error}", "a readable file of UTF-8 text") from error
+        raise NoFile(unreadable(path, error), "a file of UTF-8 text") from error
 
 
 def workspace_of(directory: Path) -> Any:

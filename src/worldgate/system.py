@@ -1,29 +1,15 @@
-"""What several rooms need of the system: workers that end with who started them, files that are whole or not there,
-libraries of extras, and modules of users."""
+"""What several rooms need of the system: files that are whole or not there, why one cannot be read, libraries of
+extras, and modules of users."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
 from importlib import import_module
-from multiprocessing import parent_process
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 from .facts import Error
-
-
-def end_with_parent() -> None:
-    """Make this process end as soon as the one that started it does, however that ends."""
-    parent = parent_process()
-
-    def watch() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    Thread(target=watch, daemon=True).start()
 
 
 def replace(path: Path, write: Callable[..., Any]) -> Path:
@@ -43,6 +29,15 @@ def replace(path: Path, write: Callable[..., Any]) -> Path:
     finally:
         os.close(folder)
     return path
+
+
+def unreadable(path: Path, error: Exception) -> str:
+    """What is found where a file cannot be read, its name once."""
+    if path.is_dir():
+        return f"{path}, which is a folder"
+    if not path.exists():
+        return f"no such file as {path}"
+    return f"{path}: {getattr(error, 'strerror', None) or error!s:.160}"
 
 
 def library(name: str, missing: type[Error], extra: str) -> Any:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 from tests.cli.conftest import Shell
@@ -85,7 +87,7 @@ def test_the_network_is_a_breach_unless_it_is_allowed(project: Shell) -> None:
 def test_try_refuses_options_that_are_not_well_formed(project: Shell) -> None:
     for arguments, number in (
         (("--budget", "files"), "WG901"), (("--budget", "files=many"), "WG506"), (("--budget", "pages=1"), "WG505"),
-        (("--policy", "nowhere.yaml"), "WG901"), (("--protect", "[a"), "WG400"), (("--unknown",), "WG902"),
+        (("--policy", "nowhere.yaml"), "WG904"), (("--protect", "[a"), "WG400"), (("--unknown",), "WG902"),
     ):  # fmt: skip
         result = project("try", *arguments, "--", "true", code=1)
         assert number in result.err, arguments
@@ -286,6 +288,8 @@ def test_demo_knows_its_incidents_by_name(worldgate: Shell) -> None:
 def test_help_and_version(worldgate: Shell) -> None:
     assert "Usage: worldgate" in worldgate("--help").out
     assert worldgate("--version").out.startswith("worldgate ")
+    said = subprocess.check_output([sys.executable, "-m", "worldgate", "--version"], text=True)
+    assert said == worldgate("--version").out
     assert "WG902" in worldgate("nosuch", code=1).err
     assert "WG902" in worldgate("commit", code=1).err
     assert json.loads(worldgate("commit", "--json", code=1).out)["error"]["number"] == "WG902"

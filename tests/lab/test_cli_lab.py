@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,13 @@ def test_from_a_file_to_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         lab("figure", "tiny.yaml")
     ran = json.loads(lab("run", "tiny.yaml", "--json"))
     assert (ran["runs"], ran["new"], ran["records"]) == (48, 48, "records/tiny")
-    assert "48 runs in records/tiny, 0 of them new" in lab("run", "tiny.yaml", "-j", "2")
+    again = lab("run", "tiny.yaml", "-j", "2")
+    assert "48 runs in records/tiny, 0 of them new" in again
+    assert again.splitlines()[-1] == "to see them: worldgate lab figure tiny.yaml"
+    Path("records").rename("some records")
+    seen = shlex.split(lab("run", "tiny.yaml", "--records", "some records/tiny").splitlines()[-1].partition(": ")[2])
+    assert lab(*seen[2:]).split()[-1] == "tiny.md"
+    Path("some records").rename("records")
     assert lab("figure", "tiny.yaml").split() == ["tiny.csv", "tiny-policies.svg", "tiny-area.svg", "tiny.md"]
     assert json.loads(lab("figure", "tiny.yaml", "--page", "docs/t.md", "--json"))["written"][-1] == "docs/t.md"
     assert "](t-area.svg)" in Path("docs/t.md").read_text()
@@ -44,7 +51,8 @@ def test_data_for_training(tmp_path: Path) -> None:
         lab(*words, "hosts")
     with pytest.raises(Error, match="WG496"):
         lab(*words, "hosts=6")
-    with pytest.raises(Error, match="WG202"):
-        lab(*words, "guests=6")
+    for wrong in ("guests=6", "hosts=abc", "hosts=-4"):
+        with pytest.raises(Error, match=r"WG202.*(guests|`\$.options.hosts`)"):
+            lab("data", "network", "--driver", "everyday", "--steps", 2, "--out", tmp_path / "b", "--option", wrong)
     with pytest.raises(Error, match="WG202"):
         lab("data", "nowhere", "--driver", "everyday", "--steps", 20, "--out", tmp_path / "b")

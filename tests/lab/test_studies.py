@@ -112,11 +112,13 @@ def test_from_a_file_to_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize(
     ("old", "new", "number", "said"),
     [
-        ("width: 8", "breadth: 8", "WG490", "breadth"),
-        ("width: 8", "width: 0", "WG490", "sizes"),
+        ("width: 8", "breadth: 8", "WG490", "`breadth`, not one of world, driver"),
+        ("width: 8", "width: 0", "WG490", "`$.study.width`"),
+        ("iterations: 2", "iterations: 0", "WG490", "`$.study.iterations`"),
+        ("negatives: 2", "negatives: -8", "WG490", "`$.study.negatives`"),
         ("width: 8", "seed: 8", "WG490", "seed, which"),
-        ("driver: everyday", "driver: weekends", "WG490", "weekends"),
-        ("world: network", "world: net", "WG490", "WG202"),
+        ("driver: everyday", "driver: weekends", "WG490", "'weekends'; expected one that network has: adversarial"),
+        ("world: network", "world: net", "WG490", "one of filesystem"),
         ("negatives: 2", "negatives: 2, target: oracle", "WG490", "negatives"),
         ("negatives: 2", "negatives: 0", "WG490", "the same"),
         ("sets: 2", "sets: 0", "WG490", "`$.train`"),
@@ -134,6 +136,17 @@ def test_what_is_wrong_is_one_numbered_error(old: str, new: str, number: str, sa
     with pytest.raises(Error, match=number) as caught:
         studies(old, new)
     assert said in str(caught.value)
+
+
+def test_axes_that_are_not_named_show_nothing() -> None:
+    assert studies(", rows: none, columns: none", "").drawings == studies().drawings
+    with pytest.raises(Error, match="arm varies"):
+        studies("lines: arm, rows: none, columns: none", "log: false")
+
+
+def test_a_study_that_no_file_says_is_refused_too() -> None:
+    with pytest.raises(Error, match=r"`\$.study.actions`"):
+        run(next(replace(study, actions=1) for _, study in expand(studies())))
 
 
 def test_a_study_is_data() -> None:

@@ -23,7 +23,7 @@ from worldgate.horizon.trajectory import net
 from worldgate.models.checkpoint import load
 from worldgate.models.document import load_training
 from worldgate.models.errors import BadTraining
-from worldgate.models.family import family_of
+from worldgate.models.family import config_of, family_of
 from worldgate.models.flat.encoder import Config
 from worldgate.models.text.grammar import nameable
 from worldgate.models.training import train
@@ -175,7 +175,7 @@ def test_a_checkpoint_predicts_as_the_net_that_was_saved(tmp_path: Path) -> None
 @pytest.mark.parametrize("change", [{"width": 15}, {"block": 36}, {"layers": 0}, {"reply": 0}])
 def test_sizes_that_make_no_model_are_refused(change: dict[str, int]) -> None:
     with pytest.raises(BadTraining):
-        FLAT.encoder(msgspec.structs.replace(TINY, **change), get("network-0").schema, ())
+        config_of(FLAT, msgspec.to_builtins(TINY) | change)
 
 
 def test_workers_make_batches_without_torch() -> None:

@@ -154,6 +154,10 @@ def test_a_checkpoint_is_a_predictor_by_what_it_holds(tmp_path: Path) -> None:
     assert [row["checkpoint"] for row in rows(tmp_path / "records") if "checkpoint" in row["predictor"]] == [held] * 4
     by_digest = load_experiment(some.replace(f"path: {path}", f"digest: {held}"), "mine.yaml")
     assert {one.cell.digest for one in expand(by_digest)[0]} == {one.cell.digest for one in expand(mine)[0]}
+    with pytest.raises(Error, match=f"WG490.*{'f' * 64}.*{held} at `\\$.predictors\\[0\\].digest`"):
+        load_experiment(some.replace(f"path: {path}", f"path: {path}, digest: {'f' * 64}"), "mine.yaml")
+    with pytest.raises(Error, match=f"WG495.*no such file as .*{held}"):
+        run(by_digest, tmp_path / "others")
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     assert not {one.cell.digest for one in expand(mine)[0]} >= {one.cell.digest for one in expand(by_digest)[0]}
 
@@ -161,8 +165,8 @@ def test_a_checkpoint_is_a_predictor_by_what_it_holds(tmp_path: Path) -> None:
 WRONG = [
     ("family: bag", "family: bags", "`$.predictors[1]`"),
     ("features: 64", "features: many", "features"),
-    ("batch: 8", "batch: 0", "batch 0"),
-    ("rate: 0.05", "rate: 0", "rate 0"),
+    ("batch: 8", "batch: 0", "0, less than 1 at `$.source.batch`"),
+    ("rate: 0.05", "rate: 0", "0.0, not above 0"),
     ("name: learned", "name: induction", "family of induction"),
     ('{name: "null"}', '{name: "null", seed: 3}', "`$.predictors[0].seed`"),
     ('{name: "null"}', "{name: checkpoint, path: nowhere}", "WG512"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -12,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.lab.tiny import elsewhere
-from tests.reference import ROOT
+from tests.reference import ROOT, commands
 from worldgate.cli import app
 from worldgate.facts import Error
 from worldgate.horizon import roll, rollout
@@ -22,6 +23,8 @@ from worldgate.models.document import Training, load_training
 from worldgate.models.predictor import learned
 from worldgate.models.training import train
 from worldgate.worlds import world_of
+from worldgate.worlds.network import Network
+from worldgate.worlds.network.starts import LEVEL_0
 
 pytest.importorskip("torch", reason="torch is not installed (extra learn)")
 
@@ -88,11 +91,25 @@ def test_the_curve_is_what_the_numbers_say(told: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "number"), [(("--driver", "nobody"), "WG480"), (("--start", "nowhere"), "WG202")], ids=["driver", "start"]
+    ("words", "said"),
+    [
+        (("--driver", "nobody"), "WG480.*adversarial, everyday, outages, uniform, weighted"),
+        (("--start", "nowhere"), "WG901.*empty, scattered, ring, tree, islands"),
+        (("--start", "campus"), "WG901.*one of empty"),
+    ],
+    ids=str,
 )
-def test_what_the_world_does_not_have_is_refused(words: tuple[str, ...], number: str) -> None:
-    with pytest.raises(Error, match=number):
+def test_what_the_world_does_not_have_is_refused(words: tuple[str, ...], said: str) -> None:
+    with pytest.raises(Error, match=said):
         worldgate(*SHORT, *words)
+
+
+def test_the_help_lists_drivers_and_starts_and_hosts_are_bounded() -> None:
+    told = {one.name: one.help for one in dict(commands())["worldgate horizon demo"].params}
+    drivers = Network(hosts=2, start="empty").drivers
+    for name, listed in (("driver", drivers), ("start", LEVEL_0)):
+        assert re.findall(r"\w+", told[name].partition(": ")[2].replace(" or ", " ")) == list(listed)
+    assert CliRunner().invoke(app, ["horizon", "demo", "--hosts", "100001"]).exit_code == 2
 
 
 def test_without_extras() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 from random import Random
 
 import msgspec
@@ -12,9 +13,11 @@ from msgspec.structs import replace
 from tests.models import bag
 from worldgate.facts import diff
 from worldgate.horizon import roll
+from worldgate.models.document import Training
 from worldgate.models.errors import BadTraining
 from worldgate.models.pools import FRESH, Balanced, Classed, pool, sample, steps, walks
 from worldgate.models.source import Place, Source, Walks, checked, world
+from worldgate.models.training import train
 from worldgate.worlds import get
 
 NETWORK = Place("network", ("everyday", "outages"), {"hosts": 4, "start": "scattered"})
@@ -159,6 +162,12 @@ def test_a_wrong_source_is_refused(change: dict) -> None:
     assert checked(FREE) is FREE
     with pytest.raises(BadTraining, match="WG510"):
         checked(replace(FREE, **change))
+
+
+def test_the_family_is_named_that_has_no_windows(tmp_path: Path) -> None:
+    unrolled = Training("relational", replace(FIXED, unroll=2))
+    with pytest.raises(BadTraining, match="unroll with family relational"):
+        train(unrolled, tmp_path / "a")
 
 
 def test_a_source_is_plain_data() -> None:

@@ -24,7 +24,7 @@ from worldgate.models.predictor import Learning
 from worldgate.models.residual import Look
 from worldgate.models.reward import Reward
 from worldgate.models.source import Place, Source, Walks, checked
-from worldgate.models.training import train
+from worldgate.models.training import saved, state_of, train
 from worldgate.worlds import get
 from worldgate.worlds.documents import load_document
 
@@ -113,12 +113,32 @@ def test_nothing_that_is_there_is_overwritten_or_taken_for_another(short: bytes,
     path.write_bytes(short)
     with pytest.raises(BadCheckpoint, match=r"WG512.*there already"):
         train(SHORT, path)
-    with pytest.raises(BadCheckpoint, match=r"differs in .*training"):
+    with pytest.raises(BadCheckpoint, match=r"differs in training.seed \(3 there, 4 here\).*--resume.*--to"):
         train(replace(SHORT, seed=4), path, resume=True)
     path.rename(path.with_name("a.state"))
     with pytest.raises(BadCheckpoint, match="WG512"):
         train(SHORT, path, resume=True)
     assert not path.exists()
+
+
+def test_the_state_of_an_unfinished_training_is_no_checkpoint(tmp_path: Path) -> None:
+    class Stopped(Exception): ...
+
+    def stop(done: int, _: float) -> None:
+        if done == 5:
+            raise Stopped
+
+    path = tmp_path / "a"
+    assert saved(path) == 0
+    with pytest.raises(Stopped):
+        train(SHORT, path, save_every=3, step=stop)
+    assert saved(path) == 3
+    for ask in (checkpoint.describe, lambda state: checkpoint.load(state, get("network").schema)):
+        with pytest.raises(BadCheckpoint, match=r"unfinished training, after 3 of 14 steps.*--resume"):
+            ask(state_of(path))
+    state_of(path).rename(path)
+    with pytest.raises(BadCheckpoint, match="unfinished training"):
+        train(SHORT, path, resume=True)
 
 
 def test_a_loss_that_is_no_number_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,10 +206,20 @@ def test_a_checkpoint_whose_card_does_not_fit_is_refused(change: dict, said: str
 
 
 WRONG = [
-    ("family: bag", "family: flag", "flag"),
-    ("features: 128", "features: 1.5", "config"),
-    ("seed: 3", "sed: 3", "sed"),
-    ("steps: 30", "steps: 0", "0 steps"),
+    ("family: bag", "family: flag", r"bag.yaml: 'flag' at `\$.family`; expected one of bag, flat"),
+    ("features: 128", "features: 1.5", r"`\$.config.features`"),
+    ("features: 128", "features: 128, feature: 2", r"`feature`, not one of features, dropout - at `\$.config`"),
+    ("seed: 3", "sed: 3", "`sed`, not one of family, source"),
+    ("seed: 3", "seed: -1", r"-1, less than 0 at `\$.seed`"),
+    ("hosts: 4", "hosts: -4", r">= 2 - at `\$.options.hosts`.* at `\$.source.places\[0\]`"),
+    ("hosts: 4", "host: 4", "`host`, not one of hosts, services, start"),
+    ("hosts: 4", "hosts: abc", r"`int`, got `str` - at `\$.options.hosts`"),
+    ("hosts: 4, start: scattered", "hosts: 740", "740 hosts of a campus, which has at most 739"),
+    ("start: scattered", "start: scatterd", "'scatterd', not one of empty, scattered"),
+    ("world: network", "world: netwrk", "'netwrk'; expected one of filesystem"),
+    ("everyday", "outage", r"'outage' of network, not one of adversarial.* at `\$.source.places\[0\]`"),
+    ("batch: 16", "batch: 0", r"0, less than 1 at `\$.source.batch`"),
+    ("steps: 30", "steps: 0", r"0, not 1 or more at `\$.loop.steps`"),
     ("rate: 0.05", "rate: .inf", "inf"),
     ("rate: 0.05", "rate: 0.1, ema: 1", "ema"),
     ("rate: 0.05", "rate: 0.1, warm_up: 1", "warm_up"),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+import msgspec
 import pytest
 
 from worldgate.facts import Error
-from worldgate.worlds.documents import MAX_BYTES, load_document
+from worldgate.worlds.documents import MAX_BYTES, converted, load_document
 
 
 class Bad(Error):
@@ -48,6 +51,35 @@ def test_anything_else_is_the_caller_s_error_with_the_name_of_the_document(text:
         load_document(text, "it", Bad)
     assert "it: " in found.value.found
     assert says in str(found.value)
+
+
+class Part(msgspec.Struct, forbid_unknown_fields=True):
+    given: int = msgspec.field(default=0, name="size")
+    colour: Literal["red", "blue"] = "red"
+
+
+class Whole(msgspec.Struct, forbid_unknown_fields=True):
+    parts: tuple[Part, ...] = ()
+    named: dict[str, Part] = {}
+    one: Part | None = None
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        ({"part": 1}, "`part`, not one of parts, named, one - at `$.it`"),
+        ({"parts": [{}, {"sise": 1}]}, "`sise`, not one of size, colour - at `$.it.parts[1]`"),
+        ({"named": {"a": {"sise": 1}}}, "`sise`, not one of size, colour - at `$.it.named[...]`"),
+        ({"one": {"colour": "green"}}, "'green', not one of blue, red - at `$.it.one.colour`"),
+        ({"one": {"size": "big"}}, "Expected `int`, got `str` - at `$.it.one.size`"),
+        ({"named": {1: {}}}, "Expected `str`, got `int` - at `key` in `$.it.named`"),
+        (3, "Expected `object`, got `int` - at `$.it`"),
+    ],
+)
+def test_data_of_another_type_is_told_with_its_place_and_what_is_known_there(data: object, says: str) -> None:
+    with pytest.raises(msgspec.ValidationError) as found:
+        converted(data, Whole, "$.it")
+    assert str(found.value).endswith(says)
 
 
 def test_size_is_bounded_before_anything_is_parsed() -> None:

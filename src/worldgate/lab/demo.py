@@ -93,10 +93,10 @@ def stretches(divergences: Sequence[float]) -> dict[int, Interval]:
 
 def table(rows: Sequence[Rolled]) -> list[str]:
     """Lines of text: the numbers of each."""
-    lines = ["predictor            first wrong  exact steps  mean divergence  steps/s"]
+    lines = ["predictor            first wrong  exact steps in all  mean divergence  steps/s"]
     for row in rows:
         first, exact, mean, pace = row.numbers().values()
-        lines.append(f"{row.predictor:<19}{'none' if first is None else first:>13}{exact:>13}{mean:>17.3g}{pace:>9.0f}")
+        lines.append(f"{row.predictor:<19}{'none' if first is None else first:>13}{exact:>20}{mean:>17.3g}{pace:>9.0f}")
     return lines
 
 

@@ -14,10 +14,11 @@ from ..horizon.consultation import Setting, policy
 from ..horizon.operators import OPERATORS
 from ..horizon.probes import CHOICES
 from ..horizon.settings import checked
+from ..models.checkpoint import digest
 from ..models.document import load_training
-from ..system import use
+from ..system import unreadable, use
 from ..worlds import world_of
-from ..worlds.documents import load_document
+from ..worlds.documents import converted, load_document
 from .checks import disjoint, drawable, listed, plain
 from .errors import BadExperiment
 from .experiment import DIMENSIONS, Experiment, Planned, expand, ways
@@ -41,7 +42,7 @@ def load_experiment(text: str, name: str) -> Experiment:
 def _experiment(data: Any, name: str) -> Experiment:
     _fetch_trainings(data, name)
     try:
-        found = msgspec.convert(data, Experiment)
+        found = converted(data, Experiment)
     except (msgspec.ValidationError, Error) as error:
         raise BadExperiment(f"{name}: {error}", "an experiment, as docs/lab/index.md tells it") from error
     for place, said in _problems(found):
@@ -73,7 +74,8 @@ def _fetch_trainings(data: Any, name: str) -> None:
             given = load_training(Path(path).read_text(encoding="utf-8"), path)
         except (OSError, TypeError, UnicodeDecodeError, Error) as error:
             do = "Name it from the directory that the command runs in"
-            raise BadExperiment(f"{where}: {error}", "a training file", do) from error
+            said = unreadable(Path(path), error) if isinstance(error, OSError) else error
+            raise BadExperiment(f"{where}: {said}", "a training file", do) from error
         source = msgspec.structs.replace(given.source, walks=())
         one |= {"family": given.family, "config": given.config, "seed": one.get("seed", given.seed)}
         one["train"] = msgspec.to_builtins({"source": source, "loop": given.loop})
@@ -156,9 +158,14 @@ def _about_predictors(found: Experiment) -> Iterator[tuple[str, str]]:
             yield f"{where}.train.source.walks", "walks, which those of the experiment's `train` are"
         if one.name == "checkpoint":
             try:
-                yield from () if one.sha256 else [(where, "neither a path nor a digest")]
+                held = digest(Path(one.path)) if one.path else one.digest
             except Error as error:
                 yield where, str(error)
+                return
+            if not held:
+                yield where, "neither a path nor a digest"
+            elif one.digest and one.digest != held:
+                yield f"{where}.digest", f"{one.digest}, where {one.path} has {held}"
 
 
 def _about_models(planned: list[Planned], found: Experiment) -> Iterator[tuple[str, str]]:

@@ -12,16 +12,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import chain, islice
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..facts import canonical_json
-from ..system import end_with_parent
+from ..workers import Workers, end_with_parent
 from .errors import RunFailed, library
 from .experiment import Experiment, expand
 from .records import Row, known, write_part
@@ -89,7 +88,7 @@ def spread(
     elif workers <= 1:
         yield from map(work, chain(*rounds))
     else:
-        with ProcessPoolExecutor(min(workers, most), get_context("spawn"), end_with_parent) as pool:
+        with Workers(min(workers, most), end_with_parent) as pool:
             try:
                 for tasks in rounds:
                     yield from _given(tasks, workers, lambda task: pool.submit(work, task), _first, Future.result)

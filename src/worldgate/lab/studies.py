@@ -18,6 +18,7 @@ import msgspec
 from ..facts import Error, canonical_json, json_decode
 from ..models.errors import library
 from ..worlds import world_of
+from ..worlds.documents import converted
 from .checks import disjoint, drawable, plain
 from .errors import BadExperiment, RunFailed
 from .experiment import FORMAT, Drawing, Experiment, Seeds, Training
@@ -51,6 +52,14 @@ MEASURES: Mapping[str, Measure] = {
 }
 
 
+class Drawn(Drawing, frozen=True, kw_only=True):
+    """A figure of studies, whose axes but the first show nothing unless they are named."""
+
+    lines: str = "none"
+    rows: str = "none"
+    columns: str = "none"
+
+
 class Studies(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a file of studies says; see `docs/lab/index.md`. `seeds` and `steps` are those of the walks held out."""
 
@@ -64,7 +73,7 @@ class Studies(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     train: Training
     seeds: Seeds
     steps: int
-    drawings: tuple[Drawing, ...]
+    drawings: tuple[Drawn, ...]
 
     @property
     def dimensions(self) -> tuple[str, ...]:
@@ -83,7 +92,7 @@ def _grounding() -> Any:
 def load_studies(data: Any, name: str) -> Studies:
     """The studies of a parsed file; `BadExperiment` with the place in it, or `SharedSeeds`."""
     try:
-        found = msgspec.convert(data, Studies)
+        found = converted(data, Studies)
         problem = next(_problems(found), None)
         asked = [] if problem else [(at, _grounding().checked(study)) for at, study in expand(found)]
     except (msgspec.ValidationError, Error) as error:
@@ -122,7 +131,7 @@ def expand(studies: Studies) -> Iterator[tuple[dict[str, str | float], Study]]:
         for number, walks in enumerate(studies.train.of(studies.train.counts[0])):
             fields |= {"seeds": list(walks), "held": list(studies.seeds.all), "seed": number}
             fields |= {"steps": studies.train.steps, "held_steps": studies.steps}
-            yield at, msgspec.convert(fields, _grounding().Study)
+            yield at, converted(fields, _grounding().Study, "$.study")
 
 
 def total(document: Experiment | Studies) -> int:

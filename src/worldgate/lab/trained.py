@@ -68,9 +68,12 @@ def lacking(experiment: Experiment, cells: Iterable[Cell], folder: Path) -> list
             missing[file] = cell
     for asked in experiment.predictors:
         if asked.path and (file := folder / "models" / f"{asked.sha256}.safetensors") in missing:
-            if checkpoint.digest(Path(asked.path)) != asked.sha256:
-                raise RunFailed(f"{asked.path}, which has changed", f"the checkpoint {asked.digest}")
+            if (held := checkpoint.digest(Path(asked.path))) != asked.sha256:
+                raise RunFailed(f"{asked.path}, which has changed to {held}", f"the checkpoint {asked.digest}")
             put(file, lambda path, given=asked.path: shutil.copyfile(given, path))
+    for file, cell in missing.items():
+        if cell.predictor.name == "checkpoint" and not file.exists():
+            raise RunFailed(f"no such file as {file}", "it, or the `path` of that checkpoint in the experiment")
     return [cell for cell in missing.values() if cell.predictor.name == "learned"]
 
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from ..facts import Error, Schema, canonical_json
-from ..system import replace
+from ..system import replace, unreadable
 from .errors import BadCheckpoint, library
 from .family import Encoder, config_of, family_of
 
@@ -52,23 +52,37 @@ def save(path: Path, card: Card, tensors: Mapping[str, Any]) -> None:
 
 
 def read(path: Path) -> tuple[Card, dict[str, Any]]:
-    """The card and the tensors of a checkpoint, or `BadCheckpoint`."""
-    card = describe(path)
+    """The card and the tensors of a checkpoint, or of the state of a training; else `BadCheckpoint`."""
+    card = card_of(path)
     try:
         tensors: dict[str, Any] = library("safetensors.torch").load_file(path)
     except (OSError, library("safetensors").SafetensorError) as error:
-        raise BadCheckpoint(f"{path}: {error!s:.160}", "a whole checkpoint") from error
+        raise BadCheckpoint(unreadable(path, error), "a whole checkpoint") from error
     return card, tensors
 
 
 def describe(path: Path) -> Card:
-    """The card alone, without torch; `BadCheckpoint` for a file that is none, is cut off, or of another format."""
+    """The card of a checkpoint alone, without torch; else `BadCheckpoint`, also for a state that a training goes on
+    from."""
+    card = card_of(path)
+    try:
+        steps = card.training["loop"]["steps"]
+    except (KeyError, TypeError) as error:
+        raise BadCheckpoint(f"{path} without the steps of its training", "a checkpoint's metadata") from error
+    if card.steps != steps:
+        found = f"{path}, the state of an unfinished training, after {card.steps} of {steps} steps"
+        raise BadCheckpoint(found, "a checkpoint", "Go on with that training by --resume")
+    return card
+
+
+def card_of(path: Path) -> Card:
+    """The card of a checkpoint or a state; `BadCheckpoint` where it is none, is cut off, or of another format."""
     safetensors = library("safetensors")
     try:
         with safetensors.safe_open(path, "numpy") as file:
             said = (file.metadata() or {}).get("worldgate")
     except (OSError, safetensors.SafetensorError) as error:
-        raise BadCheckpoint(f"{path}: {error!s:.160}", "a whole safetensors file") from error
+        raise BadCheckpoint(unreadable(path, error), "a whole safetensors file") from error
     try:
         version = msgspec.json.decode(said or b"null")
         if not isinstance(version, dict) or version.get("format") != FORMAT:
@@ -120,4 +134,4 @@ def digest(path: Path) -> str:
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
-        raise BadCheckpoint(f"{path}: {error}", "a readable file") from error
+        raise BadCheckpoint(unreadable(path, error), "a readable file") from error

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import msgspec
 
-from ..worlds.documents import load_document
+from ..worlds.documents import converted, load_document
 from .episodes import problems
 from .errors import BadTraining
 from .family import config_of, family_of
@@ -61,26 +62,44 @@ def json_schema() -> dict[str, Any]:
 def load_training(text: str, name: str) -> Training:
     """The training of a YAML or JSON text, or `BadTraining` with the place in it."""
     try:
-        training = msgspec.convert(load_document(text, name, BadTraining), Training)
+        training = converted(load_document(text, name, BadTraining), Training)
     except msgspec.ValidationError as error:
         raise BadTraining(f"{name}: {error}", "a training, as docs/models.md tells it") from error
-    return proven(training)
+    try:
+        return proven(training)
+    except BadTraining as error:
+        raise BadTraining(f"{name}: {error.found}", error.expected, error.do) from error
 
 
 def proven(training: Training) -> Training:
     """The training, or `BadTraining` with what is wrong in it."""
-    loop = training.loop
     config_of(family_of(training.family), training.config)
     checked(training.source)
-    if loop.steps < 1 or loop.rate <= 0 or not math.isfinite(loop.rate):
-        raise BadTraining(f"loop: {loop.steps} steps at rate {loop.rate}", "at least 1, at a rate above 0")
-    if not 0 <= loop.warm_up < 1 or not 0 <= loop.ema < 1 or loop.clip < 0 or loop.weight_decay < 0:
-        raise BadTraining(f"loop: {loop}", "warm_up and ema in [0, 1), clip and weight_decay of 0 or more")
+    for place, said in _problems(training):
+        raise BadTraining(f"{said} at `$.{place}`", "what docs/models.md tells")
+    return training
+
+
+def _problems(training: Training) -> Iterator[tuple[str, str]]:
+    """(field, what is wrong in it), of all but config and source."""
+    loop = training.loop
+    bounds = {
+        "steps": (loop.steps >= 1, "1 or more"),
+        "rate": (0 < loop.rate < math.inf, "above 0 and finite"),
+        "warm_up": (0 <= loop.warm_up < 1, "in [0, 1)"),
+        "weight_decay": (0 <= loop.weight_decay < math.inf, "0 or more"),
+        "clip": (0 <= loop.clip < math.inf, "0 or more"),
+        "ema": (0 <= loop.ema < 1, "in [0, 1)"),
+    }
+    for name, (holds, bound) in bounds.items():
+        if not holds:
+            yield f"loop.{name}", f"{getattr(loop, name)}, not {bound}"
     for name, how in (("self_forcing", loop.self_forcing), ("reward", loop.reward)):
         for problem in problems(how, name) if how else ():
-            raise BadTraining(f"loop: {problem}", "what docs/models.md tells")
+            yield f"loop.{name}", problem
     if loop.reward and not 0 <= loop.reward.average < 1:
-        raise BadTraining(f"loop: reward with average {loop.reward.average}", "a decay in [0, 1)")
+        yield "loop.reward.average", f"{loop.reward.average}, not in [0, 1)"
     if loop.reward and training.source.look:
-        raise BadTraining("reward with a look", "one of both: what a look decides is not learned, and ends a horizon")
-    return training
+        yield "loop.reward", "a reward beside a look: what a look decides is not learned, and ends a horizon"
+    if training.seed < 0:
+        yield "seed", f"{training.seed}, less than 0"

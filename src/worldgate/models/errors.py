@@ -21,7 +21,8 @@ class WorkerEnded(Error):
 
 
 class BadCheckpoint(Error):
-    """A file that is no checkpoint, is cut off, or is of another format, family, schema or training."""
+    """A file that is no checkpoint, is cut off, is the state of an unfinished training, or is of another format,
+    family, schema or training."""
 
     number, title = "WG512", "not the checkpoint wanted"
 
@@ -30,6 +31,12 @@ class Diverged(Error):
     """The loss became infinite or no number at all; nothing is saved from there on."""
 
     number, title = "WG513", "training diverged"
+
+
+class Interrupted(Error):
+    """A training was interrupted from the keyboard. What it had saved is kept."""
+
+    number, title = "WG517", "training interrupted"
 
 
 class MissingLearn(Error):

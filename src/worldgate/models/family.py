@@ -12,13 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Protocol
 
 import msgspec
 
-from ..facts import Schema, State
+from ..facts import Error, Schema, State
 from ..horizon.predictor import Prediction
 from ..horizon.trajectory import Step
+from ..worlds.documents import converted
 from .errors import BadTraining, library
 
 if TYPE_CHECKING:
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     import torch
 
 Arrays = Mapping[str, "np.ndarray[Any, Any]"]
+Size = Annotated[int, msgspec.Meta(ge=1)]
+"""A field of a config that is 1 or more."""
+Count = Annotated[int, msgspec.Meta(ge=0)]
+"""One that is 0 or more."""
 
 
 def tensors(arrays: Arrays, device: Any = "cpu") -> dict[str, torch.Tensor]:
@@ -80,7 +85,8 @@ class Net(Protocol):
 
 class Family(NamedTuple):
     """One row of the table. `config` and `document` are the types of its two documents, both msgspec Structs; `config`
-    has a default for each field. The functions may raise `BadTraining` for a config that makes no sense.
+    has a default for each field and says its bounds, in types such as `Size` or in `__post_init__`, which may raise
+    `BadTraining` as the functions may, for what makes no sense.
     """
 
     config: type[Any]
@@ -112,22 +118,25 @@ def register(name: str, place: str) -> None:
 def family_of(name: str) -> Family:
     """The family of that name, or `BadTraining`; `MissingLearn` where the extra is not installed."""
     if name not in FAMILIES:
-        raise BadTraining(f"family {name!r}", f"one of {', '.join(sorted(FAMILIES))}")
+        raise BadTraining(f"{name!r} at `$.family`", f"one of {', '.join(sorted(FAMILIES))}")
     library("numpy")
     module, _, attribute = FAMILIES[name].partition(":")
     return getattr(import_module(module), attribute)  # type: ignore[no-any-return]
 
 
-def offered(part: object, name: str, option: str) -> Any:
+def offered(part: object, name: str, option: str, family: str = "") -> Any:
     """What an encoder or net may have beside what all have; `BadTraining` where an option needs it and it lacks."""
     if not hasattr(part, name):
-        raise BadTraining(f"{option} with {type(part).__name__}", f"a family that has `{name}`", "Leave it out")
+        found = f"family {family}" if family else type(part).__name__
+        raise BadTraining(f"{option} with {found}", f"a family that has `{name}`", "Leave it out")
     return getattr(part, name)
 
 
 def config_of(family: Family, given: Mapping[str, Any]) -> Any:
     """Its config from plain data, or `BadTraining` with the place."""
     try:
-        return msgspec.convert(given, family.config)
+        return converted(given, family.config, "$.config")
     except msgspec.ValidationError as error:
-        raise BadTraining(f"config: {error}", "what the family takes") from error
+        raise BadTraining(str(error), "what the family takes") from error
+    except Error as error:
+        raise BadTraining(f"{error.found} at `$.config`", error.expected, error.do) from error

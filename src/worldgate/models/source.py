@@ -80,45 +80,50 @@ class Source(_Strict, frozen=True):
 
 def checked(source: Source) -> Source:
     """The source, or `BadTraining` with what is wrong in it."""
-    for problem in _problems(source):
-        raise BadTraining(f"source: {problem}", "what docs/models.md tells")
+    for place, said in _problems(source):
+        raise BadTraining(f"{said} at `$.source{place and '.'}{place}`", "what docs/models.md tells")
     return source
 
 
-def _problems(source: Source) -> Iterator[str]:
+def _problems(source: Source) -> Iterator[tuple[str, str]]:
+    """(field, what is wrong in it)."""
     if bool(source.places) == bool(source.walks):
-        yield "neither places nor walks, or both"
+        yield "", "neither places nor walks, or both"
     for name in ("batch", "walks_each", "episode", "share", "sample", "noise_facts", "unroll"):
         if getattr(source, name) < 1:
-            yield f"{name} {getattr(source, name)}, less than 1"
+            yield name, f"{getattr(source, name)}, less than 1"
     for name in ("burn_in", "counterfactuals", "contrasts"):
         if getattr(source, name) < 0:
-            yield f"{name} {getattr(source, name)}, less than 0"
+            yield name, f"{getattr(source, name)}, less than 0"
     for name in ("balance", "noise"):
         if not 0 <= getattr(source, name) <= 1:
-            yield f"{name} {getattr(source, name)}, not in [0, 1]"
+            yield name, f"{getattr(source, name)}, not in [0, 1]"
     if source.unroll > 1 and (source.noise or source.counterfactuals or source.contrasts or source.look):
-        yield "unroll with noise, counterfactuals, contrasts or a look, which are of single steps"
+        yield "unroll", "unroll with noise, counterfactuals, contrasts or a look, which are of single steps"
     schemas = set()
-    for one in places(source):
+    for at, one in enumerate(places(source)):
+        place = f"places[{at}]" if source.places else f"walks[{at}]"
         try:
             world = world_of(one.world, one.options)
         except Error as error:
-            yield str(error)
+            yield place, str(error)
             return
         schemas.add(world.schema.digest)
-        yield from problems(source.look, world.schema) if source.look else ()
+        for problem in problems(source.look, world.schema) if source.look else ():
+            yield "look", problem
         for driver in one.drivers if isinstance(one, Place) else (one.driver,):
             if driver not in world.drivers:
-                yield f"driver {driver!r} of {one.world}, not one of {', '.join(sorted(world.drivers))}"
-    if any(not place.drivers or not 0 < place.weight < float("inf") for place in source.places):
-        yield "a place without drivers, or of a weight that is not above 0"
-    if any(not walks.seeds or walks.steps < source.unroll for walks in source.walks):
-        yield "walks without seeds, or of fewer steps than one question has"
+                yield place, f"driver {driver!r} of {one.world}, not one of {', '.join(sorted(world.drivers))}"
+    for at, one in enumerate(source.places):
+        if not one.drivers or not 0 < one.weight < float("inf"):
+            yield f"places[{at}]", "a place without drivers, or of a weight that is not above 0"
+    for at, given in enumerate(source.walks):
+        if not given.seeds or given.steps < source.unroll:
+            yield f"walks[{at}]", "walks without seeds, or of fewer steps than one question has"
     if source.places and source.episode < source.unroll:
-        yield "an episode of fewer steps than one question has"
+        yield "episode", "an episode of fewer steps than one question has"
     if len(schemas) > 1:
-        yield "worlds of several schemas"
+        yield "", "worlds of several schemas"
 
 
 def places(source: Source) -> tuple[Place | Walks, ...]:

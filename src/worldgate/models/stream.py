@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from itertools import groupby, islice
-from multiprocessing import get_context
 from random import Random
 
-from ..system import end_with_parent
+from ..workers import Workers, end_with_parent
 from .errors import WorkerEnded
 from .family import Arrays, Encoder
 from .pools import Balanced, pool
@@ -50,7 +49,7 @@ class Stream:
         size = TASK if self.source.walks else self.source.share
         tasks = (tuple(group) for _, group in groupby(numbers, lambda number: number // size))
         with (
-            ProcessPoolExecutor(workers, get_context("spawn"), _begin, (self,)) as made,
+            Workers(workers, _begin, (self,)) as made,
             closing(_ordered(made, tasks, workers * AHEAD)) as found,
         ):
             yield from found
@@ -62,7 +61,7 @@ class Stream:
         self.__init__(*state)  # type: ignore[misc]
 
 
-def _ordered(made: ProcessPoolExecutor, rest: Iterator[tuple[int, ...]], ahead: int) -> Generator[Arrays, None, None]:
+def _ordered(made: Workers, rest: Iterator[tuple[int, ...]], ahead: int) -> Generator[Arrays, None, None]:
     waiting: deque[Future[list[Arrays]]] = deque()
     try:
         while True:

@@ -20,8 +20,8 @@ from typing import Any
 import msgspec
 
 from .. import __version__
-from ..facts import canonical_json
-from .checkpoint import FORMAT, Card, describe, read, save
+from ..facts import canonical_json, json_decode
+from .checkpoint import FORMAT, Card, card_of, describe, read, save
 from .document import Training, proven
 from .errors import BadCheckpoint, BadTraining, Diverged, library
 from .family import Encoder, config_of, family_of, offered, tensors
@@ -49,12 +49,14 @@ def train(
     there; without, neither may be there. Raises `BadTraining`, `BadCheckpoint` (a file of another training),
     `WorkerEnded`, `Diverged` and `MissingLearn`.
     """
-    torch, state = library("torch"), path.with_name(f"{path.name}.state")
+    torch, state = library("torch"), state_of(path)
     library("safetensors.torch")
     proven(training)
     if not resume and (path.exists() or state.exists()):
         there = path if path.exists() else state
-        raise BadCheckpoint(f"{there}, which is there already", "a new file", "Resume, or name another file")
+        raise BadCheckpoint(
+            f"{there}, which is there already", "a new file", "Resume by --resume, or give another --to"
+        )
     with torched(torch, threads, device):
         run = _Run(torch, training, device)
         if path.exists():
@@ -75,6 +77,16 @@ def train(
     return path
 
 
+def state_of(path: Path) -> Path:
+    """Where the state of a training lies whose checkpoint will be at `path`."""
+    return path.with_name(f"{path.name}.state")
+
+
+def saved(path: Path) -> int:
+    """From how many steps the training to `path` can go on; 0 where none are saved."""
+    return card_of(state_of(path)).steps if state_of(path).exists() else 0
+
+
 class _Run:
     """A training after `done` steps."""
 
@@ -85,9 +97,9 @@ class _Run:
         config = config_of(family, training.config)
         self.encoder: Encoder = family.encoder(config, self.schema, sample(training.source, training.seed))
         if training.source.unroll > 1:
-            offered(self.encoder, "windows", "unroll")
+            offered(self.encoder, "windows", "unroll", training.family)
         if training.source.look:
-            offered(self.encoder, "residual", "look")
+            offered(self.encoder, "residual", "look", training.family)
         self._seed("weights")
         self.net = family.net(config, self.encoder).to(device)
         named = list(self.net.named_parameters())
@@ -99,7 +111,7 @@ class _Run:
         self.average = {name: weight.detach().clone() for name, weight in named} if training.loop.ema else {}
         self.baseline = math.nan
         if training.loop.reward:
-            offered(self.net, "drawn", "reward")
+            offered(self.net, "drawn", "reward", training.family)
 
     def own(self, number: int) -> SelfForcing | Reward | None:
         """What has that step learn from the model's own episodes instead of a batch of the stream."""
@@ -187,16 +199,24 @@ class _Run:
         """Refuse a file of another training."""
         mine = msgspec.structs.replace(self.card, steps=card.steps)
         if canonical_json(card) != canonical_json(mine):
-            fields = (name for name in Card.__struct_fields__ if _told(card, name) != _told(mine, name))
-            raise BadCheckpoint(f"{path}, which differs in {', '.join(fields)}", "one of this training", "Name another")
+            there, here = (json_decode(canonical_json(one)) for one in (card, mine))
+            # what else differs where the document does follows from it
+            differs = [*_differing(there["training"], here["training"], "training")] or [*_differing(there, here)]
+            do = "Resume by --resume with what it was begun with, or give another --to"
+            raise BadCheckpoint(f"{path}, which differs in {'; '.join(differs)}", "one of this training", do)
 
     def _seed(self, what: object) -> None:
         data = hashlib.sha256(f"{self.training.seed}/{what}".encode()).digest()
         self.torch.manual_seed(int.from_bytes(data[:8], "big") >> 1)
 
 
-def _told(card: Card, name: str) -> bytes:
-    return canonical_json(getattr(card, name))
+def _differing(there: Any, here: Any, place: str = "") -> Iterator[str]:
+    """Each field that is not the same in two cards, with both values."""
+    if isinstance(there, dict) and isinstance(here, dict):
+        for name in sorted({*there, *here}):
+            yield from _differing(there.get(name), here.get(name), f"{place}.{name}".lstrip("."))
+    elif there != here:
+        yield f"{place} ({there!s:.40} there, {here!s:.40} here)"
 
 
 def _kept(value: Any) -> Any:

@@ -1,15 +1,18 @@
-"""YAML and JSON documents, read strictly: one document, plain data, no key twice, bounded size."""
+"""YAML and JSON documents, read strictly: one document, plain data, no key twice, bounded size; then as a type."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from typing import Any
+import re
+from collections.abc import Hashable, Iterator
+from typing import Any, TypeVar
 
+import msgspec
 import yaml
 
 from ..facts import Error
 
 MAX_BYTES = 4_000_000
+_T = TypeVar("_T")
 _Loader: Any = yaml.SafeLoader  # the C parser does not call compose_node
 
 
@@ -46,3 +49,30 @@ def load_document(text: str, name: str, error: type[Error]) -> Any:
         raise error(f"{name}: {problem}{where}", "one YAML or JSON document") from found
     except (ValueError, RecursionError) as found:
         raise error(f"{name}: {found}", "one YAML or JSON document") from found
+
+
+def converted(data: Any, kind: type[_T], at: str = "$") -> _T:
+    """The data as that type, or msgspec's `ValidationError`: with a path that begins with `at`, and, of a field or word
+    that is not known, those that are."""
+    try:
+        return msgspec.convert(data, kind)
+    except msgspec.ValidationError as error:
+        said, _, where = str(error).partition(" - at ")
+        if said.startswith(("Object contains unknown field", "Invalid enum value")):
+            known = _known(msgspec.inspect.type_info(kind), re.findall(r"\.([^.\[`]+)|\[([^\]]+)\]", where))
+            said += f", not one of {', '.join(known)}"
+        where = where.replace("`$", f"`{at}") or (f"`{at}`" if at != "$" else "")
+        raise msgspec.ValidationError(f"{said} - at {where}" if where else said) from error
+
+
+def _known(node: Any, path: list[tuple[str, str]]) -> Iterator[str]:
+    """The fields or words that a type has at a path: of field names, and of places in lists (`...`: in mappings)."""
+    for one in getattr(node, "types", (node,)):
+        fields = {field.encode_name: field.type for field in getattr(one, "fields", ())}
+        if not path:
+            yield from fields or map(str, getattr(one, "values", ()))
+            continue
+        (name, place), *rest = path
+        inner = fields.get(name) if name else getattr(one, "value_type" if place == "..." else "item_type", None)
+        if inner is not None:
+            yield from _known(inner, rest)

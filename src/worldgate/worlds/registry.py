@@ -11,6 +11,7 @@ import msgspec
 
 from ..facts import Error, json_decode
 from .contract import World
+from .documents import converted
 
 _FACTORIES: dict[str, str | Callable[[], World]] = {
     "filesystem": "worldgate.worlds.filesystem:world",
@@ -22,7 +23,7 @@ _FACTORIES: dict[str, str | Callable[[], World]] = {
     "robot-cell": "worldgate.worlds.declared:robot_cell",
 }
 WITH_OPTIONS = {"network": "worldgate.worlds.network:Network"}
-"""Worlds that are made anew with options; all others are those that are registered."""
+"""Worlds that are made anew with options, a class with its `Options`; all others are those that are registered."""
 _worlds: dict[str, World] = {}
 
 
@@ -60,15 +61,17 @@ def world_of(name: str, options: Mapping[str, Any]) -> World:
 @lru_cache(maxsize=16)
 def _world(name: str, options: bytes) -> World:
     given = json_decode(options)
-    maker = WITH_OPTIONS.get(name)
-    if maker is None:
+    if name not in WITH_OPTIONS:
+        made = get(name)
         if given:
             raise UnknownWorld(f"options {given} of {name}", f"none; options are for {', '.join(WITH_OPTIONS)}")
-        return get(name)
+        return made
+    maker = _imported(WITH_OPTIONS[name])
     try:
-        return _imported(maker)(name, **given)  # type: ignore[no-any-return]
-    except (TypeError, KeyError, ValueError, IndexError) as error:
-        raise UnknownWorld(f"options {given} of {name}: {error!r:.80}", "options that the world takes") from error
+        taken = converted(given, maker.Options, "$.options")
+    except msgspec.ValidationError as error:
+        raise UnknownWorld(f"{name}: {error}", "options that the world takes") from error
+    return maker(name, **msgspec.structs.asdict(taken))  # type: ignore[no-any-return]
 
 
 def _imported(place: str) -> Any:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ...facts import Schema, State
 from ...horizon.trajectory import Step
 from ..errors import BadTraining
+from ..family import Size
 from ..text.batch import batch
 from ..text.prompt import prompt
 from ..text.question import Question, question
@@ -24,15 +25,21 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     the action may be named. `uncertainty`: 1 - the probability of the delta, or the mean entropy of its tokens (nats).
     """
 
-    layers: int = 2
-    heads: int = 2
-    width: int = 64
-    block: int = 256
-    reply: int = 96
-    words: int = 1024
-    edits: int = 64
+    layers: Size = 2
+    heads: Size = 2
+    width: Size = 64
+    block: Size = 256
+    reply: Size = 96
+    words: Size = 1024
+    edits: Size = 64
     named: bool = False
     uncertainty: Literal["wrong", "entropy"] = "wrong"
+
+    def __post_init__(self) -> None:
+        if self.width % self.heads:
+            raise BadTraining(f"width {self.width} with {self.heads} heads", "a width that its heads can share")
+        if self.block - self.reply < 8:
+            raise BadTraining(f"block {self.block}, of which {self.reply} for the reply", "8 more than it")
 
 
 class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -53,13 +60,6 @@ class FlatEncoder:
     @classmethod
     def of(cls, config: Config, schema: Schema, sample: Sequence[Step]) -> FlatEncoder:
         """The encoder whose words are those of a sample."""
-        if (
-            min(config.layers, config.heads, config.words, config.edits, config.reply) < 1
-            or config.width % config.heads
-        ):
-            raise BadTraining(f"config: {config}", "sizes of 1 or more, and a width that its heads can share")
-        if config.block - config.reply < 8:
-            raise BadTraining(f"config: block {config.block}, of which {config.reply} for the reply", "8 more than it")
         return cls(schema, Document(words_of(schema, sample, config.words), config.block, config.reply))
 
     def document(self) -> Document:

@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from ...facts import Error
+from ..family import Size
 
 Identity = Literal["none", "onehot", "pointer"]
 
@@ -29,14 +30,13 @@ class GraphConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     identity: Identity = "pointer"
     closed: tuple[str, ...] = ()
-    width: int = 64
-    rounds: int = 3
-    latent: int = 16
-    layers: int = 2
-    heads: int = 2
-    block: int = 256
+    width: Size = 64
+    rounds: Size = 3
+    latent: Size = 16
+    layers: Size = 2
+    heads: Size = 2
+    block: Size = 256
 
     def __post_init__(self) -> None:
-        sizes = (self.width, self.rounds, self.latent, self.layers, self.heads, self.block)
-        if min(sizes) < 1 or self.width % self.heads:
-            raise NotGraphable(f"sizes {sizes}", "sizes of 1 or more, the width a multiple of the heads")
+        if self.width % self.heads:
+            raise NotGraphable(f"width {self.width} with {self.heads} heads", "the width a multiple of the heads")

@@ -17,13 +17,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from random import Random
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import msgspec
 
 from ...facts import State
 from ...worlds import world_of
+from ...worlds.documents import converted
 from ..errors import library
+from ..family import Count, Size
 from ..graph import Encoder, GraphConfig
 from ..graph.config import Identity, NotGraphable
 from ..graph.encoder import Packed, packed
@@ -48,21 +50,21 @@ class Study(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seeds: tuple[int, ...]
     held: tuple[int, ...]
     options: dict[str, int | str] = {}
-    steps: int = 40
-    held_steps: int = 24
-    actions: int = 8
+    steps: Size = 40
+    held_steps: Size = 24
+    actions: Annotated[int, msgspec.Meta(ge=2)] = 8
     target: Literal["oracle", "learned"] = "learned"
     machinery: bool = False
-    negatives: int = 0
+    negatives: Count = 0
     identity: Identity = "none"
     closed: tuple[str, ...] = ()
-    width: int = 48
-    rounds: int = 3
-    iterations: int = 400
-    batch: int = 32
-    rate: float = 3e-3
-    average: float = 0.99
-    temperature: float = 0.1
+    width: Size = 48
+    rounds: Size = 3
+    iterations: Size = 400
+    batch: Size = 32
+    rate: Annotated[float, msgspec.Meta(gt=0)] = 3e-3
+    average: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.99
+    temperature: Annotated[float, msgspec.Meta(gt=0)] = 0.1
     seed: int = 0
 
 
@@ -93,11 +95,13 @@ def checked(study: Study) -> Study:
     """The same; `NotGraphable` for one that makes no sense, `UnknownWorld` for its world."""
     if study.negatives and study.target == "oracle":
         raise NotGraphable("negatives with the oracle's target", "a learned target, which they are to shape")
-    sizes = (study.width, study.rounds, study.iterations, study.batch, study.steps, study.held_steps, study.actions - 1)
-    if min(sizes) < 1 or study.negatives < 0 or min(study.rate, study.temperature) <= 0 or not 0 <= study.average <= 1:
-        raise NotGraphable(f"{study}", "sizes of 1 or more, two actions or more, and positive rates")
-    if study.driver not in world_of(study.world, study.options).drivers:
-        raise NotGraphable(f"driver {study.driver!r}", f"one that {study.world} has")
+    try:
+        converted(msgspec.to_builtins(study), Study, "$.study")
+    except msgspec.ValidationError as error:
+        raise NotGraphable(str(error), "what docs/models.md tells of a study") from error
+    known = world_of(study.world, study.options).drivers
+    if study.driver not in known:
+        raise NotGraphable(f"driver {study.driver!r}", f"one that {study.world} has: {', '.join(sorted(known))}")
     return study
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ...facts import Schema, State
 from ...horizon.trajectory import Step
 from ..errors import BadTraining
+from ..family import Count, Size
 from ..text.batch import batch
 from ..text.prompt import ordered
 from ..text.question import Question, question
@@ -37,12 +38,12 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     path: str = ""
-    block: int = 1024
-    reply: int = 192
-    examples: int = 4
-    facts: int = 12
-    edits: int = 32
-    characters: int = 256
+    block: Size = 1024
+    reply: Size = 192
+    examples: Count = 4
+    facts: Count = 12
+    edits: Size = 32
+    characters: Size = 256
     named: bool = False
     uncertainty: Literal["wrong", "entropy"] = "wrong"
 
@@ -81,8 +82,6 @@ class LanguageEncoder:
     @classmethod
     def of(cls, config: Config, schema: Schema, sample: Sequence[Step]) -> LanguageEncoder:
         """The encoder that shows examples of a sample: of the outcomes that occur most often, one each."""
-        if min(config.edits, config.reply, config.characters) < 1 or min(config.examples, config.facts) < 0:
-            raise BadTraining(f"config: {config}", "sizes of 1 or more, examples and facts of 0 or more")
         asked = [question(step) for step in sample]
         usual = [outcome for outcome, _ in Counter(one.outcome for one in asked).most_common(config.examples)]
         first = {one.outcome: one for one in reversed(asked)}

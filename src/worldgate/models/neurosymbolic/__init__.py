@@ -14,7 +14,7 @@ from typing import Any
 from ...facts import Schema
 from ...horizon.trajectory import Step
 from .. import relational
-from ..family import Family
+from ..family import Count, Family
 from .encoder import Encoder
 from .rulebook import Document, made
 
@@ -24,7 +24,7 @@ class Config(relational.Config, frozen=True, forbid_unknown_fields=True):
     settled by fewer than `least` transitions."""
 
     records: bool = True
-    least: int = 8
+    least: Count = 8
 
 
 def _encoder(config: Config, schema: Schema, sample: Sequence[Step]) -> Encoder:

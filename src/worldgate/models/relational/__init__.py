@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from ...facts import Schema
 from ...horizon.trajectory import Step
-from ..family import Family
+from ..errors import BadTraining
+from ..family import Count, Family, Size
 from .encoder import Encoder
 from .templates import Document, mined
 
@@ -21,14 +22,18 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     may be joined; for worlds with such things. `both_ways`: a relation of pairs whose first always came before its
     second in the sample is read both ways."""
 
-    width: int = 32
-    head: int = 64
-    hard_from: int = 0
-    hard_at: int = 0
-    rounds: int = 24
-    activity: float = 0.0
+    width: Size = 32
+    head: Size = 64
+    hard_from: Count = 0
+    hard_at: Count = 0
+    rounds: Size = 24
+    activity: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     formats: bool = False
     both_ways: bool = False
+
+    def __post_init__(self) -> None:
+        if self.hard_from > self.hard_at:
+            raise BadTraining(f"hard_from {self.hard_from}, hard_at {self.hard_at}", "the first not after the second")
 
 
 def document_of(config: Config, schema: Schema, sample: Sequence[Step]) -> Document:

@@ -150,3 +150,5 @@ STARTS: dict[str, Start] = {
     "islands": islands,
     "campus": campus,
 }
+LEVEL_0 = tuple(name for name in STARTS if name != "campus")
+"""Those without addresses."""

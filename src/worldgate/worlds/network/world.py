@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from random import Random
+from typing import Annotated
+
+import msgspec
 
 from ...facts import Draft, Fact, State
 from ..contract import Driver, Property, Question, Transition
@@ -16,15 +19,43 @@ from .routing import settle
 from .schema import SCHEMA, keys
 from .starts import STARTS, host_names, ports
 
+CAMPUS = 739
+"""Hosts of a campus at most: its networks have no more addresses."""
+
+
+class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a file may say of a network."""
+
+    hosts: Annotated[int, msgspec.Meta(ge=2, le=100_000)] = 8
+    services: Annotated[int, msgspec.Meta(ge=1, le=50_000)] = 3
+    start: str = "campus"
+
+    def __post_init__(self) -> None:
+        if self.start not in STARTS:
+            raise ValueError(f"start {self.start!r}, not one of {', '.join(STARTS)}")
+        if self.start == "campus" and self.hosts > CAMPUS:
+            raise ValueError(f"{self.hosts} hosts of a campus, which has at most {CAMPUS}")
+
+
+USUAL = Options()
+
 
 class Network:
     """`hosts` hosts and `services` ports, beginning as `start` says (`starts.STARTS`)."""
 
+    Options = Options
     version, schema = SCHEMA.version, SCHEMA
     grammar = GRAMMAR
     questions: Mapping[str, Question] = QUESTIONS
 
-    def __init__(self, name: str = "network", *, hosts: int = 8, services: int = 3, start: str = "campus") -> None:
+    def __init__(
+        self,
+        name: str = "network",
+        *,
+        hosts: int = USUAL.hosts,
+        services: int = USUAL.services,
+        start: str = USUAL.start,
+    ) -> None:
         self.name, self._start = name, STARTS[start]
         self.hosts, self.ports = host_names(hosts), ports(services)
         named = [host for (host,) in keys(self.initial(0), "up")]
