@@ -6,7 +6,7 @@ import pytest
 
 from tests.horizon.drafts import Exact, Forgetful, walk
 from worldgate.horizon import Budget, Derived, Settings, faithfulness, rollout
-from worldgate.horizon.derived import differing
+from worldgate.horizon.derived import differing, glance
 from worldgate.horizon.errors import BadSettings
 
 PLACES = Derived(
@@ -64,6 +64,37 @@ def test_the_second_oracle_is_paid_from_the_same_budget() -> None:
     assert all(not look.full for look in few.looks)
     with pytest.raises(BadSettings):
         rollout(TRUE, Forgetful(TRUE), Settings("look-ahead", {"k": 2.0}), second=PLACES)
+
+
+def test_a_look_that_the_budget_cuts_short_settles_nothing() -> None:
+    given = Settings("drift", {"threshold": 1.0}, budget=Budget(facts=1))
+    record = rollout(TRUE, Forgetful(TRUE), given, second=PLACES, judges=(PLACES,))
+    looks = {look.step: look for look in record.looks}
+    assert {look.agreed for look in looks.values()} == {True, False}
+    for step, look in looks.items():
+        assert look.agreed == (record.derived["places"][step] == 1)
+        assert look.agreed or step + 1 in looks or step == 23  # what summed up is still there
+    assert record.declined == sum(not look.agreed for look in looks.values())
+    assert record.spent.entries == sum(look.cost.entries for look in looks.values()) > 0
+    full = rollout(TRUE, Forgetful(TRUE), Settings("fixed", rho=1.0), second=PLACES)
+    assert [look.agreed for look in full.looks] == [not look.full for look in full.looks]
+    assert not any(look.agreed for look in rollout(TRUE, Forgetful(TRUE), Settings("fixed", rho=1.0)).looks)
+
+
+@pytest.mark.parametrize("semantics", ["coupled", "reanchor"])
+def test_a_relation_that_the_true_state_does_not_have_settles_nothing(semantics: str) -> None:
+    def broken(state):
+        raise KeyError("such a thing")
+
+    derived = Derived("broken", "", broken)
+    assert not glance(derived, TRUE.initial, TRUE.initial).agrees
+    given = Settings("fixed", rho=1.0, semantics=semantics)
+    record = rollout(TRUE, Forgetful(TRUE), given, second=derived)
+    assert record.spent.calls == 24
+    assert all(look.full for look in record.looks)
+    none = rollout(TRUE, Forgetful(TRUE), Settings("fixed", rho=1.0, budget=Budget(calls=0)), second=derived)
+    assert len(none.looks) == 24
+    assert not any(look.agreed for look in none.looks)
 
 
 def test_a_relation_that_an_impossible_state_does_not_have_is_empty() -> None:

@@ -87,6 +87,15 @@ def test_an_edit_that_would_change_nothing_is_left_out():
     assert predictor.predict(DARK.set("lit", ("a",), True), "light a").delta == ()
 
 
+def test_a_word_that_is_no_number_sets_none():
+    predictor = Lookup(SCHEMA)
+    predictor.learn(DARK, "set 7", (Edit("clock", (), 3, 7),))
+    predictor.learn(DARK, "stop 7", (Edit("clock", (), 3, None),))
+    assert predictor.predict(DARK, "set 9").delta == (Edit("clock", (), 3, 9),)
+    assert predictor.predict(DARK, "set noon").delta == ()
+    assert predictor.predict(DARK, "stop noon").delta == (Edit("clock", (), 3, None),)
+
+
 def test_what_was_never_seen_is_uncertain():
     predictor = Lookup(SCHEMA)
     assert predictor.predict(DARK, "light a") == Prediction((), 1.0)

@@ -48,8 +48,12 @@ class Glance(NamedTuple):
 
 
 def glance(derived: Derived, predicted: State, true: State) -> Glance:
-    """Ask for the derived relation alone. All its entries are shown; correcting takes a bit for each that differs."""
-    shown = derived.of(true)
+    """Ask for the derived relation alone. All its entries are shown; correcting takes a bit for each that differs. Of a
+    true state that is impossible, as one after a wrong state may be, a bit says that there is no relation."""
+    try:
+        shown = derived.of(true)
+    except Exception:  # as in `predicted`
+        return Glance(False, Cost(bits=1))
     wrong = differing(derived.predicted(predicted), shown)
     return Glance(not wrong, Cost(entries=len(shown), bits=wrong))
 

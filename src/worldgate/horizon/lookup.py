@@ -156,7 +156,7 @@ class Lookup:
         return _Lifted(edit.relation, key, _lift(after, relation.value, call), step)
 
     def _renamed(self, edit: _Lifted, call: Call, state: State, shape: _Shape) -> Edit | None:
-        """The edit for this action, or None where it changes nothing or the schema has no such fact."""
+        """The edit for this action, or None where it changes nothing or the schema has no such fact or value."""
         relation = self._schema.relations[edit.relation]
         key: Key = tuple(_name(part, type_, call) for part, (_, type_) in zip(edit.key, relation.key, strict=True))
         if any(type_.problem(part) for part, (_, type_) in zip(key, relation.key, strict=True)):
@@ -165,7 +165,7 @@ class Lookup:
         values, steps = shape.values.get(edit.relation, ((), ()))
         if edit.step is not None and type(before) is int and len(steps) < len(values):
             after = before + edit.step
-        if before == after or (after is not None and relation.value.problem(after)):
+        if before == after or (edit.after is not None and relation.value.problem(after)):  # None: no such value
             return None
         return Edit(edit.relation, key, before, after)
 

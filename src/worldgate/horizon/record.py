@@ -20,8 +20,9 @@ class Look(msgspec.Struct, frozen=True, omit_defaults=True):
     """One consultation: of which step, at what cost, how far the prediction was from what was shown.
 
     `end` is the step at which it was asked; it differs from `step` when a window was checked and the rollout went back.
-    `by` is the derived relation that was asked first, and `full` whether the full truth was asked as well. `entity` is
-    what was probed. `measured` is what the operator measures. `answered` is false where the oracle has no answer, which
+    `by` is the derived relation that was asked first, and `full` whether the full truth was shown as well: where it was
+    not, the relation agreed and `cost` has no bits, or it did not and the budget refused the rest. `entity` is what was
+    probed. `measured` is what the operator measures. `answered` is false where the oracle has no answer, which
     happens in states that only a wrong prediction leads to; nothing is corrected then.
     """
 
@@ -35,6 +36,11 @@ class Look(msgspec.Struct, frozen=True, omit_defaults=True):
     by: str | None = None
     full: bool = True
     answered: bool = True
+
+    @property
+    def agreed(self) -> bool:
+        """Whether the derived relation settled it alone, as there was nothing in it to correct."""
+        return self.by is not None and not self.full and not self.cost.bits
 
 
 class Edits(msgspec.Struct, frozen=True):

@@ -205,7 +205,7 @@ class _Rollout:
         if not self.budget.allows(self.spent + cost):
             self.declined += 1
             if by is not None:
-                self._looked(number, Look(number, number, self.settings.prices.of(already), 0.0, 0, by=by, full=False))
+                self._paid(Look(number, number, self.settings.prices.of(already), 0.0, 0, by=by, full=False))
             return
         state, measured = operator.correct(predicted, told)
         if self.seen and not self.free:
@@ -235,9 +235,12 @@ class _Rollout:
         changes = [((edit.relation, edit.key), edit.before, edit.after) for edit in correction]
         self.state, self.symbols = state, self.rows[number].symbols + growth(self.schema, changes)
 
-    def _looked(self, number: int, look: Look) -> None:
+    def _paid(self, look: Look) -> None:
         self.looks.append(look)
         self.spent += look.cost
+
+    def _looked(self, number: int, look: Look) -> None:
+        self._paid(look)
         self.total, self.anchor, self.anchored = 0.0, number + 1, self.state
 
     # --- the record ------------------------------------------------------------------------------

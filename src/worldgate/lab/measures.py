@@ -47,7 +47,7 @@ def _seconds(record: RunRecord) -> list[Any]:
 
 
 def _blind(record: RunRecord, _: float) -> tuple[float, float]:
-    agreed = [look for look in _seconds(record) if not look.full]
+    agreed = [look for look in record.looks if look.agreed]
     return float(sum(record.proposed[look.step] > 0 for look in agreed)), float(len(agreed))
 
 
@@ -65,7 +65,8 @@ def _judged(record: RunRecord) -> tuple[float, ...]:
 
 def _judged_horizon(record: RunRecord, epsilon: float) -> tuple[float, float] | None:
     rows = _judged(record)
-    end = next((step for step, faithful in enumerate(rows) if 1 - faithful > epsilon), len(rows))
+    # what is recorded is 1 - a share, which is rounded as 1 - epsilon is
+    end = next((step for step, faithful in enumerate(rows) if faithful < 1 - epsilon), len(rows))
     return (float(end), 1.0) if rows else None
 
 
@@ -110,7 +111,7 @@ MEASURES: Mapping[str, Measure] = {
     "bits to correct": one("bits it takes to correct a predicted delta, a step", measures.bits),
     "settled": Measure(
         "share of looks that the second oracle settled alone",
-        lambda record, _: (float(sum(not look.full for look in _seconds(record))), float(len(_seconds(record)))),
+        lambda record, _: (float(sum(look.agreed for look in _seconds(record))), float(len(_seconds(record)))),
     ),
     "blind": Measure("share of looks settled so though the state was not the true one", _blind),
     "judged": one("mean faithfulness of the judged relation", lambda record: measures.mean(_judged(record))),

@@ -72,6 +72,8 @@ class Rules(NamedTuple):
 
     def passed(self, state: Told, words: Words) -> dict[tuple[str, Key], Value | None]:
         """What facts become on the way; None for absent."""
+        if not self.passing:
+            return {}
         state, words = self.beside.told(state, words)
         found: dict[tuple[str, Key], Value | None] = {}
         for effect in self.passing:
