@@ -50,6 +50,12 @@ WRONG = [
     ),
     ("rho: [0.5]", "rho: [0.5]\ncorrections: [{operator: soft}]", "WG490", "`$.corrections[0].operator`"),
     ("rho: [0.5]", "rho: [0.5]\ncorrections: [{probe: newest}]", "WG490", "`$.corrections[0].probe`"),
+    (
+        "{name: fixed}, {name: uncertainty, calibration: own_unaided_signals}",
+        "{name: look-ahead, options: {k: 2}}]\ncorrections: [{probe: random}",
+        "WG490",
+        "with probes or a second oracle at `$.policies` and `$.corrections`",
+    ),
     ("rho: [0.5]", "rho: [0.5]\nbudgets: [{calls: -1}]", "WG490", "limits of 0 or more"),
     ("rho: [0.5]", "rho: [0.5]\noracles: [reachability]", "WG490", "`$.worlds[1]`"),
     ("rho: [0.5]", "rho: [0.5]\njudges: [reach]", "WG490", "`$.worlds[0]`"),
@@ -106,6 +112,29 @@ def test_cells_are_the_product_of_what_is_listed() -> None:
     assert {(each.driver, each.seeds) for each in taught} == {
         (driver, seeds) for driver in ("everyday", "outages") for seeds in ((0, 1), (2, 3))
     }
+
+
+def test_settings_that_contradict_one_another_are_left_out() -> None:
+    def left(*lines: str) -> tuple[list[str], set[tuple[str, str]]]:
+        policies = "policies: [{name: fixed}, {name: look-ahead, options: {k: 2}}]"
+        text = TINY.replace("rho: [0.5]", "\n".join(("rho: [0.5]", *lines))).replace(
+            "policies: [{name: fixed}, {name: uncertainty, calibration: own_unaided_signals}]", policies
+        )
+        text = text[: text.index("drawings:")] + "drawings: []\n"
+        cells, left_out = expand(load_experiment(text, "left.yaml"))
+        return left_out, {
+            (str(one.at["policy"]), f"{one.at['correction']}, {one.at['predictor']}, {one.at['oracle']}")
+            for one in cells
+        }
+
+    back, learning = "policy look-ahead with probes or a second oracle", "learning from probes"
+    every = left()[1]
+    left_out, kept = left("corrections: [{}, {probe: random}]")
+    assert left_out == [back]
+    assert kept == every | {("fixed", how.replace("hard_reset", "probe random")) for _, how in every}
+    left_out, kept = left("learning: true", "corrections: [{}, {probe: random}]")
+    assert left_out == [back, learning]
+    assert kept == every | {("fixed", f"probe random, {name}, full") for name in ("null", "oracle wrong at 0.3")}
 
 
 def test_words_of_a_file_do_not_change_its_runs() -> None:

@@ -14,10 +14,11 @@ from tests.lab.tiny import elsewhere, tiny
 from worldgate.horizon import measures as horizons
 from worldgate.lab import expand, report, run
 from worldgate.lab.errors import BadExperiment, MissingLibrary, MissingRecords
-from worldgate.lab.experiment import DIMENSIONS
+from worldgate.lab.experiment import DIMENSIONS, Drawing
 from worldgate.lab.measures import MEASURES, interval
+from worldgate.lab.plots import draw
 from worldgate.lab.records import read
-from worldgate.lab.tables import plain
+from worldgate.lab.tables import markdown, plain
 
 CODE = """
 import sys
@@ -146,6 +147,18 @@ def test_uncertainty_is_ranked_against_errors(records: Path) -> None:
     assert ranked((0.9, 0.1, 0.5, 0.5), (6, 0, 0, 6)) == (2 + 1.5, 4)
     assert ranked((None, 0.1, 0.5), (6, 0, 6)) == (1, 1)
     assert ranked((0.1, 0.2), (0, 0)) == (0, 0)
+
+
+def test_numbers_along_an_axis_are_in_order_and_names_as_they_were_given() -> None:
+    one = interval([[(1.0, 1.0)]])
+    drawing = Drawing("a", "area", x="data", lines="none", rows="none", columns="none")
+    rules, model = ("none", "none", "rules"), ("none", "none", "model")
+    lines = {rules: dict.fromkeys((40, 10), one), model: dict.fromkeys((40, 2.5, 20), one)}
+    assert markdown(drawing, lines)[0] == "| data 2.5 | data 10 | data 20 | data 40 |"
+    assert markdown(drawing, {rules: dict.fromkeys(("none", 0.5), one)})[0] == "| none | data 0.5 |"
+    root = ElementTree.fromstring(draw(drawing, lines))
+    turned = {name: dict(sorted(points.items())) for name, points in lines.items()}
+    assert ElementTree.tostring(root) == ElementTree.tostring(ElementTree.fromstring(draw(drawing, turned)))
 
 
 def test_a_missing_library_names_the_extra(records: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow.parquet as parquet
 import pytest
@@ -109,6 +110,22 @@ def test_what_a_model_said_of_a_state_and_an_action_is_kept(whole: Path) -> None
     assert len(asked) == 5
 
 
+def test_actions_of_different_types_with_equal_fields_are_asked_about_apart(whole: Path) -> None:
+    class Open(NamedTuple):
+        what: str
+
+    class Close(NamedTuple):
+        what: str
+
+    cell = next(one.cell for one in expand(experiment())[0] if one.cell.predictor.family)
+    world = world_of(cell.world, cell.options)
+    model = learned(file_of(cell, whole), world.schema)
+    model.predict = lambda _, action: Prediction((), 0.1 if type(action) is Open else 0.2)  # type: ignore[method-assign]
+    recalling, state = Recalling(model), world.initial(0)
+    assert Open("door") == Close("door")
+    assert [recalling.predict(state, kind("door")).uncertainty for kind in (Open, Close)] == [0.1, 0.2]
+
+
 def test_a_predictor_that_cannot_learn_stays_as_it_is_beside_one_that_does(tmp_path: Path) -> None:
     both = EXPERIMENT.replace("rho: [0.5]", "rho: [0.5]\nlearning: true")
     learner = EXPERIMENT[EXPERIMENT.index("  - name: learned") : EXPERIMENT.index("policies:")]
@@ -172,6 +189,11 @@ WRONG = [
     ('{name: "null"}', "{name: checkpoint, path: nowhere}", "WG512"),
     ('{name: "null"}', "{name: checkpoint}", "`$.predictors[0]`"),
     ("seed: 5", "seed: 5\n    counts: [3]", "`$.predictors[1].counts`"),
+    (
+        "batch: 8, balance: 0.5}, loop: {steps: 6, rate: 0.05}}\n",
+        f"{FRESH}}}, loop: {{steps: 6, rate: 0.05}}}}\n    counts: [2]\n",
+        "`$.predictors[1].counts`",
+    ),
     ("    family: bag\n", "", "without `family`"),
     ("train: {first: 0, count: 2, steps: 10, sets: 2}\n", "", "`$.predictors[1]`"),
     (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from worldgate.models.document import load_training
 from worldgate.models.neurosymbolic import FAMILY
 from worldgate.models.neurosymbolic.encoder import Encoder
 from worldgate.models.neurosymbolic.rulebook import Document
+from worldgate.worlds import get
 from worldgate.worlds.network import Network
 
 torch = pytest.importorskip("torch", reason="torch is not installed (extra learn)")
@@ -74,8 +76,6 @@ def test_a_document_is_data_and_says_the_same(encoder: Encoder) -> None:
 
 
 def test_rules_of_another_schema_or_cut_short_are_refused(encoder: Encoder) -> None:
-    from worldgate.worlds import get
-
     document = encoder.document()
     with pytest.raises(Exception, match="WG510"):
         FAMILY.restored(document, get("robot-cell").schema)
@@ -99,3 +99,25 @@ def test_the_net_is_asked_about_what_is_left_open_and_hears_the_rules() -> None:
         verdict = open_.rulebook.verdict(step.before, step.action)
         assert ask.values[-1] == verdict.values.get((ask.template.relation, ask.key), ask.now)
         assert ask.template.relation not in verdict.settled
+
+
+def test_the_net_begins_by_believing_the_rules_however_actions_are_spelled() -> None:
+    market = get("market")  # whose actions are records: `place`, which begins with `buy` or `sell` as text
+    some = [step for seed in range(3) for step in roll(market, "everyday", seed, 20).steps if step.text[:3] == "buy"]
+    open_ = FAMILY.encoder(FAMILY.config(width=8, head=8, hard_at=1, least=10**6), market.schema, some)
+    document = open_.document()
+    assert {one.name for one in document.worth} == {"place"}
+    assert {(one.name, one.words) for one in document.spoken} <= open_.templates.keys()
+    for count in ("wrong", "edits", "facts", "errors"):
+        both = [sum(getattr(one, count) for one in rows) for rows in (document.worth, document.spoken)]
+        assert both[0] == both[1]
+    net = FAMILY.net(CONFIG, open_)
+    worths = {(one.name, one.words, one.relation): one for one in document.spoken}
+    believed = 0
+    for shape, group in open_.templates.items():
+        for template in group:
+            worth, said = worths.get((*shape, template.relation)), float(net.prior.detach()[template.number].max())
+            right = (worth.facts - worth.errors + 1) / (worth.errors + 1) if worth else 1.0
+            assert said == pytest.approx(max(0.0, math.log(right)))
+            believed += said > 0
+    assert believed

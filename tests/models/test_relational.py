@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
 
 import msgspec
@@ -78,6 +79,16 @@ def test_templates_are_data(name: str) -> None:
                 assert to_data(from_data(data, world.schema), world.schema) == data
 
 
+def test_actions_of_many_words_are_one_shape() -> None:
+    market = get("market")  # a tick has seven words for each of its symbols
+    encoder = FAMILY.encoder(HARD, market.schema, roll(market, "everyday", 1, 40).steps)
+    shapes = [(shape.name, len(shape.words)) for shape in encoder.document().shapes]
+    assert len(set(shapes)) == len(shapes)
+    assert [template.number for group in encoder.templates.values() for template in group] == list(
+        range(len(encoder.answers))
+    )
+
+
 def test_pairs_that_are_always_in_order_are_read_both_ways() -> None:
     encoder = FAMILY.encoder(FAMILY.config(both_ways=True), NETWORK.schema, steps(NETWORK))
     assert encoder.document().unordered == ("link",)
@@ -148,6 +159,39 @@ def test_a_net_that_has_learned_says_something_else(encoder: Encoder) -> None:
         net.read.weight.neg_()
         after = net.predict([(step.before, step.action) for step in some])
     assert before != after
+
+
+def test_a_copy_says_what_its_own_weights_say(encoder: Encoder) -> None:
+    def version(net) -> int:
+        return sum(weight._version for weight in net.parameters())
+
+    net, some = random_net(encoder), steps(NETWORK, (21,), 20)
+    pairs = [(step.before, step.action) for step in some]
+    with torch.no_grad():
+        net.predict(pairs)
+        copied = deepcopy(net)
+        while version(copied) < version(net):  # as if it had learned as often as the first
+            copied.read.weight.mul_(-1.1)
+        fresh = FAMILY.net(HARD, encoder).eval()
+        fresh.load_state_dict(copied.state_dict())
+        assert copied.predict(pairs) == fresh.predict(pairs) != net.predict(pairs)
+
+
+@pytest.mark.parametrize("hard_at", [0, 1])
+def test_tensors_are_made_where_the_weights_are(
+    hard_at: int, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is made anywhere but on the device of the weights does not fit to what they say."""
+    torch.manual_seed(0)
+    net = FAMILY.net(FAMILY.config(width=8, head=8, hard_at=hard_at), encoder).eval()
+    some = steps(NETWORK, (21,), 4)
+    pairs, asked = [(step.before, step.action) for step in some], encoder.batch(questions(encoder))
+    with torch.no_grad():
+        said, loss = net.predict(pairs), net.loss(tensors(asked))
+        monkeypatch.setattr("worldgate.models.relational.net.tensors", lambda arrays, device: tensors(arrays, device))
+        with torch.device("meta"):  # where a tensor is made that nobody says the device of
+            assert net.predict(pairs) == said
+            assert torch.equal(net.loss(tensors(asked)), loss)
 
 
 def test_names_do_not_matter_but_for_their_order(encoder: Encoder) -> None:

@@ -14,9 +14,12 @@ from msgspec.structs import replace
 
 from tests.lab.tiny import ROOT, elsewhere
 from tests.models import bag
-from worldgate.facts import Error
-from worldgate.models import checkpoint
+from worldgate.facts import Edit, Error, State
+from worldgate.horizon import Prediction
+from worldgate.horizon.trajectory import Step
+from worldgate.models import checkpoint, forcing
 from worldgate.models.document import Loop, Training, json_schema, load_training
+from worldgate.models.episodes import Row
 from worldgate.models.errors import BadCheckpoint, BadTraining, Diverged
 from worldgate.models.family import FAMILIES, family_of, register
 from worldgate.models.forcing import SelfForcing
@@ -25,7 +28,7 @@ from worldgate.models.residual import Look
 from worldgate.models.reward import Reward
 from worldgate.models.source import Place, Source, Walks, checked
 from worldgate.models.training import saved, state_of, train
-from worldgate.worlds import get
+from worldgate.worlds import Transition, get
 from worldgate.worlds.documents import load_document
 
 torch = pytest.importorskip("torch", reason="torch is not installed (extra learn)")
@@ -105,7 +108,9 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_bytes(short: bytes, tmp_pat
     assert path.read_bytes() == short
     assert len(done) < 14
     assert not path.with_name("a.state").exists()
+    path.with_name("a.state").write_bytes(b"as if it were killed before it was removed")
     assert train(SHORT, path, resume=True, step=lambda *_: pytest.fail("trained again")) == path
+    assert not path.with_name("a.state").exists()
 
 
 def test_nothing_that_is_there_is_overwritten_or_taken_for_another(short: bytes, tmp_path: Path) -> None:
@@ -161,6 +166,26 @@ def test_self_forcing_rises() -> None:
     how = SelfForcing(share=0.6, begin=0.2, full=0.7)
     assert [round(how.at(done), 9) for done in (0.0, 0.2, 0.45, 0.7, 1.0)] == [0.0, 0.0, 0.3, 0.6, 0.6]
     assert SelfForcing(share=1.0, begin=0.5, full=0.5).at(0.5) == 1.0
+
+
+def test_a_rollout_that_comes_to_no_fact_at_all_goes_on() -> None:
+    world, text = get("support-desk"), "anything"
+    state = world.initial(0)
+    nothing = Prediction(tuple(Edit(name, key, value, None) for name, key, value in state.facts()))
+
+    class Answering:
+        schema = world.schema
+
+        def parse(self, text: str) -> str:
+            return text
+
+        def step(self, state: State, action: str) -> Transition:
+            return Transition(state, (), None, frozenset())
+
+    step = Step(state, text, text, (), state, {})
+    found = forcing._next(Row(Answering(), [step, step]), step, nothing, 1)
+    assert found is not None
+    assert len(found[1].before) == 0
 
 
 def test_a_checkpoint_says_what_it_is_and_is_refused_elsewhere(short: bytes, tmp_path: Path) -> None:

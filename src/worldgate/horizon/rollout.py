@@ -26,7 +26,7 @@ from .operators import OPERATORS, Told, growth, of_entity, of_whole
 from .predictor import Prediction, Predictor
 from .probes import Probes, told_entity
 from .record import Look, RunRecord
-from .settings import Settings, ceilings, checked
+from .settings import Settings, agreeing, ceilings, checked
 from .tally import judge, tally
 from .trajectory import Step, Trajectory
 from .truth import Oracle, Row, Shown
@@ -105,10 +105,7 @@ class _Rollout:
             raise BadSettings(f"operator {settings.operator!r}", f"one of {', '.join(OPERATORS)}")
         if settings.learning and self.learn is None:
             raise BadSettings(f"learning with {self.predictor.name}, which has no learn", "a predictor that learns")
-        if settings.learning and self.probes:
-            raise BadSettings("learning from probes", "the full truth, since one view is not a step's delta")
-        if self.back and (self.probes or self.second):
-            raise BadSettings(f"policy {settings.policy} with probes or a second oracle", "the full oracle alone")
+        agreeing(settings, back=self.back, second=self.second is not None)
         if len({each.name for each in self.judges}) < len(self.judges):
             raise BadSettings("two judges of one name", "a name for each")
 

@@ -52,6 +52,14 @@ def checked(settings: Settings) -> Settings:
     return settings
 
 
+def agreeing(settings: Settings, *, back: bool, second: bool) -> None:
+    """Refuse what contradicts itself. `back`: the policy goes back; `second`: another oracle is asked first."""
+    if settings.learning and settings.probe is not None:
+        raise BadSettings("learning from probes", "the full truth, since one view is not a step's delta")
+    if back and (settings.probe is not None or second):
+        raise BadSettings(f"policy {settings.policy} with probes or a second oracle", "the full oracle alone")
+
+
 def ceilings(settings: Settings, steps: int) -> Budget:
     """The budget, with the calls that rho allows."""
     if settings.rho is None:

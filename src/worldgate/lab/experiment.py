@@ -2,8 +2,8 @@
 
 A file lists worlds with their drivers, predictors, policies, budgets and ways to correct; its *cells* are the product
 of all that is listed. A cell with a seed is one *run*. Cells that cannot run are left out, and told: a policy that
-weighs uncertainty with a predictor that has none. Nothing of a file's words (title, labels, figures) changes what a
-run is. Reading a file, and all that can be wrong with one, is in `loading`.
+weighs uncertainty with a predictor that has none, or settings that contradict one another. Nothing of a file's words
+(title, labels, figures) changes what a run is. Reading a file, and all that can be wrong with one, is in `loading`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from typing import Any, Literal
 import msgspec
 
 from ..facts import canonical_json
-from ..horizon import Budget, Prices, Settings
+from ..horizon import Budget, Prices, Settings, consultation
+from ..horizon.errors import BadSettings
+from ..horizon.settings import agreeing
 from ..worlds import world_of
 from .parts import NEED_UNCERTAINTY, PREDICTORS, Predicting
 
@@ -202,6 +204,12 @@ def expand(experiment: Experiment) -> tuple[list[Planned], list[str]]:
                         left_out[f"{at['policy']} with {asked.label}, which says no uncertainty"] = None
                         continue
                     settings = msgspec.structs.replace(settings, learning=settings.learning and asked.teachable)
+                    back = getattr(consulting(settings, experiment.steps), "back", False)
+                    try:
+                        agreeing(settings, back=back, second=second is not None)
+                    except BadSettings as error:
+                        left_out[error.found] = None
+                        continue
                     cell = Cell(
                         place.world, place.options, driver, experiment.steps, kept, taught, settings, second,
                         experiment.judges,
@@ -253,6 +261,13 @@ def ways(experiment: Experiment) -> Iterator[tuple[dict[str, Any], Settings, str
             spend_down=experiment.spend_down, learning=experiment.learning,
         )  # fmt: skip
         yield at, settings, second
+
+
+def consulting(settings: Settings, steps: int) -> consultation.Consultation:
+    """The policy of a rollout; calibrated, where that is asked for, on signals that say nothing."""
+    unaided = (0.0,) * steps if settings.calibration else None
+    setting = consultation.Setting(steps, settings.rho, settings.seed, unaided)
+    return consultation.policy(settings.policy, setting, settings.options)
 
 
 def limits(budget: Budget) -> str:

@@ -10,7 +10,6 @@ import msgspec
 
 from ..facts import Error
 from ..horizon import POLICIES
-from ..horizon.consultation import Setting, policy
 from ..horizon.operators import OPERATORS
 from ..horizon.probes import CHOICES
 from ..horizon.settings import checked
@@ -21,7 +20,7 @@ from ..worlds import world_of
 from ..worlds.documents import converted, load_document
 from .checks import disjoint, drawable, listed, plain
 from .errors import BadExperiment
-from .experiment import DIMENSIONS, Experiment, Planned, expand, ways
+from .experiment import DIMENSIONS, Experiment, Planned, consulting, expand, ways
 from .measures import MEASURES
 from .parts import PREDICTORS, derived_of
 from .studies import Studies, load_studies
@@ -49,7 +48,10 @@ def _experiment(data: Any, name: str) -> Experiment:
         raise BadExperiment(f"{name}: {said} at `$.{place}`", "what docs/lab/index.md tells")
     if found.train:
         disjoint(found.train, found.seeds, name)
-    planned, _ = expand(found)
+    planned, left_out = expand(found)
+    if not planned:
+        why = "; ".join(left_out)
+        raise BadExperiment(f"{name}: {why} at `$.policies` and `$.corrections`", "a cell that can run")
     for place, said in _about_models(planned, found):
         raise BadExperiment(f"{name}: {said} at `$.{place}`", "what docs/models.md tells")
     for marks in ([one.cell.digest for one in planned], [(*one.at.values(), one.training) for one in planned]):
@@ -113,8 +115,7 @@ def _problems(found: Experiment) -> Iterator[tuple[str, str]]:
     for at, settings, _ in ways(found):
         try:
             checked(settings)
-            unaided = (0.0,) * found.steps if settings.calibration else None
-            policy(settings.policy, Setting(found.steps, settings.rho, 0, unaided), settings.options)
+            consulting(settings, found.steps)
         except Error as error:
             yield f"policies (rho {at['rho']})", str(error)
 
@@ -152,6 +153,8 @@ def _about_predictors(found: Experiment) -> Iterator[tuple[str, str]]:
             yield where, f"{one.name} without `train`, which it learns from"
         if one.counts and not set(one.counts) <= set(found.train.counts if found.train else ()):
             yield f"{where}.counts", "a count of walks that `train` does not have"
+        if one.counts and fresh:
+            yield f"{where}.counts", "counts of walks with a source that has places, which draws its own"
         if one.name == "learned" and not (one.family and one.train):
             yield where, "learned without `family` and `train`"
         if one.train and one.train.source.walks:

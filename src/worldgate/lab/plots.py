@@ -9,6 +9,7 @@ from typing import Any
 from ..horizon.measures import Interval
 from .errors import library
 from .experiment import Drawing
+from .tables import axis
 
 MARKS = "osD^vPX*"
 FIXED = {
@@ -29,8 +30,7 @@ def draw(drawing: Drawing, lines: Mapping[tuple[Any, Any, Any], Mapping[Any, Int
     """The figure: panels by row and column, a line with its interval for each of `lines`; the same scales in all."""
     matplotlib, canvas = library("matplotlib"), library("matplotlib.backends.backend_svg")
     rows, columns, names = (list(dict.fromkeys(key[part] for key in lines)) for part in range(3))
-    xs = list(dict.fromkeys(x for points in lines.values() for x in points))
-    numeric = all(isinstance(x, float | int) for x in xs)
+    xs, numeric = axis(lines)
     with matplotlib.rc_context(matplotlib.rcParamsDefault | FIXED):
         figure = library("matplotlib.figure").Figure(
             figsize=(WIDTH * len(columns) + 0.6, HEIGHT * len(rows) + 0.7), layout="constrained"

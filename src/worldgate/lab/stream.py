@@ -72,8 +72,7 @@ def transitions(world: World, path: Path) -> Iterator[Labelled]:
     state: State | None = None
     for batch in file.iter_batches(GROUP):
         for row in batch.to_pylist():
-            before = state if row["begin"] is None or state is None else None
-            state = before = before if before is not None else decode_state(world.schema, row["begin"])
+            before = state if row["begin"] is None and state is not None else decode_state(world.schema, row["begin"])
             delta = delta_from_json(world.schema, json_decode(row["delta"]))
             wrong = tuple(delta_from_json(world.schema, one) for one in json_decode(row["negatives"]))
             yield Labelled(row["seed"], row["step"], before, row["action"], delta, wrong)

@@ -107,9 +107,16 @@ def plain(value: float) -> str:
     return f"{value:.{digits}f}"
 
 
+def axis(lines: Mapping[Any, Mapping[str | float, Interval | None]]) -> tuple[list[Any], bool]:
+    """What stands at the x of a figure, and whether these are numbers: sorted if so, else in the order of the file."""
+    xs: list[Any] = list(dict.fromkeys(x for points in lines.values() for x in points))
+    numbers = all(isinstance(x, float | int) for x in xs)
+    return (sorted(xs) if numbers else xs), numbers
+
+
 def markdown(drawing: Drawing, lines: Mapping[tuple[Any, Any, Any], dict[str | float, Interval | None]]) -> list[str]:
     """The table of a figure: a row a line, a column an x, each "mean [low, high]"."""
-    xs = list(dict.fromkeys(x for points in lines.values() for x in points))
+    xs, _ = axis(lines)
     axes = (drawing.columns, drawing.rows, drawing.lines)
     names = [axis for axis in axes if axis != "none"]
     head = [*names, *(f"{drawing.x} {x:g}" if isinstance(x, float | int) else str(x) for x in xs)]

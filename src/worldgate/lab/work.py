@@ -101,7 +101,8 @@ class Recalling:
 
     def __init__(self, model: Learned) -> None:
         self.name, self.checkpoint = model.name, model.checkpoint
-        self.predict = lru_cache(maxsize=MOST)(model.predict)
+        # typed, since actions that are records of different types may be equal
+        self.predict = lru_cache(maxsize=MOST, typed=True)(model.predict)
 
 
 @lru_cache(maxsize=512)

@@ -44,5 +44,5 @@ def _rolled(net: Net, rows: list[Row]) -> Iterator[Step]:
 
 def _next(row: Row, step: Step, said: Prediction, depth: int) -> tuple[Row, Step] | None:
     state = reached(step.before, said.delta)
-    following = state and ask(row.world, state, row.true[depth].text)
+    following = None if state is None else ask(row.world, state, row.true[depth].text)
     return (row, following) if following else None

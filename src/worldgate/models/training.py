@@ -61,6 +61,7 @@ def train(
         run = _Run(torch, training, device)
         if path.exists():
             run.same(path, describe(path))
+            state.unlink(missing_ok=True)  # where it was killed before it could
             return path
         if state.exists():
             run.restore(state)

@@ -143,12 +143,6 @@ class Encoder:
         decided, left = split([Edit(*address, *change) for address, change in every.items()])
         return question._replace(decided=frozenset(edit[:2] for edit in decided)) if left else None
 
-    def sayable(self, step: Step) -> bool:
-        """Whether all of the delta can be said."""
-        graph = graph_of(self.layout, step.before, step.action)
-        names = {kind: pointable(graph, kind) for kind in self.tokens.kinds}
-        return self.tokens.example(step.before, step.net, names)[1]
-
     def batch(self, questions: Sequence[Question]) -> dict[str, Array]:
         """Arrays of `graphs`, and of the tokens (B questions, T tokens, V known tokens, N nodes of the largest graph):
         `slot` and `said` (B, T), the token before each; `right` (B, T, V + N), all of them false where nothing is to be
@@ -157,9 +151,7 @@ class Encoder:
         arrays, names = self.graphs(graphs)
         known, most = len(self.tokens.tokens), max(len(graph.nodes) for graph in graphs)
         pairs = enumerate(zip(questions, names, strict=True))
-        rows = [
-            self.tokens.example(one.state, one.net, there, bool(at % 2), one.decided)[0] for at, (one, there) in pairs
-        ]
+        rows = [self.tokens.example(one.state, one.net, there, bool(at % 2), one.decided) for at, (one, there) in pairs]
         longest = max(map(len, rows))
         slot, said = np.full((len(rows), longest), FIRST), np.full((len(rows), longest), END)
         right = np.zeros((len(rows), longest, known + most), dtype=bool)

@@ -22,6 +22,7 @@ from torch.nn import functional
 from ...facts import Delta, State
 from ...horizon.predictor import Prediction
 from ..drawing import draw
+from ..family import tensors
 from ..text.batch import padded
 from .attention import Block, Look
 from .encoder import Encoder
@@ -187,7 +188,7 @@ class Net(nn.Module):
 
     def _batch(self, pairs: Sequence[tuple[State, Any]]) -> tuple[Batch, list[dict[str, dict[Any, int]]]]:
         arrays, names = self.coding.graphs([graph_of(self.coding.layout, *pair) for pair in pairs])
-        return {name: torch.from_numpy(array).to(self.legal.device) for name, array in arrays.items()}, names
+        return tensors(arrays, self.legal.device), names
 
     def _decoded(
         self, batch: Batch, nodes: Tensor, vector: Tensor, choose: Callable[[Tensor], Tensor]

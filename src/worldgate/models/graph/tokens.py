@@ -122,9 +122,9 @@ class Tokens:
 
     def example(
         self, state: State, net: Net, names: Names, turned: bool = False, decided: Collection[Address] = ()
-    ) -> tuple[list[Point], bool]:
-        """The tokens of a delta, as many as fit the block, and whether all of it was said. Pairs are said in one order
-        or, if `turned`, in the other; either is right. What is `decided` is said, without right answers."""
+    ) -> list[Point]:
+        """The tokens of a delta, as many as fit the block. Pairs are said in one order or, if `turned`, in the other;
+        either is right. What is `decided` is said, without right answers."""
         every = self.every(state, net)
         said = {address: ways for address in sorted(every) if (ways := self._ways(address, every[address], names))}
         points: list[Point] = []
@@ -138,8 +138,7 @@ class Tokens:
                 rest = [one for one in rest if code in one[at]]
                 slot = self.after(slot, code)
         points.append(Point(FIRST, frozenset({END}), END))
-        block = self.layout.config.block
-        return points[:block], len(said) == len(every) and len(points) <= block
+        return points[: self.layout.config.block]
 
     def _ways(self, address: Address, change: tuple[Any, Any], names: Names) -> list[list[frozenset[int]]]:
         """The ways to say an edit, none where it cannot be said: for each token the right answers."""

@@ -28,10 +28,11 @@ class Neurosymbolic(Relational):
 
     def __init__(self, encoder: Encoder, *sizes: Any) -> None:
         super().__init__(encoder, *sizes)
+        worths = {(one.name, one.words, one.relation): one for one in encoder.document().spoken}
         with torch.no_grad():
-            for (name, arity), group in encoder.templates.items():
+            for shape, group in encoder.templates.items():
                 for template in group:
-                    worth = encoder.rulebook.worth.get((name, arity), {}).get(template.relation)
+                    worth = worths.get((*shape, template.relation))
                     if template.join is None and worth is not None:
                         self.prior[template.number, len(template.answers)] = _odds(worth)
 

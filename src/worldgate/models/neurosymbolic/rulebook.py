@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -16,6 +17,8 @@ from ...horizon.induction.written import Reader, Writer
 from ...horizon.trajectory import Step
 from ..errors import BadTraining
 from ..relational import templates
+
+Shape: TypeAlias = tuple[str, int]
 
 HELD_BACK = 3
 """The last one in so many transitions of a sample is held back."""
@@ -37,14 +40,16 @@ class Worth(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`rules` of each shape (name, number of words, rules), made of `terms` (see `induction.written`); `templates` of
-    what they leave open."""
+    """`rules` of each shape (name, number of words, rules), made of `terms` (see `induction.written`), and what they
+    are worth; `templates` of what they leave open. Templates spell shapes in another way, by the text alone: `spoken`
+    is what rules are worth by these shapes."""
 
     records: bool
     least: int
     terms: list[Any]
     rules: list[Any]
     worth: tuple[Worth, ...]
+    spoken: tuple[Worth, ...]
     templates: templates.Document
 
     def notes(self) -> dict[str, str]:
@@ -74,7 +79,7 @@ class Rulebook:
     """The rules of a document; `BadTraining` for one that is not of this schema."""
 
     def __init__(self, schema: Schema, document: Document) -> None:
-        self.records, self.worth = document.records, dict[tuple[str, int], dict[str, Worth]]()
+        self.records, self.worth = document.records, dict[Shape, dict[str, Worth]]()
         try:
             reader = Reader(schema, document.terms)
             self._rules = {(name, arity): reader.rules(rules) for name, arity, rules in document.rules}
@@ -101,9 +106,13 @@ class Rulebook:
                 values[place] = value
         return Verdict(values, self._settled.get(call.shape, frozenset()), self.worth.get(call.shape, {}))
 
+    def shape(self, action: Any) -> Shape:
+        """The shape of an action as rules know it."""
+        return said(action, records=self.records).shape
+
     def settles(self, action: Any) -> frozenset[str]:
         """The relations that are settled for actions of this shape."""
-        return self._settled.get(said(action, records=self.records).shape, frozenset())
+        return self._settled.get(self.shape(action), frozenset())
 
 
 def made(schema: Schema, sample: Sequence[Step], every: templates.Document, *, records: bool, least: int) -> Document:
@@ -112,29 +121,43 @@ def made(schema: Schema, sample: Sequence[Step], every: templates.Document, *, r
     first, induction = len(sample) - len(sample) // HELD_BACK, Induction(schema, records=records)
     for step in sample[:first]:
         induction.learn(step.before, step.action, step.delta)
-    tried = Rulebook(schema, _written(schema, induction, records, least, ()))
-    worth = tuple(_tried(tried, sample[first:]))
+    tried = Rulebook(schema, _written(schema, induction, records, least))
+    rows = [(step, tried.verdict(step.before, step.action)) for step in sample[first:]]
+    spelled = partial(_spelled, frozenset(every.keywords))
+    worth, spoken = (tuple(_worth(rows, shape)) for shape in (tried.shape, spelled))
     for step in sample[first:]:
         induction.learn(step.before, step.action, step.delta)
-    document = _written(schema, induction, records, least, worth)
+    document = _written(schema, induction, records, least, worth, spoken)
     left = _open(every, Rulebook(schema, document), sample)
     return msgspec.structs.replace(document, templates=left)
 
 
-def _written(schema: Schema, induction: Induction, records: bool, least: int, worth: tuple[Worth, ...]) -> Document:
+def _written(
+    schema: Schema,
+    induction: Induction,
+    records: bool,
+    least: int,
+    worth: tuple[Worth, ...] = (),
+    spoken: tuple[Worth, ...] = (),
+) -> Document:
     writer = Writer(schema)
     rules = [[*shape, writer.rules(found)] for shape, found in induction.rules.items()]
-    return Document(records, least, writer.written, rules, worth, templates.Document(()))
+    return Document(records, least, writer.written, rules, worth, spoken, templates.Document(()))
 
 
-def _tried(rulebook: Rulebook, steps: Sequence[Step]) -> Iterator[Worth]:
-    """What the rules are worth in these transitions."""
+def _spelled(keywords: frozenset[str], action: Any) -> Shape:
+    """The shape of an action as templates know it."""
+    name, words = templates.spoken(action, keywords)
+    return name, len(words)
+
+
+def _worth(rows: Iterable[tuple[Step, Verdict | None]], shape_of: Callable[[Any], Shape]) -> Iterator[Worth]:
+    """What rules are worth in these transitions, by what they said of each."""
     seen, wrong, edits, facts, errors = (Counter[Any]() for _ in range(5))
     relations: dict[Any, None] = {}
-    for step in steps:
-        shape = said(step.action, records=rulebook.records).shape
+    for step, verdict in rows:
+        shape = shape_of(step.action)
         seen[shape] += 1
-        verdict = rulebook.verdict(step.before, step.action)
         values = verdict.values if verdict else {}
         new = {place: value for place, value in values.items() if value != step.before.get(*place)}
         true = {place: after for place, (_, after) in step.net.items()}
@@ -152,10 +175,9 @@ def _tried(rulebook: Rulebook, steps: Sequence[Step]) -> Iterator[Worth]:
 
 def _open(every: templates.Document, rulebook: Rulebook, sample: Sequence[Step]) -> templates.Document:
     """Without templates of what the rules settle for every action that these are about."""
-    settled: dict[tuple[str, int], frozenset[str]] = {}
+    settled: dict[Shape, frozenset[str]] = {}
     for step in sample:
-        name, words = templates.spoken(step.action, frozenset(every.keywords))
-        shape, some = (name, len(words)), rulebook.settles(step.action)
+        shape, some = _spelled(frozenset(every.keywords), step.action), rulebook.settles(step.action)
         settled[shape] = settled.get(shape, some) & some
     shapes = []
     for one in every.shapes:

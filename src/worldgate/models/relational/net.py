@@ -72,6 +72,10 @@ class Relational(nn.Module):
             for one in self.sorts:
                 one.weight.mul_(0.3)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Of a copy: without what was looked up, which is told by functions that know this net's states."""
+        return {**self.__dict__, "_automaton": None}
+
     def loss(self, batch: dict[str, Tensor]) -> Tensor:
         """The mean of -log(the probability that is given to right answers), and what is said."""
         said: list[Tensor] = []
@@ -150,7 +154,7 @@ class Relational(nn.Module):
     def _chances(self, lanes: Lanes) -> list[list[float]]:
         """Of each ask the probability of each answer."""
         if not self.harden[1]:
-            return [list(row) for row in self.forward(tensors(lanes.arrays())).softmax(-1).tolist()]
+            return [list(row) for row in self.forward(tensors(lanes.arrays(), self.prior.device)).softmax(-1).tolist()]
         version = sum(weight._version for weight in self.parameters())
         if self._automaton is None or self._automaton[0] != version:  # it has learned since
             self._automaton = version, Automaton(self.state_dict(), self.encoder.answers, self.encoder.turned)

@@ -55,4 +55,4 @@ def spans(starts: Tensor, lengths: Tensor) -> Tensor:
     """start, start + 1, ... of each span, one after the other."""
     ends = lengths.cumsum(0)
     total = int(ends[-1]) if len(ends) else 0
-    return torch.arange(total) - (ends - lengths - starts).repeat_interleave(lengths)
+    return torch.arange(total, device=starts.device) - (ends - lengths - starts).repeat_interleave(lengths)

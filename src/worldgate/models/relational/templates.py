@@ -121,7 +121,7 @@ def mined(schema: Schema, steps: Sequence[Step], *, formats: bool = False, both_
     induction = Induction(schema, records=False)
     for step in steps:
         action = step.action
-        if keywords:
+        if keywords or len(read(action).words) > MOST_WORDS:
             name, words = spoken(action, keywords)
             action = " ".join((name, *map(json.dumps, words)))
         induction.learn(step.before, action, step.delta)
