@@ -28,8 +28,9 @@ class Workers(ProcessPoolExecutor):
 
 def end_with_parent() -> None:
     """Make this process end as soon as the one that started it does, however that ends; and at an interrupt without a
-    word."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    word, where the one that started it hears those."""
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     parent = parent_process()
 

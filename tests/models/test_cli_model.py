@@ -76,6 +76,11 @@ def test_a_file_that_is_not_there_is_named_once(
         model(*words)
 
 
+def _hearing() -> None:
+    """Hear interrupts, also where a shell began these tests in the background, which does not."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_an_interrupt_ends_the_workers_quietly_and_says_how_to_go_on(tmp_path: Path) -> None:
     file, state = tmp_path / "t.yaml", tmp_path / "a.state"
     file.write_text(LONG)
@@ -86,6 +91,9 @@ def test_an_interrupt_ends_the_workers_quietly_and_says_how_to_go_on(tmp_path: P
         start_new_session=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(
+            signal.SIGINT, signal.SIG_DFL
+        ),  # which a shell may have begun these tests without
     ) as training:
         try:
             while not state.exists() and training.poll() is None:
@@ -93,7 +101,7 @@ def test_an_interrupt_ends_the_workers_quietly_and_says_how_to_go_on(tmp_path: P
         finally:
             os.killpg(training.pid, signal.SIGINT)
         _, said = training.communicate(timeout=100)
-    assert training.returncode == 130
+    assert training.returncode == 130, said
     assert "Traceback" not in said
     assert f"WG517 training interrupted\n  found an interrupt, with {saved(tmp_path / 'a')} steps saved" in said
     assert "--resume" in said

@@ -113,10 +113,10 @@ def test_a_wrong_look_is_refused(change: dict[str, Any]) -> None:
 
 
 def test_a_look_is_refused_where_all_facts_count() -> None:
-    with pytest.raises(BadTraining, match=r"WG510.*reward with a look"):
+    with pytest.raises(BadTraining, match=r"WG510.*reward beside a look"):
         proven(Training("relational", HALF, SMALL["relational"], Loop(reward=Reward())))
 
 
 def test_a_family_that_asks_whole_transitions_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadTraining, match=r"WG510.*look with FlatEncoder"):
+    with pytest.raises(BadTraining, match=r"WG510.*look with family flat"):
         train(Training("flat", HALF, {"width": 8}), tmp_path / "a")

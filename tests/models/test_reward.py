@@ -168,7 +168,7 @@ def test_a_wrong_reward_is_refused(reward: Reward, said: str) -> None:
 
 
 def test_a_family_that_does_not_draw_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadTraining, match=r"WG510.*reward with FlatNet"):
+    with pytest.raises(BadTraining, match=r"WG510.*reward with family flat"):
         train(Training("flat", WALK, {"width": 8}, Loop(reward=Reward())), tmp_path / "a")
 
 
