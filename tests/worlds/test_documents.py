@@ -68,8 +68,8 @@ class Whole(msgspec.Struct, forbid_unknown_fields=True):
     ("data", "says"),
     [
         ({"part": 1}, "`part`, not one of parts, named, one - at `$.it`"),
-        ({"parts": [{}, {"sise": 1}]}, "`sise`, not one of size, colour - at `$.it.parts[1]`"),
-        ({"named": {"a": {"sise": 1}}}, "`sise`, not one of size, colour - at `$.it.named[...]`"),
+        ({"parts": [{}, {"length": 1}]}, "`length`, not one of size, colour - at `$.it.parts[1]`"),
+        ({"named": {"a": {"length": 1}}}, "`length`, not one of size, colour - at `$.it.named[...]`"),
         ({"one": {"colour": "green"}}, "'green', not one of blue, red - at `$.it.one.colour`"),
         ({"one": {"size": "big"}}, "Expected `int`, got `str` - at `$.it.one.size`"),
         ({"named": {1: {}}}, "Expected `str`, got `int` - at `key` in `$.it.named`"),
