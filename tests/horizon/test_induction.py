@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from itertools import pairwise
 from random import Random
 from statistics import mean
 from typing import NamedTuple
@@ -17,6 +18,7 @@ from worldgate.facts import BOOL, INT, TEXT, Draft, Edit, Error, Relation, Schem
 from worldgate.horizon import Prediction
 from worldgate.horizon.induction import Induction
 from worldgate.horizon.induction.reading import read
+from worldgate.horizon.induction.table import spaced
 from worldgate.horizon.induction.told import Told
 from worldgate.horizon.induction.tree import NO_ANSWER, Leaf, grow, leaves
 from worldgate.horizon.induction.written import Reader, Writer
@@ -403,3 +405,12 @@ class _Named(NamedTuple):
 
     def said(self, yes: bool) -> str:
         return self.name if yes else f"not {self.name}"
+
+
+@pytest.mark.parametrize("length", [1, 7, 8, 9, 15, 16, 17, 100])
+def test_some_rows_are_spread_over_all_and_not_more_than_asked(length: int) -> None:
+    some = spaced(range(length), 8)
+    gaps = {after - before for before, after in pairwise([*some, length])}
+    assert len(some) == min(length, 8)
+    assert some[0] == 0
+    assert max(gaps) - min(gaps) <= 1

@@ -19,7 +19,7 @@ from .language import Language
 from .literals import rows_of
 from .reading import broad
 from .study import Study
-from .table import Table, Term, facts_table, key_column, packed
+from .table import Table, Term, facts_table, key_column, packed, spaced
 from .terms import Constant, Held, Part
 from .told import NEW
 
@@ -99,7 +99,7 @@ def _gathered(
     alone = [(row, at[key]) for row, key in zip(facts.rows, belong, strict=True) if count[key] == 1 and key in at]
     if not alone or max(count.values()) < 2:
         return
-    alone = alone[:: max(1, len(alone) // MOST_ROWS)][:MOST_ROWS]
+    alone = spaced(alone, MOST_ROWS)
     none = packed(not count[address] for address in here)
     single = Study(language, Table([row for row, _ in alone]))
     parts = []

@@ -19,7 +19,7 @@ from .literals import Below, Is, Literal, NotAbove, Same, rows_of
 from .solving import SAMPLE, Solver
 from .some import some_such
 from .study import Study
-from .table import Term, packed
+from .table import Term, packed, spaced
 from .terms import Constant
 from .texts import Length
 from .tree import NO_ANSWER, Candidate, Tree, grow, leaves, routed
@@ -159,7 +159,7 @@ def solve(study: Study, goal: Goal, answers: Sequence[Term]) -> None:
         pairs = zip(study.table.column(answer), goal.after, strict=True)
         left &= ~packed(one == other for one, other in pairs)
     rows = list(rows_of(left, len(goal.after)))
-    some = rows[:: max(1, len(rows) // SAMPLE)][:SAMPLE]
+    some = spaced(rows, SAMPLE)
     if len(some) > 1:
         language = study.language
         known = language.of_type([*study.found, *_products(study)], INT)

@@ -19,6 +19,7 @@ import msgspec
 from ...facts import Key, Relation, Schema, State, Type, Value, value_from_json, value_to_json
 from .formats import FORMATS, kind_of, parts
 from .reading import typed
+from .table import spaced
 
 MOST_FACTS = 3
 MOST_EDITS = 80
@@ -206,7 +207,7 @@ class Miner:
 
     def mined(self, relation: Relation, edits: Sequence[Edited]) -> list[Written]:
         """The fewest joins that say these edits, greedily."""
-        some = edits[:: max(1, len(edits) // MOST_EDITS)]
+        some = spaced(edits, MOST_EDITS)
         said: dict[Written, set[int]] = {}
         for number, one in enumerate(some):
             for pattern in set(self._patterns(relation, one)):
@@ -230,7 +231,7 @@ class Miner:
     def _where(self, pattern: Written, right: Sequence[Edited], some: Sequence[Edited]) -> tuple[Written, int]:
         """The join with that which holds of its things in all edits it says, as far as it spares asks; and how many
         asks are left in a few states."""
-        join, few = Join(pattern, self.schema), some[:: max(1, len(some) // SAMPLES)]
+        join, few = Join(pattern, self.schema), spaced(some, SAMPLES)
         asked = [self._holds(one.state, pattern, rows) for one in few for rows in self._bound(join, one)]
         kept: set[tuple[int, int, str]] | None = None
         for one in right if len(right) >= FEWEST else ():

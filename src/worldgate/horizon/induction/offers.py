@@ -23,7 +23,7 @@ from .joins import FEWEST, Columns, Edited, Join, Miner, Source, Written
 from .language import Language
 from .reading import broad
 from .study import Seen, Study
-from .table import Row, Table, Term, Words, packed
+from .table import Row, Table, Term, Words, packed, spaced
 from .terms import Held, Part
 
 OFFERED = "offered_"
@@ -158,7 +158,7 @@ def _mined(schema: Schema, relation: Relation, missed: Sequence[Edited]) -> Offe
     """The joins that say these."""
     offer = Relation(f"{OFFERED}{relation.name}", (*relation.key, *said_by(relation).values()), BOOL)
     miner, layouts = Miner(schema, [offer]), dict[tuple[Type, ...], list[Written]]()
-    for one in miner.mined(offer, missed[:: max(1, len(missed) // MOST_MINED)]) if len(missed) >= FEWEST else ():
+    for one in miner.mined(offer, spaced(missed, MOST_MINED)) if len(missed) >= FEWEST else ():
         if one.facts:
             more = _others(one, schema)
             types = tuple(schema.relations[one.facts[source.row - 1]].key[0][1] for source in more)

@@ -14,7 +14,7 @@ from typing import Any
 
 from .arithmetic import Extreme, Total, numbers, replaced
 from .combining import Example
-from .table import Row, Table, Term
+from .table import Row, Table, Term, spaced
 from .terms import Constant
 
 SAMPLE = 120
@@ -38,8 +38,8 @@ class Solver:
         self, terms: Sequence[Term], found: Sequence[Term], units: Sequence[Constant], rows: Sequence[Row]
     ) -> None:
         self.table, self.units, self.found = Table(rows), units, set(found)
-        self.few = Table(rows[:: max(1, len(rows) // FEW)])
-        self.every = range(0, len(rows), max(1, len(rows) // FEW))
+        self.every = spaced(range(len(rows)), FEW)
+        self.few = Table([rows[row] for row in self.every])
         known: dict[tuple[Any, ...], Term] = {}
 
         def rank(term: Term) -> tuple[bool, bool, float]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from ...facts import Delta
 from .language import Language
 from .literals import rows_of
-from .table import Table, Term, Words, packed
+from .table import Table, Term, Words, packed, spaced
 from .told import Told
 from .tree import Candidate, Labels
 
@@ -30,7 +30,7 @@ class Seen(NamedTuple):
 
 def sampled(seen: Sequence[Seen]) -> list[Told]:
     """A few of the states."""
-    return [one.state for one in seen[:: max(1, len(seen) // SAMPLES)]]
+    return [one.state for one in spaced(seen, SAMPLES)]
 
 
 class Study:
@@ -61,6 +61,6 @@ class Study:
         """A table of some of these rows, and their labels."""
         count = len(self.table.rows)
         numbers = list(rows_of(rows, count))
-        some = numbers[:: max(1, len(numbers) // MOST_SEARCHED)]
+        some = spaced(numbers, MOST_SEARCHED)
         few = {mask: packed(bool(bits >> (count - 1 - at) & 1) for at in some) for mask, bits in labels.items()}
         return Table([self.table.rows[number] for number in some]), few

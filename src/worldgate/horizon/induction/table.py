@@ -14,6 +14,7 @@ from ...facts import Key, State, Type, Value
 from .told import Told
 
 _Made = TypeVar("_Made")
+_One = TypeVar("_One")
 Words = tuple[Value, ...]
 """The arguments of an action: words, or the fields of one that is a record."""
 _DIGITS = bytes.maketrans(b"\0\1", b"01")
@@ -94,6 +95,12 @@ def facts_of(state: State | Told, relation: str) -> Iterator[tuple[Key, Any]]:
 def keys_of(state: State | Told, relation: str) -> list[Key]:
     """The keys of one relation, in order."""
     return sorted(key for key, _ in facts_of(state, relation))
+
+
+def spaced(rows: Sequence[_One], most: int) -> list[_One]:
+    """At most this many of the rows, evenly spread over all."""
+    count = min(len(rows), most)
+    return [rows[at * len(rows) // count] for at in range(count)]
 
 
 def facts_table(table: Table, relation: str) -> Table:

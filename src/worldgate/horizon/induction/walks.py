@@ -26,7 +26,7 @@ from ...facts import INT, TEXT, Schema, Type
 from .following import Trail, Walker, Ways
 from .reading import broad
 from .study import Seen
-from .table import Words
+from .table import Words, spaced
 from .terms import Argument, Stage, is_followed
 from .told import Told
 
@@ -65,7 +65,7 @@ class Walks(NamedTuple):
 
 def ways_of(schema: Schema, seen: Sequence[Seen]) -> Ways | None:
     """The ways with which the words seen lead to most; None where nothing can be followed."""
-    some = seen[:: max(1, len(seen) // SOME)]
+    some = spaced(seen, SOME)
     relations = list(filter(is_followed, schema.relations.values()))
     if not relations or not some:
         return None
@@ -101,7 +101,7 @@ def _again(ways: Ways, seen: Sequence[Seen]) -> str:
 def walked(ways: Ways, seen: Sequence[Seen], named: Sequence[tuple[str, str]]) -> Walks:
     """The words of a shape that lead to something, or where something is changed, three times in ten; and facts that
     have a name and lead to what some fact becomes, one time in twenty."""
-    some = seen[:: max(1, len(seen) // SOME)]
+    some = spaced(seen, SOME)
     hits = Counter(index for one in some for index, _ in _hits(ways, one))
     words = tuple(index for index in range(len(some[0].words)) if hits[index] * 10 >= 3 * len(some))
     facts = tuple(fact for fact in named if sum(_becomes(ways, fact, one) for one in some) * 20 >= len(some) + 20)
