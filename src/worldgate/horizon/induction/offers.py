@@ -38,7 +38,7 @@ holds of the things in them."""
 
 def said_by(relation: Relation) -> dict[int, tuple[str, Type]]:
     """The ids, the texts and the first numbers of a relation's value, with their names, by place."""
-    parts = relation.value.fields or (("value", relation.value),)
+    parts = relation.value.parts
     numbers = [place for place, (_, type_) in enumerate(parts) if type_.kind == "int"][:MOST_NUMBERS]
     return {at: one for at, one in enumerate(parts) if one[1].kind in ("ref", "text") or at in numbers}
 
@@ -170,7 +170,7 @@ def _mined(schema: Schema, relation: Relation, missed: Sequence[Edited]) -> Offe
 
 def _said(relation: Relation, value: Any) -> tuple[Any, ...]:
     """What an offer says of a value."""
-    parts = value if relation.value.fields else (value,)
+    parts = relation.row((), value)
     return tuple(parts[place] for place in said_by(relation))
 
 

@@ -62,15 +62,8 @@ def _kinds(schema: Schema) -> set[str]:
     return {kind_of(type_) for relation in schema.relations.values() for _, type_ in _joined(relation)}
 
 
-def _parts(relation: Relation) -> Iterator[tuple[int, Type]]:
-    """(place in `key + value parts`, type) of all that a fact says."""
-    value = relation.value
-    types = [*(type_ for _, type_ in relation.key), *((t for _, t in value.fields) if value.fields else (value,))]
-    yield from enumerate(types)
-
-
 def _joined(relation: Relation) -> Iterator[tuple[int, Type]]:
-    for place, type_ in _parts(relation):
+    for place, (_, type_) in enumerate(relation.columns):
         if place < len(relation.key) or type_.kind in ("ref", "text"):
             yield place, type_
 
@@ -99,7 +92,7 @@ def sorts_of(relation: Relation) -> tuple[tuple[tuple[int, dict[Any, int]], ...]
     """The `sorts` and the `width` of a layout."""
     sorts: list[tuple[int, dict[Any, int]]] = []
     width = 1
-    for place, type_ in _parts(relation):
+    for place, (_, type_) in enumerate(relation.columns):
         if type_.kind in ("bool", "enum") and place >= len(relation.key):
             choices = (False, True) if type_.kind == "bool" else type_.choices
             sorts.append((place, {choice: width + at for at, choice in enumerate(choices)}))
@@ -125,7 +118,7 @@ class Graph:
             self.sorts.append(sorts)
 
     def _read(self, layout: Layout, facts: list[tuple[Any, Any]]) -> tuple[list[Numbers], list[Numbers]]:
-        rows = [(*key, *value) if isinstance(value, tuple) else (*key, value) for key, value in facts]
+        rows = [Relation.row(key, value) for key, value in facts]
         joined = [
             [self.node(kind, row[place]) for row in rows] if kind else [WORLD] * len(rows)
             for (place, _), kind in zip(layout.columns, layout.kinds, strict=True)

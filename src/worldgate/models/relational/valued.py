@@ -44,14 +44,11 @@ def kinds_of(schema: Schema) -> dict[str, int]:
 
 
 def _joined(relation: Relation) -> Iterator[tuple[int, Type]]:
-    """(place in `key + value parts`, type) of what is a node."""
-    keys = [type_ for _, type_ in relation.key]
-    yield from enumerate(keys)
-    for place, type_ in enumerate((type_ for _, type_ in relation.value.fields), len(keys)):
-        if type_.kind in _NODES:
+    """(column, type) of what is a node."""
+    nodes = _NODES if relation.value.fields else ("ref", "text")
+    for place, (_, type_) in enumerate(relation.columns):
+        if place < len(relation.key) or type_.kind in nodes:
             yield place, type_
-    if relation.value.kind in ("ref", "text"):
-        yield len(keys), relation.value
 
 
 def layouts(schema: Schema, unordered: Collection[str] = ()) -> list[Layout]:
