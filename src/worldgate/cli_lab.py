@@ -34,16 +34,13 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Make the runs of an experiment that are not recorded yet. Stopped at any moment, the same command goes on."""
-    from .lab import Studies, load, run_studies, total
-    from .lab import run as run_experiment
+    from .lab import load, total
+    from .lab import run as make
 
     experiment = load(text_of(file), file.name)
     folder = _folder(records, experiment)
     with stepping("runs", total(experiment)) as step:
-        if isinstance(experiment, Studies):
-            ran = run_studies(experiment, folder, workers=workers, ray=ray, step=step)
-        else:
-            ran = run_experiment(experiment, folder, workers=workers, ray=ray, step=step)
+        ran = make(experiment, folder, workers=workers, ray=ray, step=step)
     if as_json:
         print_json({"records": str(folder), **ran._asdict()})
         return
