@@ -17,7 +17,20 @@ import typer
 
 from . import COMPILED, __version__, cli_horizon, cli_lab, cli_market, cli_model, cli_network
 from .facts import Error
-from .options import BadOption, BadUsage, Defect, SystemRefused, Uses, budget_of, policy_of, spoken, workspace_of
+from .options import (
+    HERE,
+    BadOption,
+    BadUsage,
+    Defect,
+    Json,
+    SystemRefused,
+    Uses,
+    Where,
+    budget_of,
+    policy_of,
+    spoken,
+    workspace_of,
+)
 from .system import use
 from .terminal import fail, finish, following, ground, print_json, print_lines, progress, propose
 
@@ -38,15 +51,12 @@ app.add_typer(cli_lab.lab_app, name="lab")
 app.add_typer(cli_model.model_app, name="model")
 app.command()(cli_market.replay)
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-Where = Annotated[Path, typer.Option("--directory", "-C", metavar="DIR", help="The workspace, or a directory in it.")]
 PolicyFile = Annotated[
     Path | None, typer.Option("--policy", metavar="FILE", help="A policy; without one, the default one.")
 ]
 Limit = Annotated[list[str], typer.Option("--budget", metavar="NAME=LIMIT", help="Limit a resource: files=20.")]
 Protect = Annotated[list[str], typer.Option("--protect", metavar="GLOB", help="Nothing at or beneath may be touched.")]
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or its first characters.")]
-HERE = Path(".")
 
 
 class Answers(StrEnum):

@@ -8,13 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
-from .options import BadOption, Uses, text_of
+from .options import BadOption, Json, Uses, text_of
 from .system import use
 from .terminal import print_json, print_lines, stepping
 
 lab_app = typer.Typer(help="The lab: experiments as data files, from runs to figures.", no_args_is_help=True)
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A file of an experiment or of studies (YAML).")]
 Records = Annotated[
     Path | None,
