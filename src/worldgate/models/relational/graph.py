@@ -43,7 +43,7 @@ class Layout(NamedTuple):
 def pairs(schema: Schema) -> set[str]:
     """The relations whose facts join two things of one kind and nothing else."""
     kinds = {
-        relation.name: [kind_of(type_) for _, type_ in _joined(relation)] for relation in schema.relations.values()
+        relation.name: [kind_of(type_) for _, type_ in joined_in(relation)] for relation in schema.relations.values()
     }
     return {name for name, found in kinds.items() if len(found) == 2 and found[0] == found[1]}
 
@@ -59,12 +59,13 @@ def kinds_of(schema: Schema) -> dict[str, int]:
 
 
 def _kinds(schema: Schema) -> set[str]:
-    return {kind_of(type_) for relation in schema.relations.values() for _, type_ in _joined(relation)}
+    return {kind_of(type_) for relation in schema.relations.values() for _, type_ in joined_in(relation)}
 
 
-def _joined(relation: Relation) -> Iterator[tuple[int, Type]]:
+def joined_in(relation: Relation, kinds: Collection[str] = ("ref", "text")) -> Iterator[tuple[int, Type]]:
+    """(column, type) of what is a node: of the key all, of the value what is of these kinds."""
     for place, (_, type_) in enumerate(relation.columns):
-        if place < len(relation.key) or type_.kind in ("ref", "text"):
+        if place < len(relation.key) or type_.kind in kinds:
             yield place, type_
 
 
@@ -72,7 +73,7 @@ def layouts(schema: Schema, unordered: Collection[str] = ()) -> list[Layout]:
     """The relations that say anything to a graph; those of `unordered` pairs are read both ways."""
     kinds, found = kinds_of(schema), []
     for relation in schema.relations.values():
-        joined = [(place, kind_of(type_)) for place, type_ in _joined(relation)]
+        joined = [(place, kind_of(type_)) for place, type_ in joined_in(relation)]
         sorts, width = sorts_of(relation)
         if joined or sorts:
             columns = tuple(joined) or ((-1, ""),)

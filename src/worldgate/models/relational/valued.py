@@ -20,7 +20,7 @@ from typing import Any
 
 from ...facts import Fact, Relation, Schema, Type
 from ...horizon.induction.formats import FORMATS, kind_of, parts, span, within
-from .graph import WORLD, Layout, Numbers, sorts_of, turning
+from .graph import WORLD, Layout, Numbers, joined_in, sorts_of, turning
 
 _NODES = ("ref", "text", "int")
 
@@ -44,11 +44,7 @@ def kinds_of(schema: Schema) -> dict[str, int]:
 
 
 def _joined(relation: Relation) -> Iterator[tuple[int, Type]]:
-    """(column, type) of what is a node."""
-    nodes = _NODES if relation.value.fields else ("ref", "text")
-    for place, (_, type_) in enumerate(relation.columns):
-        if place < len(relation.key) or type_.kind in nodes:
-            yield place, type_
+    return joined_in(relation, _NODES) if relation.value.fields else joined_in(relation)
 
 
 def layouts(schema: Schema, unordered: Collection[str] = ()) -> list[Layout]:
