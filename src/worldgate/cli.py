@@ -15,10 +15,21 @@ from typing import Annotated
 
 import typer
 
-from . import COMPILED, __version__, cli_horizon, cli_lab, cli_market, cli_model, cli_network
+from . import COMPILED, __version__, cli_horizon, cli_lab, cli_market, cli_model, cli_network, cli_world
 from .facts import Error
-from .options import BadOption, BadUsage, Defect, SystemRefused, Uses, budget_of, policy_of, spoken, workspace_of
-from .system import use
+from .options import (
+    HERE,
+    BadOption,
+    BadUsage,
+    Defect,
+    Json,
+    SystemRefused,
+    Where,
+    budget_of,
+    policy_of,
+    spoken,
+    workspace_of,
+)
 from .terminal import fail, finish, following, ground, print_json, print_lines, progress, propose
 
 app = typer.Typer(
@@ -29,8 +40,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-world_app = typer.Typer(help="The worlds: list them, check one against its contract.", no_args_is_help=True)
-app.add_typer(world_app, name="world")
+app.add_typer(cli_world.world_app, name="world")
 app.add_typer(cli_market.app, name="market")
 app.add_typer(cli_network.app, name="network")
 app.add_typer(cli_horizon.horizon_app, name="horizon")
@@ -38,15 +48,12 @@ app.add_typer(cli_lab.lab_app, name="lab")
 app.add_typer(cli_model.model_app, name="model")
 app.command()(cli_market.replay)
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-Where = Annotated[Path, typer.Option("--directory", "-C", metavar="DIR", help="The workspace, or a directory in it.")]
 PolicyFile = Annotated[
     Path | None, typer.Option("--policy", metavar="FILE", help="A policy; without one, the default one.")
 ]
 Limit = Annotated[list[str], typer.Option("--budget", metavar="NAME=LIMIT", help="Limit a resource: files=20.")]
 Protect = Annotated[list[str], typer.Option("--protect", metavar="GLOB", help="Nothing at or beneath may be touched.")]
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or its first characters.")]
-HERE = Path(".")
 
 
 class Answers(StrEnum):
@@ -364,45 +371,3 @@ def demo(
     failed = run_incidents(only, as_json=as_json)
     if failed:
         raise typer.Exit(1)
-
-
-@world_app.command("list")
-def world_list(as_json: Json = False) -> None:
-    """List the registered worlds."""
-    from .worlds import get, names
-
-    rows = [(name, get(name)) for name in names()]
-    if as_json:
-        print_json([{"name": n, "version": w.version, "relations": list(w.schema.relations)} for n, w in rows])
-    else:
-        for name, world in rows:
-            typer.echo(f"{name:13}{world.version:3}{', '.join(world.drivers)}")
-
-
-@world_app.command("check")
-def world_check(
-    name: Annotated[str, typer.Argument(help="A world's name, or a world file (YAML).")],
-    seeds: Annotated[int, typer.Option(metavar="N", min=1, help="Random walks per driver.")] = 3,
-    steps: Annotated[int, typer.Option(metavar="N", min=1, help="Steps of each walk.")] = 100,
-    uses: Uses = [],  # noqa: B006
-    as_json: Json = False,
-) -> None:
-    """Check a world against the contract: determinism, purity, the laws of facts, its own properties."""
-    from .worlds import check_world, get
-
-    use(uses, BadOption)
-    if name.endswith((".yaml", ".yml")):
-        from .worlds.declared import world_from_file
-
-        with progress("walking the world"):
-            report = check_world(world_from_file(name), seeds=range(seeds), steps=steps, processes=False)
-    else:
-        with progress("walking the world"):
-            report = check_world(get(name), seeds=range(seeds), steps=steps, uses=uses)
-    if as_json:
-        print_json(report)
-    else:
-        rate = 100 * report.succeeded // max(report.steps, 1)
-        typer.echo(
-            f"{report.world}: {report.steps} steps, {report.states} states, {rate} % succeeded; it keeps the contract"
-        )

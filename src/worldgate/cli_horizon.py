@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .options import BadOption
+from .options import BadOption, Json
 from .terminal import print_json, print_lines, stepping
 
 horizon_app = typer.Typer(help="The horizon: how far predictions stay true.", no_args_is_help=True)
@@ -26,7 +26,7 @@ def demo(
     ] = "empty",
     seed: Annotated[int, typer.Option(metavar="N", help="The same seed gives the same walk.")] = 1000,
     to: Annotated[Path | None, typer.Option("--to", metavar="FOLDER", help="Draw horizon-demo.svg there.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Roll two predictors that come with the package along a walk of a network; neither is ever shown the truth."""
     from .lab.demo import SHIPPED, curve, figure, rolled, table

@@ -8,13 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
-from .options import BadOption, Uses, text_of
+from .options import BadOption, Json, Uses, text_of
 from .system import use
 from .terminal import print_json, print_lines, stepping
 
 lab_app = typer.Typer(help="The lab: experiments as data files, from runs to figures.", no_args_is_help=True)
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A file of an experiment or of studies (YAML).")]
 Records = Annotated[
     Path | None,
@@ -34,16 +33,13 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Make the runs of an experiment that are not recorded yet. Stopped at any moment, the same command goes on."""
-    from .lab import Studies, load, run_studies, total
-    from .lab import run as run_experiment
+    from .lab import load, total
+    from .lab import run as make
 
     experiment = load(text_of(file), file.name)
     folder = _folder(records, experiment)
     with stepping("runs", total(experiment)) as step:
-        if isinstance(experiment, Studies):
-            ran = run_studies(experiment, folder, workers=workers, ray=ray, step=step)
-        else:
-            ran = run_experiment(experiment, folder, workers=workers, ray=ray, step=step)
+        ran = make(experiment, folder, workers=workers, ray=ray, step=step)
     if as_json:
         print_json({"records": str(folder), **ran._asdict()})
         return

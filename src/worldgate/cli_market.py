@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .options import BadOption, budget_of, policy_of, text_of
+from .options import HERE, BadOption, Json, Where, budget_of, policy_of, text_of
 from .terminal import print_json, print_lines, progress, propose, stepping
 
 
@@ -30,7 +30,6 @@ class Gapped(StrEnum):
 
 app = typer.Typer(help="The market: strategies on paper, every order verified.", no_args_is_help=True)
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 BarFiles = Annotated[list[Path], typer.Option("--bars", metavar="FILE", help="Bars: CSV, Parquet or JSON; repeatable.")]
 MarketFile = Annotated[
     Path | None, typer.Option("--market", metavar="FILE", help="Cash, costs, ticks and lots; without one, defaults.")
@@ -46,9 +45,7 @@ Gaps = Annotated[
     ),
 ]
 PolicyFile = Annotated[Path | None, typer.Option("--policy", metavar="FILE", help="A policy; without one, none.")]
-Where = Annotated[Path, typer.Option("--directory", "-C", metavar="DIR", help="The workspace, or a directory in it.")]
 Limit = Annotated[list[str], typer.Option("--budget", metavar="NAME=LIMIT", help="Limit a resource: steps=20.")]
-HERE = Path(".")
 
 
 class Way(StrEnum):

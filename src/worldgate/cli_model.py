@@ -8,12 +8,10 @@ from typing import Annotated
 
 import typer
 
-from .options import text_of
+from .options import Json, text_of
 from .terminal import fail, print_json, print_lines, stepping
 
 model_app = typer.Typer(help="Learned predictors: training files and checkpoints.", no_args_is_help=True)
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 @model_app.command()

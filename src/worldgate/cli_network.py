@@ -7,14 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from .options import BadOption
+from .options import HERE, BadOption, Json, Where
 from .terminal import print_json, print_lines
 
 app = typer.Typer(help="Networks: import one, ask who reaches whom.", no_args_is_help=True)
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-Where = Annotated[Path, typer.Option("--directory", "-C", metavar="DIR", help="The workspace, or a directory in it.")]
-HERE = Path(".")
 
 
 @app.command(name="import")

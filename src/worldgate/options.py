@@ -15,6 +15,9 @@ from .system import unreadable
 Uses = Annotated[
     list[str], typer.Option("--use", metavar="MODULE", help="Import a module first, which registers a world of yours.")
 ]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+Where = Annotated[Path, typer.Option("--directory", "-C", metavar="DIR", help="The workspace, or a directory in it.")]
+HERE = Path(".")
 
 
 class BadOption(Error):

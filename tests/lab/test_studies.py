@@ -13,7 +13,8 @@ from msgspec.structs import replace
 from tests.lab.test_cli_lab import lab
 from tests.lab.tiny import ROOT, contents
 from worldgate.facts import Error
-from worldgate.lab import Studies, load, report, run_studies, total
+from worldgate.lab import Studies, load, report, total
+from worldgate.lab import run as lab_run
 from worldgate.lab.studies import GIVEN, MEASURES, expand, numbers_of
 from worldgate.models.grounding import Study, run
 
@@ -65,7 +66,7 @@ def test_shipped_studies_load_have_their_page_and_run_when_made_small(path: Path
         seeds=replace(found.seeds, count=1),
         steps=3,
     )
-    assert run_studies(small, tmp_path).new == total(small)
+    assert lab_run(small, tmp_path).new == total(small)
     report(small, tmp_path, tmp_path / "small.md", "small.yaml")
 
 
@@ -82,10 +83,10 @@ def test_studies_are_what_varies_multiplied_out_with_walks_of_their_own() -> Non
 
 def test_a_run_is_recorded_once_and_is_the_study(tmp_path: Path) -> None:
     small = studies("sets: 2", "sets: 1")
-    assert run_studies(small, tmp_path)[:2] == (4, 4) == (total(small), 4)
+    assert lab_run(small, tmp_path)[:2] == (4, 4) == (total(small), 4)
     there = contents(tmp_path)
-    assert run_studies(studies(), tmp_path)[:2] == (8, 4)
-    assert run_studies(studies(), tmp_path)[:2] == (8, 0)
+    assert lab_run(studies(), tmp_path)[:2] == (8, 4)
+    assert lab_run(studies(), tmp_path)[:2] == (8, 0)
     assert there.items() <= contents(tmp_path).items()
     numbers = numbers_of(studies(), tmp_path)
     at, study = next(expand(studies()))

@@ -189,6 +189,7 @@ WRONG = [
     ('{name: "null"}', "{name: checkpoint, path: nowhere}", "WG512"),
     ('{name: "null"}', "{name: checkpoint}", "`$.predictors[0]`"),
     ("seed: 5", "seed: 5\n    counts: [3]", "`$.predictors[1].counts`"),
+    ("seed: 5", "seed: 5\n    learn: {rate: -1}", "`$.predictors[1].learn`"),
     (
         "batch: 8, balance: 0.5}, loop: {steps: 6, rate: 0.05}}\n",
         f"{FRESH}}}, loop: {{steps: 6, rate: 0.05}}}}\n    counts: [2]\n",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,6 @@ def test_learning_in_a_rollout_is_the_same_each_time(path: Path, trajectory: Tra
 def test_wrong_use_is_refused(path: Path) -> None:
     with pytest.raises(BadCheckpoint, match="WG512"):
         learned(path, get("support-desk").schema)
-    for wrong in (Learning(rate=0.0), Learning(steps=0), Learning(buffer=-1), Learning(batch=0)):
+    for wrong in ({"rate": 0.0}, {"rate": math.inf}, {"steps": 0}, {"buffer": -1}, {"batch": 0}):
         with pytest.raises(BadTraining, match="WG510"):
-            learned(path, WORLD.schema, wrong)
+            learned(path, WORLD.schema, Learning(**wrong))

@@ -102,7 +102,7 @@ def _prices(schema: Schema) -> dict[str, _Price]:
     prices = {}
     for name, relation in schema.relations.items():
         type_, removed = relation.value, 1 + len(relation.key)
-        scalars = 0 if type_.kind == "bool" else len(type_.fields) or 1
+        scalars = 0 if type_.kind == "bool" else len(type_.parts)
         fields = tuple(at for at, (_, field) in enumerate(type_.fields) if _measured(field))
         prices[name] = _Price(removed, removed + scalars, _measured(type_), fields)
     return prices

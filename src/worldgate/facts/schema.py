@@ -72,6 +72,11 @@ class Type:
             raise BadSchema(f"{self.kind} with fields {self.fields}", "scalar fields, on a record and only there")
         object.__setattr__(self, "python", _PYTHON[self.kind])
 
+    @property
+    def parts(self) -> tuple[tuple[str, Type], ...]:
+        """The fields of a record; of a scalar itself, named `value`."""
+        return self.fields or (("value", self),)
+
     def problem(self, value: object) -> str | None:
         """Why `value` is not of this type, or None when it is."""
         if type(value) is not self.python:
@@ -166,8 +171,17 @@ class Relation:
     @property
     def kinds(self) -> frozenset[str]:
         """Of the scalars in its key and value."""
-        types = [type_ for _, type_ in (*self.key, *self.value.fields)]
-        return frozenset(type_.kind for type_ in (*types, self.value))
+        return frozenset(type_.kind for _, type_ in self.columns)
+
+    @property
+    def columns(self) -> tuple[tuple[str, Type], ...]:
+        """Of the key, then of the value's parts."""
+        return (*self.key, *self.value.parts)
+
+    @staticmethod
+    def row(key: Key, value: Any) -> tuple[Any, ...]:
+        """What a fact of any relation says, column by column."""
+        return (*key, *value) if isinstance(value, tuple) else (*key, value)
 
     def check(self, key: Key, value: Value | None) -> None:
         """Raise unless `key` and `value` fit; None stands for absence and fits everywhere."""

@@ -86,27 +86,30 @@ def drift(records: Iterable[RunRecord]) -> dict[str, float]:
 
 def pooled(tables: Iterable[Mapping[str, Edits]]) -> dict[str, Edits]:
     """The counts of several records (`edits` or `events`) added up, by name."""
-    sums: dict[str, Edits] = {}
+    rows: dict[str, list[Edits]] = {}
     for table in tables:
         for name, edits in table.items():
-            one = sums.get(name, Edits(0, 0, 0))
-            sums[name] = Edits(one.true + edits.true, one.found + edits.found, one.false + edits.false)
-    return dict(sorted(sums.items()))
+            rows.setdefault(name, []).append(edits)
+    return {name: summed(found) for name, found in sorted(rows.items())}
+
+
+def summed(edits: Iterable[Edits]) -> Edits:
+    """All counts added up."""
+    rows = list(edits)
+    return Edits(sum(row.true for row in rows), sum(row.found for row in rows), sum(row.false for row in rows))
 
 
 def recall(edits: Iterable[Edits]) -> float | None:
     """The share of true edits that were found; None where there were none."""
-    rows = list(edits)
-    true = sum(row.true for row in rows)
-    return sum(row.found for row in rows) / true if true else None
+    every = summed(edits)
+    return every.found / every.true if every.true else None
 
 
 def precision(edits: Iterable[Edits]) -> float | None:
     """The share of what was found among that and what is false; None where there is neither."""
-    rows = list(edits)
-    found = sum(row.found for row in rows)
-    said = found + sum(row.false for row in rows)
-    return found / said if said else None
+    every = summed(edits)
+    said = every.found + every.false
+    return every.found / said if said else None
 
 
 def rare(
@@ -232,10 +235,15 @@ def bootstrap(
     if not known:
         return None
     random, count = Random(seed), len(known)
-    means = sorted(fsum(random.choices(known, k=count)) / count for _ in range(resamples))
-    tail = (1 - confidence) / 2
-    low, high = (means[min(int(share * resamples), resamples - 1)] for share in (tail, 1 - tail))
-    return Interval(fsum(known) / count, low, high, count)
+    means = (fsum(random.choices(known, k=count)) / count for _ in range(resamples))
+    return Interval(fsum(known) / count, *ends(means, confidence), count)
+
+
+def ends(means: Iterable[float], confidence: float) -> tuple[float, float]:
+    """Between which a share `confidence` of resampled means lies, with as many below as above."""
+    ordered, tail = sorted(means), (1 - confidence) / 2
+    low, high = (ordered[min(int(share * len(ordered)), len(ordered) - 1)] for share in (tail, 1 - tail))
+    return low, high
 
 
 def over(

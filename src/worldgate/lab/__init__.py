@@ -1,6 +1,6 @@
 """The lab: an experiment is a data file; its runs are records; tables and figures are made from the records alone.
 
-`load` reads either kind of file: experiments, or grounding studies, which `run_studies` runs.
+`load` reads either kind of file: experiments, or grounding studies, and `run` runs either.
 """
 
 from .experiment import Experiment, Planned, expand
@@ -8,7 +8,6 @@ from .figure import report
 from .loading import load, load_experiment
 from .run import run
 from .studies import Studies, total
-from .studies import run as run_studies
 
 __all__ = [
     "Experiment",
@@ -19,6 +18,5 @@ __all__ = [
     "load_experiment",
     "report",
     "run",
-    "run_studies",
     "total",
 ]

@@ -159,6 +159,11 @@ def _about_predictors(found: Experiment) -> Iterator[tuple[str, str]]:
             yield where, "learned without `family` and `train`"
         if one.train and one.train.source.walks:
             yield f"{where}.train.source.walks", "walks, which those of the experiment's `train` are"
+        if one.learn:
+            try:
+                one.learn.check()
+            except Error as error:
+                yield f"{where}.learn", str(error)
         if one.name == "checkpoint":
             try:
                 held = digest(Path(one.path)) if one.path else one.digest

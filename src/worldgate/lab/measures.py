@@ -37,9 +37,22 @@ def one(about: str, of: Callable[[Any], float | None]) -> Measure:
     return Measure(about, pair)
 
 
+def _within(about: str, of: Callable[[RunRecord, float], int], *, per_kilobit: bool = False) -> Measure:
+    """A number of steps of each record at epsilon."""
+
+    def pair(record: RunRecord, epsilon: float) -> tuple[float, float]:
+        return float(of(record, epsilon)), record.spent.bits / 1000 if per_kilobit else 1.0
+
+    return Measure(about, pair, epsilon=True)
+
+
+def _faithful(record: RunRecord, epsilon: float) -> int:
+    return measures.recovery(record, epsilon).faithful
+
+
 def _edits(record: RunRecord, bottom: Callable[[Any], int]) -> tuple[float, float]:
-    rows = record.edits.values()
-    return float(sum(row.found for row in rows)), float(sum(bottom(row) for row in rows))
+    every = measures.summed(record.edits.values())
+    return float(every.found), float(bottom(every))
 
 
 def _seconds(record: RunRecord) -> list[Any]:
@@ -71,30 +84,14 @@ def _judged_horizon(record: RunRecord, epsilon: float) -> tuple[float, float] | 
 
 
 MEASURES: Mapping[str, Measure] = {
-    "horizon": Measure(
-        "H, the first step whose divergence exceeds epsilon (steps)",
-        lambda record, epsilon: (float(measures.horizon(record, epsilon)), 1.0),
-        epsilon=True,
-    ),
-    "faithful": Measure(
-        "steps of the rollout whose divergence does not exceed epsilon",
-        lambda record, epsilon: (float(measures.recovery(record, epsilon).faithful), 1.0),
-        epsilon=True,
-    ),
+    "horizon": _within("H, the first step whose divergence exceeds epsilon (steps)", measures.horizon),
+    "faithful": _within("steps of the rollout whose divergence does not exceed epsilon", _faithful),
     "area": one("mean of 1 - divergence over the steps", measures.area),
     "calls": one("calls of the full oracle", lambda record: float(record.spent.calls)),
     "entries": one("entries shown of the derived relation", lambda record: float(record.spent.entries)),
     "bits": one("bits that looks showed", lambda record: float(record.spent.bits)),
-    "horizon per kilobit": Measure(
-        "H per 1000 bits that looks showed",
-        lambda record, epsilon: (float(measures.horizon(record, epsilon)), record.spent.bits / 1000),
-        epsilon=True,
-    ),
-    "faithful per kilobit": Measure(
-        "faithful steps per 1000 bits that looks showed",
-        lambda record, epsilon: (float(measures.recovery(record, epsilon).faithful), record.spent.bits / 1000),
-        epsilon=True,
-    ),
+    "horizon per kilobit": _within("H per 1000 bits that looks showed", measures.horizon, per_kilobit=True),
+    "faithful per kilobit": _within("faithful steps per 1000 bits that looks showed", _faithful, per_kilobit=True),
     "exact": Measure(
         "share of predicted deltas that are exactly the true ones",
         lambda record, _: (float(sum(bits == 0 for bits in record.bits)), float(record.steps)),
@@ -144,7 +141,5 @@ def interval(table: Sequence[Sequence[tuple[float, float] | None]]) -> Interval 
         return None
     sets, seeds = _drawn(len(table), "sets"), _drawn(len(table[0]), "seeds")
     over, under = (((sets @ part) * seeds).sum(axis=1) for part in (top, bottom))
-    means = sorted((over[under > 0] / under[under > 0]).tolist())
-    tail = (1 - CONFIDENCE) / 2
-    low, high = (means[min(int(share * len(means)), len(means) - 1)] for share in (tail, 1 - tail))
-    return Interval(float(top.sum() / bottom.sum()), low, high, sum(pair is not None for row in table for pair in row))
+    ends = measures.ends((over[under > 0] / under[under > 0]).tolist(), CONFIDENCE)
+    return Interval(float(top.sum() / bottom.sum()), *ends, sum(pair is not None for row in table for pair in row))

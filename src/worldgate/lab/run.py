@@ -1,4 +1,4 @@
-"""Running an experiment: the runs that are not yet recorded, each once, in any order, on one machine or many.
+"""Running an experiment or studies: the runs not yet recorded, each once, in any order, on one machine or many.
 
 Models are trained first. Then workers compute and this process writes: one part for the missing runs of each cell,
 whole or not at all. Killed at any moment, the same call goes on with the cells that have no part yet; at most the cells
@@ -24,6 +24,8 @@ from ..workers import Workers, end_with_parent
 from .errors import RunFailed, library
 from .experiment import Experiment, expand
 from .records import Row, known, write_part
+from .studies import Studies, tasks_of, total
+from .studies import work as study
 from .trained import lacking
 from .work import Task, work
 
@@ -40,7 +42,7 @@ class Ran(NamedTuple):
 
 
 def run(
-    experiment: Experiment,
+    document: Experiment | Studies,
     folder: Path,
     *,
     workers: int = 1,
@@ -52,30 +54,34 @@ def run(
     `workers` processes (1: this one), or as many Ray workers: of a new local cluster (`local`), of the one that is
     found (`auto`), or of the one at an address. Raises `RunFailed`, `BadRecords`, `MissingLibrary`.
     """
-    planned, left_out = expand(experiment)
-    there = known(folder)
-    tasks, cells, total, where = [], [], 0, str(folder.absolute())
-    for one in planned:
-        ids = {seed: one.cell.run(seed) for seed in experiment.seeds.all}
-        seeds = tuple(seed for seed, id_ in ids.items() if id_ not in there)
-        total += len(ids)
-        if seeds:
-            tasks.append(Task(canonical_json(one.cell), seeds, where, experiment.uses))
-            cells.append(one.cell)
-    new = sum(len(task.seeds) for task in tasks)
-    done = total - new
+    left_out: list[str] = []
+    if isinstance(document, Studies):
+        rounds, of = [tasks_of(document, known(folder))], study
+    else:
+        (rounds, left_out), of = _rounds(document, folder), work
+    runs, new = total(document), sum(len(task.seeds) for tasks in rounds for task in tasks)
+    done = runs - new
     step(done)
-    train = [Task(canonical_json(cell), (), where, experiment.uses) for cell in lacking(experiment, cells, folder)]
-    for rows in spread([train, tasks], workers, ray):
+    for rows in _spread(rounds, workers, ray, of):
         if rows:
             write_part(folder, rows)
         done += len(rows)
         step(done)
-    return Ran(total, new, left_out)
+    return Ran(runs, new, left_out)
 
 
-def spread(
-    rounds: Sequence[Sequence[Task]], workers: int, ray: str | None, work: Callable[[Task], list[Row]] = work
+def _rounds(experiment: Experiment, folder: Path) -> tuple[list[list[Task]], list[str]]:
+    """(models to train, and then the runs that the folder lacks; what was left out)."""
+    planned, left_out = expand(experiment)
+    there, where = known(folder), str(folder.absolute())
+    missing = [(one.cell, tuple(s for s in experiment.seeds.all if one.cell.run(s) not in there)) for one in planned]
+    tasks = [Task(canonical_json(cell), seeds, where, experiment.uses) for cell, seeds in missing if seeds]
+    untrained = lacking(experiment, [cell for cell, seeds in missing if seeds], folder)
+    return [[Task(canonical_json(cell), (), where, experiment.uses) for cell in untrained], tasks], left_out
+
+
+def _spread(
+    rounds: Sequence[Sequence[Task]], workers: int, ray: str | None, work: Callable[[Task], list[Row]]
 ) -> Iterator[list[Row]]:
     """The results of all tasks, as they come; a round begins when the one before it is done."""
     most = max(map(len, rounds))

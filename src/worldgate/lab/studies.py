@@ -8,7 +8,7 @@ held-out walks. A run's id does not know the code that trains: after a change of
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,8 +24,7 @@ from .errors import BadExperiment, RunFailed
 from .experiment import FORMAT, Drawing, Experiment, Seeds, Training
 from .experiment import expand as expand_experiment
 from .measures import Measure, one
-from .records import Row, known, write_part
-from .run import Ran, spread
+from .records import Row
 from .tables import Numbers
 from .work import Task, made
 
@@ -147,24 +146,10 @@ def run_id(study: Study) -> str:
     return hashlib.sha256(canonical_json([FORMAT, study, version])).hexdigest()
 
 
-def run(
-    studies: Studies,
-    folder: Path,
-    *,
-    workers: int = 1,
-    ray: str | None = None,
-    step: Callable[[int], None] = lambda _: None,
-) -> Ran:
-    """Make the runs that `folder` lacks, as `run.run` does those of an experiment."""
-    there, listed = known(folder), [study for _, study in expand(studies)]
-    tasks = [Task(canonical_json(study), (study.seed,)) for study in listed if run_id(study) not in there]
-    done = len(listed) - len(tasks)
-    step(done)
-    for rows in spread([tasks], workers, ray, work):
-        write_part(folder, rows)
-        done += len(rows)
-        step(done)
-    return Ran(len(listed), len(tasks), [])
+def tasks_of(studies: Studies, there: Container[str]) -> list[Task]:
+    """Of the runs that are not there."""
+    listed = (study for _, study in expand(studies))
+    return [Task(canonical_json(study), (study.seed,)) for study in listed if run_id(study) not in there]
 
 
 def work(task: Task) -> list[Row]:

@@ -9,6 +9,7 @@ predictions, on one device with one number of threads. Give each rollout that le
 from __future__ import annotations
 
 import gc
+import math
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -36,6 +37,11 @@ class Learning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     steps: int = 1
     buffer: int = 0
     batch: int = 32
+
+    def check(self) -> None:
+        """Raise `BadTraining` for a number that is out of bounds."""
+        if not 0 < self.rate < math.inf or min(self.steps, self.batch) < 1 or self.buffer < 0:
+            raise BadTraining(f"{self}", "a finite rate above 0, steps and a batch of 1 or more, a buffer of 0 or more")
 
 
 class Learned:
@@ -78,9 +84,8 @@ class Learner(Learned):
     def __init__(
         self, checkpoint: Checkpoint, learning: Learning, name: str = "", *, device: str = "cpu", threads: int = 1
     ) -> None:
+        learning.check()
         super().__init__(checkpoint._replace(net=deepcopy(checkpoint.net)), name, device=device, threads=threads)
-        if learning.rate <= 0 or min(learning.steps, learning.batch) < 1 or learning.buffer < 0:
-            raise BadTraining(f"{learning}", "a rate above 0, steps and a batch of 1 or more, a buffer of 0 or more")
         self._learning, self._random, self._shown = learning, Random("learning"), 0
         self._buffer: deque[Sequence[Question]] = deque(maxlen=learning.buffer)
         self._optimizer = library("torch").optim.AdamW(self._net.parameters(), lr=learning.rate, weight_decay=0.0)

@@ -75,7 +75,7 @@ class Columns:
         self.kinds: dict[str, list[str]] = {}
         self._formatted: dict[str, list[tuple[int, str]]] = {}
         for relation in schema.relations.values():
-            types = [type_ for _, type_ in relation.key] + parts_of(relation)
+            types = [type_ for _, type_ in relation.columns]
             formatted = [(place, type_.format) for place, type_ in enumerate(types) if type_.format in FORMATS]
             more = [part for _, name in formatted for _, part, _ in FORMATS[name].parts]
             self.kinds[relation.name] = [
@@ -86,7 +86,7 @@ class Columns:
 
     def row(self, relation: str, key: Key, value: Any) -> tuple[Any, ...]:
         """The values of a fact, column by column."""
-        said = (*key, *value) if isinstance(value, tuple) else (*key, value)
+        said = Relation.row(key, value)
         return (*said, *(part for place, name in self._formatted[relation] for part in parts(name, said[place])))
 
     def of(self, state: State) -> dict[str, list[tuple[Any, ...]]]:
@@ -95,11 +95,6 @@ class Columns:
         for relation, key, value in state.facts():
             found.setdefault(relation, []).append(self.row(relation, key, value))
         return {relation: sorted(rows, key=repr) for relation, rows in sorted(found.items())}
-
-
-def parts_of(relation: Relation) -> list[Type]:
-    """The types of what a value says: of its fields, or its own."""
-    return [type_ for _, type_ in relation.value.fields] or [relation.value]
 
 
 def _links(kind: str, value: Any) -> bool:
@@ -117,7 +112,7 @@ class Join:
         for name in written.facts:
             schema.relations[name]
         self.relation, self.record = relation, relation.value.python if relation.value.fields else None
-        self._types = [[type_ for _, type_ in relation.key], parts_of(relation)]
+        self._types = [[type_ for _, type_ in columns] for columns in (relation.key, relation.value.parts)]
         self._constants = {
             (at, place): None if source.constant is None else value_from_json(types[place], source.constant)
             for at, (types, sources) in enumerate(zip(self._types, (written.key, written.value), strict=True))
@@ -273,9 +268,8 @@ class Miner:
 
     def _patterns(self, relation: Relation, edit: Edited) -> Iterator[Written]:
         """The joins that say this edit."""
-        after = edit.after if isinstance(edit.after, tuple) else (edit.after,)
-        types = [*(type_ for _, type_ in relation.key), *parts_of(relation)]
-        wanted = list(zip(types, (*edit.key, *after), strict=True))
+        types = [type_ for _, type_ in relation.columns]
+        wanted = list(zip(types, relation.row(edit.key, edit.after), strict=True))
         needs = {
             (kind_of(type_), value)
             for type_, value in wanted

@@ -149,7 +149,7 @@ class Language:
     def units(self) -> list[Constant]:
         """1, and 10**places for the places that the schema's numbers have."""
         values = [relation.value for relation in self.schema.relations.values()]
-        places = {type_.places for value in values for type_ in (value, *(part for _, part in value.fields))}
+        places = {type_.places for value in values for _, type_ in value.parts}
         return [Constant(10**count, INT) for count in sorted({0, *places})]
 
     def keys(self, type_: Type) -> list[Term]:

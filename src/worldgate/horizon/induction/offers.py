@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from ...facts import BOOL, Key, Relation, Schema, State, Type, Value
-from .arithmetic import Made, Total
-from .effects import Effect
-from .goals import Goal, settle
+from .arithmetic import Total
+from .effects import Effect, Target, concluded, goals_of
+from .goals import settle
 from .joins import FEWEST, Columns, Edited, Join, Miner, Source, Written
 from .language import Language
 from .reading import broad
@@ -38,7 +38,7 @@ holds of the things in them."""
 
 def said_by(relation: Relation) -> dict[int, tuple[str, Type]]:
     """The ids, the texts and the first numbers of a relation's value, with their names, by place."""
-    parts = relation.value.fields or (("value", relation.value),)
+    parts = relation.value.parts
     numbers = [place for place, (_, type_) in enumerate(parts) if type_.kind == "int"][:MOST_NUMBERS]
     return {at: one for at, one in enumerate(parts) if one[1].kind in ("ref", "text") or at in numbers}
 
@@ -170,7 +170,7 @@ def _mined(schema: Schema, relation: Relation, missed: Sequence[Edited]) -> Offe
 
 def _said(relation: Relation, value: Any) -> tuple[Any, ...]:
     """What an offer says of a value."""
-    parts = value if relation.value.fields else (value,)
+    parts = relation.row((), value)
     return tuple(parts[place] for place in said_by(relation))
 
 
@@ -199,8 +199,7 @@ def _explained(study: Study, relation: Relation, name: str, edits: Sequence[Mapp
     columns = [term for term in study.language.variables if isinstance(term, Part)]
     count = len(relation.key)
     keys = tuple(columns[:count])
-    keep = Held(relation.name, keys, broad(relation.value))
-    before = study.table.column(keep)
+    before = study.table.column(Held(relation.name, keys, broad(relation.value)))
     after: list[Value | None] = []
     taken, known = [], []
     for row, edit, old in zip(study.table.rows, edits, before, strict=True):
@@ -210,23 +209,11 @@ def _explained(study: Study, relation: Relation, name: str, edits: Sequence[Mapp
         after.append(new if said else old)
         taken.append(said)
         known.append(said or new is None)
-    whole = Goal(f"new {keep}", keep.type, keep, after, packed(known), many=True)
-    fields = [
-        Goal(
-            f"{whole.name}.{field.name}",
-            field.type,
-            field,
-            [None if new is None else new[field.index] for new in after],  # type: ignore[index]
-            packed(taken),
-            many=True,
-        )
-        for field in study.language.fields(keep)
-    ]
+    target = Target(relation, keys, name, after, packed(taken))
+    whole, fields = goals_of(study, target)
+    whole.rows = packed(known)
     settle(study, fields)
-    if fields:
-        whole.proposed.append(Made(tuple(field.choice for field in fields), keep.type, relation.value.python))
-    settle(study, [whole])
-    effect = Effect(relation.name, keys, name, whole.choice.answers, whole.choice.tree, tuple(keys))
+    effect, _ = concluded(study, target, whole, fields)
     amounts: list[Term] = [field.choice for field in fields if field.type.kind == "int"]
     return effect._replace(order=_order(study, effect, [*amounts, *columns[count:]], edits))
 

@@ -114,9 +114,8 @@ def _texts(language: Language, relation: Relation, own: Sequence[Part]) -> Itera
     """The texts that a fact has, and parts of these."""
     held = Held(relation.name, tuple(own), broad(relation.value))
     fields = language.fields(held)
-    types = [type_ for _, type_ in (*relation.key, *relation.value.fields)]
     terms: list[Term] = [*own, *fields]
-    for term, type_ in zip(terms, types, strict=False):  # without records there are no fields
+    for term, (_, type_) in zip(terms, relation.columns, strict=False):  # without records there are no fields
         if type_.kind == "text":
             yield term
             portions = FORMATS[type_.format].parts if type_.format in FORMATS else ()

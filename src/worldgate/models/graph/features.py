@@ -48,7 +48,7 @@ def graph_of(layout: Layout, state: State, action: Any) -> Graph:
     rows = sorted((fact for fact in state.facts() if fact[0] in layout.columns), key=lambda fact: fact[:2])
     for fact, (relation, key, value) in enumerate(rows):
         columns = layout.columns[relation]
-        row = columns.row(key, value)
+        row = columns.relation.row(key, value)
         graph.said.extend((fact, feature, weight) for feature, weight in _said(layout, relation, row))
         here = [(at, node(columns.cells[at].kind, row[at])) for at in columns.nodes]
         if not here:

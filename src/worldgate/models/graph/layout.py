@@ -81,10 +81,6 @@ class Columns(NamedTuple):
 
     unordered: bool
 
-    def row(self, key: tuple[Any, ...], value: Any) -> tuple[Any, ...]:
-        """The cells of a fact."""
-        return (*key, *value) if self.relation.value.fields else (*key, value)
-
 
 def columns_of(
     schema: Schema, config: GraphConfig, relations: Iterable[str], unordered: Collection[str] = ()
@@ -96,10 +92,9 @@ def columns_of(
     number = count()
     for name in relations:
         relation = schema.relation(name)
-        columns = (*relation.key, *(relation.value.fields or (("value", relation.value),)))
         cells = tuple(
             Cell(f"{name}.{column}", type_, kind_of(type_), _role(type_, config, key=at < len(relation.key)))
-            for at, (column, type_) in enumerate(columns)
+            for at, (column, type_) in enumerate(relation.columns)
         )
         nodes = tuple(at for at, cell in enumerate(cells) if cell.role == "node")
         edges = {ends: next(number) for ends in permutations(nodes, 2)}
@@ -195,7 +190,7 @@ def _unordered(columns: Columns, keys: set[Any]) -> bool:
 
 
 def _note_ids(columns: Columns, key: tuple[Any, ...], value: Any, ids: dict[str, Counter[Any]]) -> None:
-    for cell, part in zip(columns.cells, columns.row(key, value), strict=True):
+    for cell, part in zip(columns.cells, columns.relation.row(key, value), strict=True):
         if cell.role != "number" and cell.type.kind not in ("bool", "enum"):
             ids[cell.kind][part] += 1
 
@@ -204,8 +199,8 @@ def _note_values(
     columns: Columns, before: Any, after: Any, values: dict[str, Counter[Any]], steps: dict[str, Any]
 ) -> None:
     cells = columns.cells[columns.keys :]
-    old = (None,) * len(cells) if before is None else columns.row((), before)
-    for cell, was, now in zip(cells, old, columns.row((), after), strict=True):
+    old = (None,) * len(cells) if before is None else columns.relation.row((), before)
+    for cell, was, now in zip(cells, old, columns.relation.row((), after), strict=True):
         if now != was and cell.type.kind in ("int", "decimal", "text", "bytes"):
             values[cell.place][now] += 1
             if type(was) is int:

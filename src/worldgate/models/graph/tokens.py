@@ -161,8 +161,8 @@ class Tokens:
         before, after = change
         token = self.relation[columns.relation.name]
         path, slot = [frozenset({token})], self.first[token]
-        row = key if after is None else columns.row(key, after)
-        old = (None,) * len(columns.cells) if before is None else columns.row(key, before)
+        row = key if after is None else columns.relation.row(key, after)
+        old = (None,) * len(columns.cells) if before is None else columns.relation.row(key, before)
         for part, was in zip(row, old, strict=False):
             if self.slots[slot].at < 0:
                 path.append(frozenset({PRESENT}))
@@ -216,7 +216,7 @@ class Tokens:
         if cells[-1][1] != ABSENT:
             fields = bool(relation.value.fields)
             rest = cells[columns.keys + fields :]
-            old = (before if fields else (before,)) if before is not None else (None,) * len(rest)
+            old = relation.row((), before) if before is not None else (None,) * len(rest)
             row = [self._value(slot, code, was, pointed) for (slot, code), was in zip(rest, old, strict=True)]
             if None in row:
                 return None

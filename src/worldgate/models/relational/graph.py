@@ -43,7 +43,7 @@ class Layout(NamedTuple):
 def pairs(schema: Schema) -> set[str]:
     """The relations whose facts join two things of one kind and nothing else."""
     kinds = {
-        relation.name: [kind_of(type_) for _, type_ in _joined(relation)] for relation in schema.relations.values()
+        relation.name: [kind_of(type_) for _, type_ in joined_in(relation)] for relation in schema.relations.values()
     }
     return {name for name, found in kinds.items() if len(found) == 2 and found[0] == found[1]}
 
@@ -59,19 +59,13 @@ def kinds_of(schema: Schema) -> dict[str, int]:
 
 
 def _kinds(schema: Schema) -> set[str]:
-    return {kind_of(type_) for relation in schema.relations.values() for _, type_ in _joined(relation)}
+    return {kind_of(type_) for relation in schema.relations.values() for _, type_ in joined_in(relation)}
 
 
-def _parts(relation: Relation) -> Iterator[tuple[int, Type]]:
-    """(place in `key + value parts`, type) of all that a fact says."""
-    value = relation.value
-    types = [*(type_ for _, type_ in relation.key), *((t for _, t in value.fields) if value.fields else (value,))]
-    yield from enumerate(types)
-
-
-def _joined(relation: Relation) -> Iterator[tuple[int, Type]]:
-    for place, type_ in _parts(relation):
-        if place < len(relation.key) or type_.kind in ("ref", "text"):
+def joined_in(relation: Relation, kinds: Collection[str] = ("ref", "text")) -> Iterator[tuple[int, Type]]:
+    """(column, type) of what is a node: of the key all, of the value what is of these kinds."""
+    for place, (_, type_) in enumerate(relation.columns):
+        if place < len(relation.key) or type_.kind in kinds:
             yield place, type_
 
 
@@ -79,7 +73,7 @@ def layouts(schema: Schema, unordered: Collection[str] = ()) -> list[Layout]:
     """The relations that say anything to a graph; those of `unordered` pairs are read both ways."""
     kinds, found = kinds_of(schema), []
     for relation in schema.relations.values():
-        joined = [(place, kind_of(type_)) for place, type_ in _joined(relation)]
+        joined = [(place, kind_of(type_)) for place, type_ in joined_in(relation)]
         sorts, width = sorts_of(relation)
         if joined or sorts:
             columns = tuple(joined) or ((-1, ""),)
@@ -99,7 +93,7 @@ def sorts_of(relation: Relation) -> tuple[tuple[tuple[int, dict[Any, int]], ...]
     """The `sorts` and the `width` of a layout."""
     sorts: list[tuple[int, dict[Any, int]]] = []
     width = 1
-    for place, type_ in _parts(relation):
+    for place, (_, type_) in enumerate(relation.columns):
         if type_.kind in ("bool", "enum") and place >= len(relation.key):
             choices = (False, True) if type_.kind == "bool" else type_.choices
             sorts.append((place, {choice: width + at for at, choice in enumerate(choices)}))
@@ -125,7 +119,7 @@ class Graph:
             self.sorts.append(sorts)
 
     def _read(self, layout: Layout, facts: list[tuple[Any, Any]]) -> tuple[list[Numbers], list[Numbers]]:
-        rows = [(*key, *value) if isinstance(value, tuple) else (*key, value) for key, value in facts]
+        rows = [Relation.row(key, value) for key, value in facts]
         joined = [
             [self.node(kind, row[place]) for row in rows] if kind else [WORLD] * len(rows)
             for (place, _), kind in zip(layout.columns, layout.kinds, strict=True)

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from ...facts import Key, Schema, State, Value
+from ...facts import Key, Relation, Schema, State, Value
 from ...horizon.induction import Induction, joins
 from ...horizon.induction.coding import from_data, to_data
 from ...horizon.induction.formats import kind_of
@@ -105,12 +105,11 @@ def _keywords(schema: Schema, steps: Sequence[Step]) -> frozenset[str]:
     """The words that no fact of these transitions has, and that come again."""
     facts: set[Any] = set()
     for relation in schema.relations.values():
-        for type_ in (*(type_ for _, type_ in relation.key), relation.value, *(t for _, t in relation.value.fields)):
+        for _, type_ in relation.columns:
             facts.update(type_.choices)
     for step in steps:
         for _, key, value in (*step.before.facts(), *((one[0], one[1], one[3]) for one in step.delta)):
-            facts.update(key)
-            facts.update(value if isinstance(value, tuple) else (value,))
+            facts.update(Relation.row(key, value))
     counts = Counter(word for step in steps for word in read(step.action).words if _KEYWORD.match(word))
     return frozenset(word for word, count in counts.items() if count > 1 and word not in facts)
 
@@ -200,8 +199,7 @@ def _word_kinds(
                 kinds.setdefault(term.index, kind_of(type_))
     for join in more:
         relation = schema.relations[join.relation]
-        types = [*(type_ for _, type_ in relation.key), *joins.parts_of(relation)]
-        for source, type_ in zip((*join.key, *join.value), types, strict=True):
+        for source, (_, type_) in zip((*join.key, *join.value), relation.columns, strict=True):
             if source.row == 0 and type_.kind in ("ref", "text", "int"):
                 kinds.setdefault(source.column, kind_of(type_))
     return tuple(kinds.get(at, "") for at in range(len(shape.words)))

@@ -20,7 +20,7 @@ from typing import Any
 
 from ...facts import Fact, Relation, Schema, Type
 from ...horizon.induction.formats import FORMATS, kind_of, parts, span, within
-from .graph import WORLD, Layout, Numbers, sorts_of, turning
+from .graph import WORLD, Layout, Numbers, joined_in, sorts_of, turning
 
 _NODES = ("ref", "text", "int")
 
@@ -44,14 +44,7 @@ def kinds_of(schema: Schema) -> dict[str, int]:
 
 
 def _joined(relation: Relation) -> Iterator[tuple[int, Type]]:
-    """(place in `key + value parts`, type) of what is a node."""
-    keys = [type_ for _, type_ in relation.key]
-    yield from enumerate(keys)
-    for place, type_ in enumerate((type_ for _, type_ in relation.value.fields), len(keys)):
-        if type_.kind in _NODES:
-            yield place, type_
-    if relation.value.kind in ("ref", "text"):
-        yield len(keys), relation.value
+    return joined_in(relation, _NODES) if relation.value.fields else joined_in(relation)
 
 
 def layouts(schema: Schema, unordered: Collection[str] = ()) -> list[Layout]:

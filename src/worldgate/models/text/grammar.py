@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from ...facts import Address, Delta, Edit, State, Type, Undecodable, Value, entities_of, references
 from ...horizon.induction.reading import read
 from .digits import following
-from .tokens import ABSENT, BYTE, CLOSE, OPEN, STOP, Vocabulary, scalars
+from .tokens import ABSENT, BYTE, CLOSE, OPEN, STOP, Vocabulary
 
 Ids: TypeAlias = NDArray[np.int64]
 Reading: TypeAlias = Generator[Ids, int, Any]
@@ -218,7 +218,7 @@ class Cursor:
     def _nameable(self, type_: Type) -> bool:
         """Whether there is an id for every ref in it."""
         named = self._named
-        return named is None or all(named.get(one.entity) for one in scalars(type_) if one.entity)
+        return named is None or all(named.get(one.entity) for _, one in type_.parts if one.entity)
 
 
 def nameable(state: State, action: Any) -> Named:

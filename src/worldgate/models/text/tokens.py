@@ -52,9 +52,8 @@ class Vocabulary:
 
     def __init__(self, schema: Schema, words: Words) -> None:
         self.schema, self.words = schema, words
-        columns = [type_ for relation in schema.relations.values() for _, type_ in relation.key]
-        values = [type_ for relation in schema.relations.values() for type_ in scalars(relation.value)]
-        said = {choice for type_ in (*columns, *values) for choice in type_.choices} | set(_TRUTH.values())
+        types = [type_ for relation in schema.relations.values() for _, type_ in relation.columns]
+        said = {choice for type_ in types for choice in type_.choices} | set(_TRUTH.values())
         every = sorted(said.union(words.texts, words.others, *words.ids.values()))
         first = BYTE + 256
         self.relations = {name: first + at for at, name in enumerate(schema.relations)}
@@ -158,17 +157,11 @@ def _most(found: Counter[str], most: int, seen: int) -> tuple[str, ...]:
     return tuple(sorted(sorted(fit, key=lambda text: (-found[text], text))[:most]))
 
 
-def scalars(type_: Type) -> list[Type]:
-    """The types of a record's fields, or the type itself."""
-    return [field for _, field in type_.fields] or [type_]
-
-
 def _texts(schema: Schema, fact: Fact) -> Iterator[str]:
     name, key, value = fact
     declared = schema.relations[name]
-    parts = [*zip((type_ for _, type_ in declared.key), key, strict=True)]
-    parts += zip(scalars(declared.value), value if declared.value.fields else (value,), strict=True)
-    return (str(part) for type_, part in parts if type_.kind == "text")
+    parts = zip(declared.columns, declared.row(key, value), strict=True)
+    return (str(part) for (_, type_), part in parts if type_.kind == "text")
 
 
 def _digits(value: Any) -> list[int]:
