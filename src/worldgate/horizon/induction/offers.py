@@ -1,6 +1,6 @@
 """Offers: facts that follow from several linked facts, and of all that are said of one the best.
 
-Where edits are not explained by facts at keys of terms, joins that say them are mined (`joins`), by their keys and the
+Where edits are not explained by facts at keys of terms, joins that say them are mined (`mining`), by their keys and the
 ids, the texts and the first numbers of their values. What they say in a state are *offers*, facts of a relation of its
 own that no world has: a key, those parts of the value, and whatever else the linked facts are about. Rules about each
 offer tell whether the fact is to become that, and the rest of the value. Of several offers for one fact the least is
@@ -19,8 +19,9 @@ from ...facts import BOOL, Key, Relation, Schema, State, Type, Value
 from .arithmetic import Total
 from .effects import Effect, Target, concluded, goals_of
 from .goals import settle
-from .joins import FEWEST, Columns, Edited, Join, Miner, Source, Written
+from .joins import Columns, Join, Source, Written
 from .language import Language
+from .mining import FEWEST, Edited, Miner
 from .reading import broad
 from .study import Seen, Study
 from .table import Row, Table, Term, Words, packed, spaced

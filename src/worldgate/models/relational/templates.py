@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from ...facts import Key, Relation, Schema, State, Value
-from ...horizon.induction import Induction, joins
+from ...horizon.induction import Induction, joins, mining
 from ...horizon.induction.coding import from_data, to_data
 from ...horizon.induction.formats import kind_of
 from ...horizon.induction.reading import MOST_WORDS, read
@@ -168,8 +168,8 @@ def _induced(schema: Schema, induction: Induction) -> Document:
 
 def _joined(schema: Schema, steps: Sequence[Step], document: Document) -> Document:
     """With joins for what the templates do not say, and the kinds of all words that stand in a fact."""
-    found, keywords, miner = ready(document, schema), frozenset(document.keywords), joins.Miner(schema)
-    edits: dict[tuple[str, int], dict[str, list[joins.Edited]]] = {}
+    found, keywords, miner = ready(document, schema), frozenset(document.keywords), mining.Miner(schema)
+    edits: dict[tuple[str, int], dict[str, list[mining.Edited]]] = {}
     for step in steps:
         name, words = spoken(step.action, keywords)
         of = edits.setdefault((name, len(words)), {})
@@ -178,7 +178,7 @@ def _joined(schema: Schema, steps: Sequence[Step], document: Document) -> Docume
             said.setdefault((ask.template.relation, ask.key), set()).update(ask.values)
         for (relation, key), (_, after) in step.net.items():
             if after is not None and after not in said.get((relation, key), ()):
-                of.setdefault(relation, []).append(joins.Edited(step.before, words, relation, key, after))
+                of.setdefault(relation, []).append(mining.Edited(step.before, words, relation, key, after))
     shapes = []
     for shape in document.shapes:
         missed = edits[shape.name, len(shape.words)]
