@@ -13,7 +13,7 @@ from itertools import combinations, permutations, product
 
 from ...facts import INT, Type, Value
 from .answers import Option, answers_for, values
-from .arithmetic import Chosen, Extreme, Field, Product, Total, numbers
+from .arithmetic import Chosen, Extreme, Field, Product, Stepped, Total, numbers
 from .bits import sets
 from .literals import Below, Is, Literal, NotAbove, Same, rows_of
 from .solving import SAMPLE, Solver
@@ -26,6 +26,7 @@ from .tree import NO_ANSWER, Candidate, Tree, grow, leaves, routed
 from .ways import ways
 from .wording import worded
 
+_MADE = Total | Product | Extreme | Stepped
 MOST_ROUNDS = 3
 HOPELESS = 8
 """A field of which more than one row in so many is not explained is worth no question: its record is wrong anyway."""
@@ -33,7 +34,7 @@ WORDED = 2
 """The same where words lead somewhere: much of what is said of that is never said again."""
 LAST = 3
 """The level of literals that are searched for, as no others tell the answers apart."""
-NEARLY = 10
+NEARLY = 5
 """What a value becomes is a term for others if it is wrong for no more than one row in so many."""
 MOST_PARTS = 14
 """Number terms of the answers that are compared with one another."""
@@ -172,7 +173,7 @@ def solve(study: Study, goal: Goal, answers: Sequence[Term]) -> None:
 def _products(study: Study) -> list[Term]:
     """The products of what was found on the way and is no copy, by the largest unit."""
     found = [term for term in study.found if isinstance(term, Chosen) and term.type.kind == "int"]
-    made = [term for term in found if any(isinstance(part, Total | Product | Extreme) for part in term.answers)]
+    made = [term for term in found if any(isinstance(part, _MADE) for part in term.answers)]
     return [Product(*pair, study.language.units[-1]) for pair in combinations(made, 2)]
 
 

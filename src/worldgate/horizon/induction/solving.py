@@ -19,7 +19,7 @@ from .terms import Constant
 
 SAMPLE = 120
 """Examples that expressions are judged by."""
-SEEDS = 6
+SEEDS = 12
 """Examples that propose expressions, each of which is one that no expression before explains."""
 FEW = 20
 """Examples among these in one of which, at least, an expression has to be right before it is judged by all."""
