@@ -179,3 +179,40 @@ def test_money_of_the_market_is_exact():
     assert len(right) > 10
     assert all(right)
     assert "peak: (book(?3, ?2).peak * new book(?3, ?2).equity / book(?3, ?2).equity rounded up)" in rules.explain()
+
+
+class Deal(NamedTuple):
+    quantity: int
+    price: int
+    fee: int
+
+
+SHOP = Schema(
+    "shop",
+    "1",
+    [
+        *(Relation(name, (), CENTS) for name in ("wanted", "held", "quoted", "tick", "spread", "share", "least")),
+        Relation("deal", (), record(Deal, quantity=CENTS, price=CENTS, fee=CENTS)),
+    ],
+)
+
+
+def deal(random: Random) -> tuple[State, str, tuple[Edit, ...]]:
+    """A price goes up by a share and on to the next tick; the fee is a share of what is paid, and something more."""
+    held, tick, spread, share, least = (random.randint(*of) for of in ((0, 999), (2, 9), (1, 30), (1, 30), (1, 500)))
+    wanted, quoted = held + random.randint(100, 9_999), random.randint(10**3, 10**5)
+    facts = {"wanted": wanted, "held": held, "quoted": quoted, "tick": tick}
+    facts |= {"spread": spread, "share": share, "least": least}
+    quantity, raised = wanted - held, quoted - (-quoted * spread // 100)
+    price = -(-raised // tick) * tick
+    after = Deal(quantity, price, least + share * (quantity * price // 100) // 100)
+    state = State.of(SHOP, [("deal", (), Deal(0, 0, 0)), *((name, (), value) for name, value in facts.items())])
+    return state, "buy", (Edit("deal", (), Deal(0, 0, 0), after),)
+
+
+def test_what_is_rounded_to_steps_is_multiplied_with_what_else_was_made():
+    random, rules = Random(6), Induction(SHOP)
+    for _ in range(80):
+        rules.learn(*deal(random))
+    rows = [deal(random) for _ in range(40)]
+    assert [rules.predict(state, action).delta for state, action, _ in rows] == [delta for *_, delta in rows]
