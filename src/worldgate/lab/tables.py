@@ -40,7 +40,7 @@ class Numbers:
         wanted = [id_ for _, row in planned for id_ in row]
         self.records = read(folder, wanted, decode)
         if len(self.records) < len(wanted):
-            missing = f"{len(wanted) - len(self.records)} of {len(wanted)} runs in {folder}"
+            missing = f"{len(wanted) - len(self.records)} of {len(wanted)} runs missing from {folder}"
             raise MissingRecords(missing, "none missing", "Run `worldgate lab run` with the same file and records")
         self.groups: dict[Key, list[list[Kept]]] = {}
         self.at: dict[Key, At] = {}
