@@ -18,7 +18,7 @@ from worldgate.facts import BOOL, INT, TEXT, Draft, Edit, Error, Relation, Schem
 from worldgate.horizon import Prediction
 from worldgate.horizon.induction import Induction
 from worldgate.horizon.induction.reading import read
-from worldgate.horizon.induction.table import spaced
+from worldgate.horizon.induction.table import spaced, spread
 from worldgate.horizon.induction.told import Told
 from worldgate.horizon.induction.tree import NO_ANSWER, Leaf, grow, leaves
 from worldgate.horizon.induction.written import Reader, Writer
@@ -414,3 +414,10 @@ def test_some_rows_are_spread_over_all_and_not_more_than_asked(length: int) -> N
     assert len(some) == min(length, 8)
     assert some[0] == 0
     assert max(gaps) - min(gaps) <= 1
+
+
+@pytest.mark.parametrize(("most", "groups"), [(1, [0]), (6, [0, 2]), (12, [0, 1, 2, 3]), (99, [0, 1, 2, 3])])
+def test_groups_are_spread_over_all_and_none_is_cut(most: int, groups: list[int]) -> None:
+    all_of_some = list(spread(["abc", "def", "ghi", "jkl"], most))
+    assert all_of_some == [(number, one) for number in groups for one in ("abc", "def", "ghi", "jkl")[number]]
+    assert list(spread([], most)) == list(spread(["", ""], most)) == []

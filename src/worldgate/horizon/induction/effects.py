@@ -21,7 +21,7 @@ from .goals import Goal, settle
 from .literals import rows_of
 from .reading import broad
 from .study import Seen, Study
-from .table import Row, Table, Term, Words, key_column, keys_of, packed
+from .table import Row, Table, Term, Words, key_column, keys_of, packed, spread
 from .terms import Constant, Held, Part
 from .told import Told
 from .tree import Leaf, Tree, leaves, routed
@@ -133,20 +133,19 @@ def target_of_each(
 ) -> tuple[Study, Target]:
     """The facts at the key of every fact of the domain, or at keys made of that, and the table of these; those of facts
     of the domain that are `taken` left out."""
-    rows: list[Row] = []
-    changes: list[Mapping[Key, Value | None]] = []
-    for one, row, others in zip(seen, edits, taken or repeat(()), strict=bool(taken)):
-        for key in keys_of(one.state, domain.name):
-            if key not in others:
-                rows.append(Row(one.state, one.words, key))
-                changes.append(row)
-        if len(rows) >= MOST_ROWS:
-            break
+    facts = [
+        [key for key in keys_of(one.state, domain.name) if key not in others]
+        for one, others in zip(seen, taken or repeat(()), strict=bool(taken))
+    ]
+    some = list(spread(facts, MOST_ROWS))
+    rows = [Row(seen[number].state, seen[number].words, key) for number, key in some]
     every = Study(study.language.of_each(domain), Table(rows))
     keys = keys or tuple(term for term in every.language.variables if isinstance(term, Part))
     at = key_column(every.table, keys)
-    places = zip(rows, at, changes, strict=True)
-    after = [row.get(key, one.state.get(relation.name, key)) for one, key, row in places]
+    after = [
+        edits[number].get(key, row.state.get(relation.name, key))
+        for (number, _), row, key in zip(some, rows, at, strict=True)
+    ]
     return every, Target(relation, keys, domain.name, after, packed(None not in key for key in at))
 
 

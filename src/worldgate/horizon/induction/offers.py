@@ -24,7 +24,7 @@ from .language import Language
 from .mining import FEWEST, Edited, Miner
 from .reading import broad
 from .study import Seen, Study
-from .table import Row, Table, Term, Words, packed, spaced
+from .table import Row, Table, Term, Words, packed, spaced, spread
 from .terms import Held, Part
 
 OFFERED = "offered_"
@@ -103,21 +103,16 @@ def _tried(
     offers: Offers,
 ) -> Best:
     """The rule about these offers."""
-    rows: list[Row] = []
-    numbers: list[int] = []
-    for number, one in enumerate(seen):
-        keys = sorted(offers.facts(one.state.state, one.words))
-        rows += [Row(one.state, one.words, key) for key in keys]
-        numbers += [number] * len(keys)
-        if len(rows) >= MOST_ROWS:
-            break
+    told = [offers.facts(one.state.state, one.words) for one in seen]
+    some = list(spread([sorted(facts) for facts in told], MOST_ROWS))
+    rows = [Row(seen[number].state, seen[number].words, key) for number, key in some]
     study = Study(language.of_each(offers.relation, len(relation.key)), Table(rows))
-    effect = _explained(study, relation, offers.relation.name, [edits[number] for number in numbers])
+    effect = _explained(study, relation, offers.relation.name, [edits[number] for number, _ in some])
     right = wrong = 0
     left: list[Mapping[Key, Value | None]] = []
-    for one, row in zip(seen, edits, strict=True):
+    for one, facts, row in zip(seen, told, edits, strict=True):
         rest = dict(row)
-        state = one.state.with_table(offers.relation.name, offers.facts(one.state.state, one.words))
+        state = one.state.with_table(offers.relation.name, facts)
         for key, value, _ in effect.predict(state, one.words):
             if key in rest and rest[key] == value:
                 del rest[key]

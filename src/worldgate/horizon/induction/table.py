@@ -103,6 +103,12 @@ def spaced(rows: Sequence[_One], most: int) -> list[_One]:
     return [rows[at * len(rows) // count] for at in range(count)]
 
 
+def spread(groups: Sequence[Sequence[_One]], most: int) -> Iterator[tuple[int, _One]]:
+    """(number of its group, member) of groups evenly spread over all, as many as have about so many members."""
+    count = len(groups) * most // max(1, sum(map(len, groups)))
+    return ((number, one) for number in spaced(range(len(groups)), max(1, count)) for one in groups[number])
+
+
 def facts_table(table: Table, relation: str) -> Table:
     """A table with a row for each fact of a relation in the states of another table."""
     states = {id(row.state): row for row in table.rows}.values()
