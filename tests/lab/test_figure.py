@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import statistics
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from tests.lab.tiny import elsewhere, tiny
@@ -15,7 +19,7 @@ from worldgate.horizon import measures as horizons
 from worldgate.lab import expand, report, run
 from worldgate.lab.errors import BadExperiment, MissingLibrary, MissingRecords
 from worldgate.lab.experiment import DIMENSIONS, Drawing
-from worldgate.lab.measures import MEASURES, interval
+from worldgate.lab.measures import MEASURES, _medians, interval
 from worldgate.lab.plots import draw
 from worldgate.lab.records import read
 from worldgate.lab.tables import markdown, plain
@@ -128,6 +132,24 @@ def test_the_interval_covers_training_sets_as_well_as_seeds() -> None:
     assert found.low < 8 < 22 < found.high  # five seeds that agree say nothing of the next set
     assert interval([[(2.0, 4.0), None, (1.0, 2.0)]]) == (0.5, 0.5, 0.5, 2)
     assert interval([[None, (0.0, 0.0)]]) is None
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 4)), min_size=1, max_size=8))
+def test_a_median_is_that_of_all_runs_as_often_as_they_are_drawn(runs: list[tuple[int, int]]) -> None:
+    drawn = [value for value, times in runs for _ in range(times)]
+    values = numpy.array([[float(value) for value, _ in runs]])
+    times = numpy.array([[float(times) for _, times in runs]])
+    found = _medians(values, numpy.ones_like(values), numpy.ones((1, 1)), times)
+    assert found == ([statistics.median(drawn)] if drawn else [])
+
+
+def test_the_interval_of_a_median_covers_training_sets_and_leaves_out_what_is_not_there() -> None:
+    found = interval([[(10.0 * row, 1.0)] * 5 for row in range(5)], median=True)
+    assert found
+    assert found.mean == 20
+    assert found.low < 11 < 29 < found.high
+    assert interval([[(2.0, 4.0), None, (9.0, 1.0), (9.0, 1.0)]], median=True) == (9, 0.5, 9, 3)
+    assert interval([[None, (0.0, 0.0)]], median=True) is None
 
 
 def test_every_measure_measures_every_record(records: Path) -> None:

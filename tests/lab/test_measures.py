@@ -34,6 +34,7 @@ HAND = replace(
 )  # fmt: skip
 EXPECTED = {
     "horizon": (1, 1),
+    "median horizon": (1, 1),
     "faithful": (3, 1),
     "area": (1 - 0.42 / 5, 1),
     "calls": (2, 1),

@@ -13,7 +13,7 @@ from typing import Any
 from ..system import replace
 from .errors import BadExperiment
 from .experiment import Drawing, Experiment, Training, expand, limits
-from .measures import CONFIDENCE, RESAMPLES
+from .measures import CONFIDENCE, RESAMPLES, Measure
 from .parts import PREDICTORS, Predicting
 from .plots import draw
 from .studies import Studies
@@ -74,10 +74,10 @@ def _told(
         yield from (f"- {SEMANTICS[name]}." for name in experiment.semantics)
     for drawing in experiment.drawings:
         title = drawing.title or drawing.measure
-        about = numbers.measures[drawing.measure].about
+        measure = numbers.measures[drawing.measure]
         at = "" if drawing.epsilon is None else f", epsilon {drawing.epsilon:g}"
         kept = "".join(f"; {name} {', '.join(map(str, values))}" for name, values in drawing.where.items())
-        yield from ("", f"## {title}", "", f"Shown: {about}{at}{kept}. {_over(experiment)}", "")
+        yield from ("", f"## {title}", "", f"Shown: {measure.about}{at}{kept}. {_over(experiment, measure)}", "")
         yield from (f"![{title}]({_picture(page, drawing)})", "", *markdown(drawing, numbers.drawn(drawing)))
     yield from ("", "## What it does not show", "", *(f"- {limit.strip()}" for limit in experiment.limits))
     yield from (f"- Left out, since it cannot run: {one}." for one in left_out)
@@ -86,14 +86,14 @@ def _told(
     yield f"All numbers: [{page.stem}.csv]({page.stem}.csv)."
 
 
-def _over(experiment: Experiment | Studies) -> str:
+def _over(experiment: Experiment | Studies, measure: Measure) -> str:
+    middle = "Median" if measure.median else "Mean"
     sets = experiment.train.sets if experiment.train else 1
     if isinstance(experiment, Studies):
-        return f"Mean over {sets} training sets, {CONFIDENCE:.0%} interval."
+        return f"{middle} over {sets} training sets, {CONFIDENCE:.0%} interval."
     trained = f", and {sets} training sets for predictors that learn" if sets > 1 else ""
-    return (
-        f"Mean over {experiment.seeds.count} rollouts of {experiment.steps} steps{trained}, {CONFIDENCE:.0%} interval."
-    )
+    rollouts = f"{experiment.seeds.count} rollouts of {experiment.steps} steps"
+    return f"{middle} over {rollouts}{trained}, {CONFIDENCE:.0%} interval."
 
 
 def _studied(studies: Studies) -> Iterator[tuple[str, str]]:

@@ -1,7 +1,7 @@
 """What tables and figures show of runs: each measure a ratio of two numbers a record, and its interval over runs.
 
 A measure over many runs is the sum of numerators over the sum of denominators, which is the mean where the denominator
-is 1. Runs of which it is None are left out.
+is 1; or the median of the ratios. Runs of which it is None are left out.
 """
 
 from __future__ import annotations
@@ -20,11 +20,13 @@ CONFIDENCE = 0.95
 
 
 class Measure(NamedTuple):
-    """`of(record, epsilon)` is (numerator, denominator), or None. `epsilon`: whether it depends on that."""
+    """`of(record, epsilon)` is (numerator, denominator), or None. `epsilon`: whether it depends on that; `median`: that
+    of runs their median is meant, not their mean."""
 
     about: str
     of: Callable[[Any, float], tuple[float, float] | None]
     epsilon: bool = False
+    median: bool = False
 
 
 def one(about: str, of: Callable[[Any], float | None]) -> Measure:
@@ -83,8 +85,10 @@ def _judged_horizon(record: RunRecord, epsilon: float) -> tuple[float, float] | 
     return (float(end), 1.0) if rows else None
 
 
+_HORIZON = _within("H, the first step whose divergence exceeds epsilon (steps)", measures.horizon)
 MEASURES: Mapping[str, Measure] = {
-    "horizon": _within("H, the first step whose divergence exceeds epsilon (steps)", measures.horizon),
+    "horizon": _HORIZON,
+    "median horizon": _HORIZON._replace(median=True),
     "faithful": _within("steps of the rollout whose divergence does not exceed epsilon", _faithful),
     "area": one("mean of 1 - divergence over the steps", measures.area),
     "calls": one("calls of the full oracle", lambda record: float(record.spent.calls)),
@@ -126,7 +130,7 @@ def _drawn(count: int, label: str) -> Any:
     return numpy.array([numpy.bincount(row, minlength=count) for row in rows], dtype=float)
 
 
-def interval(table: Sequence[Sequence[tuple[float, float] | None]]) -> Interval | None:
+def interval(table: Sequence[Sequence[tuple[float, float] | None]], *, median: bool = False) -> Interval | None:
     """The measure over training sets (rows) and seeds (columns), with its percentile interval; None of no values.
 
     The pigeonhole bootstrap (Owen, Annals of Applied Statistics 1, 2007): rows and columns are resampled, each with
@@ -140,6 +144,27 @@ def interval(table: Sequence[Sequence[tuple[float, float] | None]]) -> Interval 
     if not bottom.sum():
         return None
     sets, seeds = _drawn(len(table), "sets"), _drawn(len(table[0]), "seeds")
+    middle = _medians if median else _means
+    (whole,) = middle(top, bottom, numpy.ones((1, len(table))), numpy.ones((1, len(table[0]))))
+    ends = measures.ends(middle(top, bottom, sets, seeds), CONFIDENCE)
+    return Interval(whole, *ends, sum(pair is not None for row in table for pair in row))
+
+
+def _means(top: Any, bottom: Any, sets: Any, seeds: Any) -> list[float]:
+    """The measure of each resample, of which it is given how often it has each row and each column."""
     over, under = (((sets @ part) * seeds).sum(axis=1) for part in (top, bottom))
-    ends = measures.ends((over[under > 0] / under[under > 0]).tolist(), CONFIDENCE)
-    return Interval(float(top.sum() / bottom.sum()), *ends, sum(pair is not None for row in table for pair in row))
+    found: list[float] = (over[under > 0] / under[under > 0]).tolist()
+    return found
+
+
+def _medians(top: Any, bottom: Any, sets: Any, seeds: Any) -> list[float]:
+    """The same of medians: of an even number of runs the mean of the two in the middle."""
+    numpy = library("numpy")
+    values = top[bottom > 0] / bottom[bottom > 0]
+    order = numpy.argsort(values)
+    weights = (sets[:, :, None] * seeds[:, None, :])[:, bottom > 0][:, order].cumsum(axis=1)
+    weights = weights[weights[:, -1] > 0]
+    half = weights[:, -1:] / 2
+    low, high = (values[order][part.argmax(axis=1)] for part in (weights >= half, weights > half))
+    found: list[float] = ((low + high) / 2).tolist()
+    return found

@@ -54,9 +54,9 @@ class Numbers:
         """The measure of a group; None where there is nothing to measure."""
         asked = key, measure, epsilon
         if asked not in self._intervals:
-            of = self.measures[measure].of
-            rows = [[of(kept.record, epsilon or 0.0) for kept in row] for row in self.groups[key]]
-            self._intervals[asked] = interval(rows)
+            about = self.measures[measure]
+            rows = [[about.of(kept.record, epsilon or 0.0) for kept in row] for row in self.groups[key]]
+            self._intervals[asked] = interval(rows, median=about.median)
         return self._intervals[asked]
 
     def drawn(self, drawing: Drawing) -> Mapping[tuple[Any, Any, Any], dict[str | float, Interval | None]]:
@@ -74,7 +74,7 @@ class Numbers:
         return sorted({kept.made for kept in self.records.values()})
 
     def csv(self) -> str:
-        """One line for each group; for each measure (and epsilon) its mean and the ends of its interval."""
+        """One line for each group; for each measure (and epsilon) its mean or median and the ends of its interval."""
         out = io.StringIO()
         names = [name if epsilon is None else f"{name} at {epsilon:g}" for name, epsilon in self.shown]
         head = [f"{name}{part}" for name in names for part in ("", " low", " high")]
