@@ -1,10 +1,12 @@
 """What several rooms need of the system: files that are whole or not there, why one cannot be read, libraries of
-extras, and modules of users."""
+extras, modules of users, and a rest for the collector of garbage."""
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -56,3 +58,16 @@ def use(modules: Iterable[str], refused: type[Error]) -> None:
         except Exception as error:
             found = f"module {name!r}, which does not import: {error!r:.200}"
             raise refused(found, "a module of yours", "Put its folder on PYTHONPATH") from error
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Without looking for cyclic garbage: where many things are made and no cycles, all that is kept would be looked
+    through again and again."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()

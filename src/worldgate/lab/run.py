@@ -27,7 +27,7 @@ from .records import Row, known, write_part
 from .studies import Studies, tasks_of, total
 from .studies import work as study
 from .trained import lacking
-from .work import Task, work
+from .work import Task, lesson, work
 
 AHEAD = 4
 """Tasks given out for each worker: enough to keep it busy, few enough that their results fit in memory."""
@@ -75,6 +75,8 @@ def _rounds(experiment: Experiment, folder: Path) -> tuple[list[list[Task]], lis
     planned, left_out = expand(experiment)
     there, where = known(folder), str(folder.absolute())
     missing = [(one.cell, tuple(s for s in experiment.seeds.all if one.cell.run(s) not in there)) for one in planned]
+    lessons: dict[bytes, int] = {}  # what has learned the same comes together, since a worker keeps a few predictors
+    missing.sort(key=lambda one: lessons.setdefault(lesson(one[0]), len(lessons)))
     tasks = [Task(canonical_json(cell), seeds, where, experiment.uses) for cell, seeds in missing if seeds]
     untrained = lacking(experiment, [cell for cell, seeds in missing if seeds], folder)
     return [[Task(canonical_json(cell), (), where, experiment.uses) for cell in untrained], tasks], left_out

@@ -19,7 +19,7 @@ from .. import __version__
 from ..facts import canonical_json, json_decode
 from ..horizon import Trajectory, roll, rollout, to_json
 from ..models.predictor import Learned
-from ..system import use
+from ..system import uncollected, use
 from ..worlds import world_of
 from .errors import RunFailed
 from .experiment import Cell, Taught
@@ -79,14 +79,20 @@ def _rolled(cell: Cell, seed: int, folder: Path) -> Row:
     )  # fmt: skip
 
 
+def lesson(cell: Cell) -> bytes:
+    """What a predictor of a cell has learned from, and how."""
+    return canonical_json((cell.world, cell.options, cell.predictor, cell.taught))
+
+
 def _taught(world: str, options: bytes, asked: bytes, taught: Taught | None, file: Path) -> Any:
     """A new predictor that has learned what it is to learn; a model has."""
     found = msgspec.json.decode(asked, type=Predicting)
     kind = PREDICTORS[found.name]
     predictor: Any = kind.make(world_of(world, json_decode(options)), found, file)
-    for seed in taught.seeds if taught and not kind.model else ():
-        for step in _trajectory(world, options, taught.driver, seed, taught.steps).steps:  # type: ignore[union-attr]
-            predictor.learn(step.before, step.action, step.delta)
+    with uncollected():
+        for seed in taught.seeds if taught and not kind.model else ():
+            for step in _trajectory(world, options, taught.driver, seed, taught.steps).steps:  # type: ignore[union-attr]
+                predictor.learn(step.before, step.action, step.delta)
     return predictor
 
 

@@ -8,11 +8,9 @@ predictions, on one device with one number of threads. Give each rollout that le
 
 from __future__ import annotations
 
-import gc
 import math
 from collections import deque
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
 from random import Random
@@ -23,6 +21,7 @@ import msgspec
 from ..facts import Delta, Schema, State
 from ..horizon.predictor import Prediction
 from ..horizon.trajectory import Step, net
+from ..system import uncollected
 from .checkpoint import Checkpoint, load
 from .errors import BadTraining, library
 from .family import Question, tensors
@@ -63,19 +62,6 @@ class Learned:
             return []
         with torched(torch, self.threads, self.device), torch.no_grad(), uncollected():
             return list(self._net.predict(pairs))
-
-
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """Without looking for cyclic garbage: a batch makes many small things and no cycles, and what would be looked
-    through grows with what a net has looked up before."""
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collects:
-            gc.enable()
 
 
 class Learner(Learned):

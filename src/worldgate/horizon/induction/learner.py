@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ...facts import Address, Delta, Edit, Key, Schema, State, Value
+from ...system import uncollected
 from ..predictor import Prediction
 from .beside import NOTHING
 from .common import Common, common
@@ -42,22 +43,26 @@ class _Shape:
     def fitted(self, common: Common, *, now: bool) -> _Shape:
         """Rules for what was seen: `now` for all of it, else for two thirds of it at least."""
         if self._fresh and (now or 3 * self._fresh > len(self.seen)):
-            seen = list(self.seen)
-            known = known_ids((told.state for told in sampled(seen)), (one.delta for one in seen))
-            words, beside = [one.words for one in seen], NOTHING
-            self.typed = words_of(self.schema, words, len(words[0]), known)
-            schema = with_tables(self.schema, [one.state.tables for one in seen], known)
-            if self.records:
-                schema, beside = common.schema(schema), common.beside(seen)
-                if beside.walks:
-                    self.typed = beside.walks.typed(self.typed, schema, len(words[0]))
-                seen = [Seen(*beside.told(one.state, one.words), one.delta) for one in seen]
-            more = Beyond(common.named, beside.ways, common.endings)
-            language = Language(schema, self.typed, paths=self.paths, records=self.records, more=more)
-            self.rules = learned(language, seen)._replace(beside=beside)
-            self.beyond = self.rules.beyond / len(seen)
-            self._fresh = 0
+            self._fit(common)
         return self
+
+    @uncollected()
+    def _fit(self, common: Common) -> None:
+        seen = list(self.seen)
+        known = known_ids((told.state for told in sampled(seen)), (one.delta for one in seen))
+        words, beside = [one.words for one in seen], NOTHING
+        self.typed = words_of(self.schema, words, len(words[0]), known)
+        schema = with_tables(self.schema, [one.state.tables for one in seen], known)
+        if self.records:
+            schema, beside = common.schema(schema), common.beside(seen)
+            if beside.walks:
+                self.typed = beside.walks.typed(self.typed, schema, len(words[0]))
+            seen = [Seen(*beside.told(one.state, one.words), one.delta) for one in seen]
+        more = Beyond(common.named, beside.ways, common.endings)
+        language = Language(schema, self.typed, paths=self.paths, records=self.records, more=more)
+        self.rules = learned(language, seen)._replace(beside=beside)
+        self.beyond = self.rules.beyond / len(seen)
+        self._fresh = 0
 
 
 class Induction:
