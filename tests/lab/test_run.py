@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import multiprocessing
 import sys
+from itertools import groupby
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.lab.tiny import contents, elsewhere, tiny
@@ -13,9 +15,11 @@ from worldgate.facts import canonical_json
 from worldgate.horizon import from_json
 from worldgate.lab import expand, run
 from worldgate.lab.errors import BadRecords, RunFailed
+from worldgate.lab.experiment import Cell
 from worldgate.lab.parts import PREDICTORS
 from worldgate.lab.records import read
-from worldgate.lab.work import Task, work
+from worldgate.lab.run import _rounds
+from worldgate.lab.work import Task, lesson, work
 
 CODE = """
 import os, signal, sys
@@ -68,6 +72,14 @@ def test_a_finished_run_is_not_run_again(whole: Path, monkeypatch: pytest.Monkey
     assert run(tiny(), whole, step=told.append).new == 0
     assert told == [36 * 3]
     assert contents(whole) == before
+
+
+def test_runs_that_have_learned_the_same_come_together(tmp_path: Path) -> None:
+    asked = tiny("outages], label", "outages], trained_on: everyday, label")
+    tasks = _rounds(asked, tmp_path)[0][-1]
+    lessons = [lesson(msgspec.json.decode(task.cell, type=Cell)) for task in tasks]
+    assert [one for one, _ in groupby(lessons)] == list(dict.fromkeys(lessons))
+    assert lessons != [lesson(one.cell) for one in expand(asked)[0]]
 
 
 def test_more_seeds_run_only_what_is_new(whole: Path, tmp_path: Path) -> None:
