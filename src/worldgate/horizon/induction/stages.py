@@ -208,7 +208,7 @@ def _offered(
 def _folded(language: Language, seen: Sequence[Seen], name: str, edits: Edits, found: dict[str, _Found]) -> bool:
     """Whether a relation is explained better by what earlier facts of it leave to later ones; then it is."""
     effects, wrong, beyond = found[name]
-    if not wrong or len(effects) != 1 or not effects[0].each:
+    if not wrong or len(effects) != 1 or effects[0].each not in language.schema.relations:
         return False
     others = [effect for other in found if other != name for effect in found[other].effects]
     relation, domain = (language.schema.relations[one] for one in (name, effects[0].each))
