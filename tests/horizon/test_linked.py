@@ -85,6 +85,12 @@ def telling(random: Random) -> Sample:
     return state, "tell", tuple(delta)
 
 
+def misheard(random: Random) -> Sample:
+    """The same, but that a way is now and then not heard."""
+    state, action, delta = telling(random)
+    return state, action, tuple(one for one in delta if one[0] != "way" or random.random() < 0.95)
+
+
 def taught(draw: Callable[[Random], Sample], count: int) -> Induction:
     rules = Induction(SCHEMA)
     random = Random(1)
@@ -126,6 +132,12 @@ def test_of_all_that_linked_facts_say_the_least_is_taken(told: Induction) -> Non
 
 def test_what_becomes_of_some_fact_decides_about_a_thing(told: Induction) -> None:
     assert "some new_way with town = town" in told.explain()
+
+
+def test_what_is_offered_and_sometimes_not_taken_is_still_learned() -> None:
+    rules = taught(misheard, 150)
+    assert "each offered_way" in rules.explain()
+    assert exactness(rules, telling) >= 0.7
 
 
 def test_rules_about_offers_can_be_kept_as_data(told: Induction) -> None:
