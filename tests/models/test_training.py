@@ -278,6 +278,12 @@ def test_the_page_tells_every_field_and_its_file_is_one() -> None:
             assert name in page, name
 
 
+def test_the_code_of_the_page_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    page = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
+    exec(page.split("```python\n")[1].split("```")[0], {})
+    assert capsys.readouterr().out.startswith("(Edit(relation='link', key=('h0', 'h1'), before=None, after=True),) 0.0")
+
+
 def test_the_page_tells_every_field_of_every_config_and_its_default() -> None:
     page = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
     table = page.split("| field of `config` |")[1].split("\n\n")[0].splitlines()[2:]
