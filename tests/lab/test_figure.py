@@ -178,6 +178,7 @@ def test_numbers_along_an_axis_are_in_order_and_names_as_they_were_given() -> No
     lines = {rules: dict.fromkeys((40, 10), one), model: dict.fromkeys((40, 2.5, 20), one)}
     assert markdown(drawing, lines)[0] == "| data 2.5 | data 10 | data 20 | data 40 |"
     assert markdown(drawing, {rules: dict.fromkeys(("none", 0.5), one)})[0] == "| none | data 0.5 |"
+    assert b"found elsewhere" in draw(replace(drawing, marks={"found elsewhere": 0.5}), lines)
     root = ElementTree.fromstring(draw(drawing, lines))
     turned = {name: dict(sorted(points.items())) for name, points in lines.items()}
     assert ElementTree.tostring(root) == ElementTree.tostring(ElementTree.fromstring(draw(drawing, turned)))

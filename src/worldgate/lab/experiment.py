@@ -107,6 +107,7 @@ class Drawing(_Strict, frozen=True):
     """One figure with its table: a measure over `x`, a line for each of `lines`, a panel for each pair of the last two.
 
     `where` keeps only these values of a dimension. Every dimension that varies must be named or kept to one value.
+    `marks` are values that others have found, by name, each a line across.
     """
 
     name: str
@@ -119,6 +120,7 @@ class Drawing(_Strict, frozen=True):
     columns: str = "place"
     where: dict[str, tuple[str | float, ...]] = {}
     log: bool = False
+    marks: dict[str, float] = {}
 
 
 class Experiment(_Strict, frozen=True):

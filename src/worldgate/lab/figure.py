@@ -77,7 +77,9 @@ def _told(
         measure = numbers.measures[drawing.measure]
         at = "" if drawing.epsilon is None else f", epsilon {drawing.epsilon:g}"
         kept = "".join(f"; {name} {', '.join(map(str, values))}" for name, values in drawing.where.items())
-        yield from ("", f"## {title}", "", f"Shown: {measure.about}{at}{kept}. {_over(experiment, measure)}", "")
+        shown = f"Shown: {measure.about}{at}{kept}. {_over(experiment, measure)}"
+        marked = ", ".join(f"{name} {value:g}" for name, value in drawing.marks.items())
+        yield from ("", f"## {title}", "", f"{shown} Marked: {marked}." if marked else shown, "")
         yield from (f"![{title}]({_picture(page, drawing)})", "", *markdown(drawing, numbers.drawn(drawing)))
     yield from ("", "## What it does not show", "", *(f"- {limit.strip()}" for limit in experiment.limits))
     yield from (f"- Left out, since it cannot run: {one}." for one in left_out)

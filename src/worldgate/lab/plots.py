@@ -12,6 +12,7 @@ from .experiment import Drawing
 from .tables import axis
 
 MARKS = "osD^vPX*"
+DASHES = ("--", ":", "-.")
 FIXED = {
     "svg.hashsalt": "worldgate",
     "svg.fonttype": "none",
@@ -42,6 +43,8 @@ def draw(drawing: Drawing, lines: Mapping[tuple[Any, Any, Any], Mapping[Any, Int
             _line(panel, which, name, [(x if numeric else xs.index(x) + shift, points.get(x)) for x in xs], numeric)
         for at, panel in ((at, panel) for at, line in enumerate(panels) for panel in line):
             panel.grid(axis="y", linewidth=0.3)
+            for which, (name, value) in enumerate(drawing.marks.items()):
+                panel.axhline(value, color="0.4", linewidth=0.8, linestyle=DASHES[which % len(DASHES)], label=name)
             if drawing.log:
                 panel.set_yscale("log")
             if drawing.x == "data":
@@ -57,7 +60,7 @@ def draw(drawing: Drawing, lines: Mapping[tuple[Any, Any, Any], Mapping[Any, Int
             drawing.measure if drawing.epsilon is None else f"{drawing.measure}, epsilon {drawing.epsilon:g}"
         )
         handles, labels = panels[0][0].get_legend_handles_labels()
-        if drawing.lines != "none":
+        if drawing.lines != "none" or drawing.marks:
             figure.legend(handles, labels, loc="outside lower center", ncols=min(4, 2 * len(columns), len(labels)))
         out = io.BytesIO()
         canvas.FigureCanvasSVG(figure).print_svg(out, metadata={"Date": None, "Creator": "worldgate"})
