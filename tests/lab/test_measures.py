@@ -44,6 +44,7 @@ EXPECTED = {
     "faithful per kilobit": (3, 0.4),
     "exact": (2, 5),
     "right": (1, 5),
+    "uncertainty": (0.1 + 0.9 + 0.5 + 0.5, 4),
     "ranked": (2 + 1 / 2 + 1, 4),  # 0.9 and 0.5 are wrong, 0.1 and 0.5 right
     "recall": (3, 8),
     "precision": (3, 7),

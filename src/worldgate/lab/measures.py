@@ -66,6 +66,11 @@ def _blind(record: RunRecord, _: float) -> tuple[float, float]:
     return float(sum(record.proposed[look.step] > 0 for look in agreed)), float(len(agreed))
 
 
+def _unsure(record: RunRecord, _: float) -> tuple[float, float]:
+    said = [signal for signal in record.signals if signal is not None]
+    return sum(said), float(len(said))
+
+
 def _ranked(record: RunRecord, _: float) -> tuple[float, float]:
     """Of the pairs of a wrong and a right prediction (a tie counts half), which is the area under the ROC curve."""
     said = [(signal, bits > 0) for signal, bits in zip(record.signals, record.bits, strict=True) if signal is not None]
@@ -104,6 +109,7 @@ MEASURES: Mapping[str, Measure] = {
         "share of steps that come to the true state, before a look",
         lambda record, _: (float(sum(not distance for distance in record.proposed)), float(record.steps)),
     ),
+    "uncertainty": Measure("mean uncertainty of the predictions", _unsure),
     "ranked": Measure("how often a wrong prediction is more uncertain than a right one of its rollout", _ranked),
     "recall": Measure("share of true edits that were predicted", lambda r, _: _edits(r, lambda row: row.true)),
     "precision": Measure(
