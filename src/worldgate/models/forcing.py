@@ -8,7 +8,7 @@ a step is a pure function of (weights, source, encoder, seed, step).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from random import Random
 from typing import Literal
 
@@ -18,11 +18,16 @@ from ..facts import State, diff
 from ..horizon.predictor import Prediction
 from ..horizon.trajectory import Step
 from ..horizon.trajectory import net as net_of
+from ..worlds import World
 from .episodes import Episodes, Row, reached, rows
 from .family import Arrays, Encoder, Net
 from .pools import Balanced, ask, classed
 from .residual import asked
 from .source import Source
+
+
+Label = Callable[[World, State, Step], Step | None]
+"""What is right in a state, of which a true step has the action."""
 
 
 class SelfForcing(Episodes, frozen=True):
@@ -36,32 +41,34 @@ def forced(how: SelfForcing, net: Net, source: Source, encoder: Encoder, seed: i
     """The batch of step `number`."""
     random = Random(f"forced/{seed}/{number}")
     true = rows(how, source, f"forced/{seed}", number, random)
-    questions = [
-        one for step in _rolled(net, true, how.label == "walk") for one in classed(asked(encoder, step, source.look))
-    ]
+    rolled = _rolled(net, true, _back if how.label == "walk" else _answered)
+    questions = [one for step in rolled for one in classed(asked(encoder, step, source.look))]
     return encoder.batch(Balanced(questions, source.balance).draw(source.batch, random))
 
 
-def _rolled(net: Net, rows: list[Row], walked: bool) -> Iterator[Step]:
-    """The steps along all rollouts, which are made together, by the oracle or, if `walked`, back to the walk."""
+def _rolled(net: Net, rows: list[Row], label: Label) -> Iterator[Step]:
+    """The labelled steps along all rollouts, which are made together."""
     going = [(row, row.true[0]) for row in rows if row.true]
     for depth in range(1, max((len(row.true) for row in rows), default=0) + 1):
         yield from (step for _, step in going)
         going = [(row, step) for row, step in going if depth < len(row.true)]
         said = net.predict([(step.before, step.action) for _, step in going]) if going else []
-        onward = (_next(row, step, one, depth, walked) for (row, step), one in zip(going, said, strict=True))
+        onward = (_next(row, step, one, depth, label) for (row, step), one in zip(going, said, strict=True))
         going = [found for found in onward if found]
 
 
-def _next(row: Row, step: Step, said: Prediction, depth: int, walked: bool) -> tuple[Row, Step] | None:
-    state, true = reached(step.before, said.delta), row.true[depth]
-    if state is None:
-        return None
-    following = _back(state, true) if walked else ask(row.world, state, true.text)
+def _next(row: Row, step: Step, said: Prediction, depth: int, label: Label) -> tuple[Row, Step] | None:
+    state = reached(step.before, said.delta)
+    following = None if state is None else label(row.world, state, row.true[depth])
     return (row, following) if following else None
 
 
-def _back(state: State, true: Step) -> Step:
+def _answered(world: World, state: State, true: Step) -> Step | None:
+    """What the action of a true step does in a state; None where the oracle has no answer."""
+    return ask(world, state, true.text)
+
+
+def _back(_: World, state: State, true: Step) -> Step:
     """The step from a state to where the true one leads."""
     delta = diff(state, true.state)
     return true._replace(before=state, delta=delta, net=net_of(delta))
