@@ -25,7 +25,6 @@ from .pools import Balanced, ask, classed
 from .residual import asked
 from .source import Source
 
-
 Label = Callable[[World, State, Step], Step | None]
 """What is right in a state, of which a true step has the action."""
 
