@@ -183,7 +183,7 @@ def test_a_rollout_that_comes_to_no_fact_at_all_goes_on() -> None:
             return Transition(state, (), None, frozenset())
 
     step = Step(state, text, text, (), state, {})
-    found = forcing._next(Row(Answering(), [step, step]), step, nothing, 1)
+    found = forcing._next(Row(Answering(), [step, step]), step, nothing, 1, forcing._answered)
     assert found is not None
     assert len(found[1].before) == 0
 
