@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import deque
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .options import Json, text_of
 from .terminal import fail, print_json, print_lines, stepping
+
+if TYPE_CHECKING:
+    from .models.checkpoint import Card
 
 model_app = typer.Typer(help="Learned predictors: training files and checkpoints.", no_args_is_help=True)
 
@@ -80,7 +83,13 @@ def show(
         "schema": f"{card.schema} {card.digest[:12]}",
         "trained on": canonical_json(source.get("places") or source.get("walks")).decode(),
         "steps": f"{card.steps}, seed {card.training.get('seed')}",
+        "uncertain": _calibrated(card),
         "made by": ", ".join(f"{name} {version}" for name, version in card.versions.items()),
         "digest": digest(checkpoint),
     }
     print_lines(("", f"{name:<10}  {said}") for name, said in (rows | notes(card)).items())
+
+
+def _calibrated(card: Card) -> str:
+    found = card.calibration
+    return f"calibrated by {found.asked} predictions, {found.wrong} wrong" if found else "as it says, not calibrated"

@@ -22,7 +22,7 @@ from .checks import disjoint, drawable, listed, plain
 from .errors import BadExperiment
 from .experiment import DIMENSIONS, Experiment, Planned, consulting, expand, ways
 from .measures import MEASURES
-from .parts import PREDICTORS, derived_of
+from .parts import PREDICTORS, Taking, derived_of
 from .studies import Studies, load_studies
 from .trained import file_of, prove
 
@@ -80,7 +80,7 @@ def _fetch_trainings(data: Any, name: str) -> None:
             raise BadExperiment(f"{where}: {said}", "a training file", do) from error
         source = msgspec.structs.replace(given.source, walks=())
         one |= {"family": given.family, "config": given.config, "seed": one.get("seed", given.seed)}
-        one["train"] = msgspec.to_builtins({"source": source, "loop": given.loop})
+        one["train"] = msgspec.to_builtins(Taking(source, given.loop, given.calibrate))
 
 
 def _problems(found: Experiment) -> Iterator[tuple[str, str]]:

@@ -22,6 +22,7 @@ from ..horizon.induction import Induction
 from ..horizon.lookup import Lookup
 from ..models.checkpoint import digest
 from ..models.document import Loop
+from ..models.family import Size
 from ..models.predictor import Learning, learned
 from ..models.source import Source
 from ..worlds import World
@@ -37,6 +38,7 @@ class Taking(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     source: Source = Source()
     loop: Loop = Loop()
+    calibrate: Size | UnsetType = UNSET
 
 
 class Predicting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -36,7 +36,8 @@ def training_of(cell: Cell) -> Training | None:
     source = asked.train.source
     if taught is not None:
         source = replace(source, walks=(Walks(cell.world, taught.driver, taught.seeds, taught.steps, cell.options),))
-    return Training(asked.family, source, asked.config or {}, asked.train.loop, asked.seed or 0)
+    how = asked.train
+    return Training(asked.family, source, asked.config or {}, how.loop, asked.seed or 0, how.calibrate)
 
 
 def file_of(cell: Cell, folder: Path) -> Path:

@@ -1,7 +1,8 @@
 """A trained net as one file: safetensors, with all that is needed to use it in its metadata.
 
 Format 1: the weights of the net by name, and one metadata entry `worldgate`, canonical JSON: family, config, the
-encoder's document, name and digest of the schema, what it was trained on and how far, and what by. The same training
+encoder's document, name and digest of the schema, what it was trained on and how far, what by, and, where it was
+calibrated, how. The same training
 gives the same bytes. Loading runs no code of the file. A file is written whole or not at all.
 """
 
@@ -16,6 +17,7 @@ import msgspec
 
 from ..facts import Error, Schema, canonical_json
 from ..system import replace, unreadable
+from .calibration import Calibration
 from .errors import BadCheckpoint, library
 from .family import Encoder, config_of, family_of
 
@@ -34,6 +36,7 @@ class Card(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     training: dict[str, Any]
     steps: int
     versions: dict[str, str]
+    calibration: Calibration | msgspec.UnsetType = msgspec.UNSET
 
 
 class Checkpoint(NamedTuple):

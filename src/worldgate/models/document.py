@@ -11,7 +11,7 @@ import msgspec
 from ..worlds.documents import converted, load_document
 from .episodes import problems
 from .errors import BadTraining
-from .family import config_of, family_of
+from .family import Size, config_of, family_of
 from .forcing import SelfForcing
 from .reward import Reward
 from .source import Source, checked
@@ -45,13 +45,17 @@ class Loop(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A training file: a family with its config, what to train on, and how. The seed decides all that is drawn."""
+    """A training file: a family with its config, what to train on, and how. The seed decides all that is drawn.
+
+    With `calibrate`, what the trained net says of its uncertainty is held against so many fresh walks (`calibration`).
+    """
 
     family: str
     source: Source
     config: dict[str, Any] = {}
     loop: Loop = Loop()
     seed: int = 0
+    calibrate: Size | msgspec.UnsetType = msgspec.UNSET  # not written where it is absent, nor are digests others
 
 
 def json_schema() -> dict[str, Any]:

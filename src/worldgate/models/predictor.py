@@ -44,7 +44,8 @@ class Learning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Learned:
-    """Predicts by a checkpoint. Uncertainty is what the family says, on the whole the probability of being wrong."""
+    """Predicts by a checkpoint. Uncertainty is the probability of being wrong where the checkpoint was calibrated, else
+    what the family says."""
 
     def __init__(self, checkpoint: Checkpoint, name: str = "", *, device: str = "cpu", threads: int = 1) -> None:
         self.name = name or f"{checkpoint.card.family} {checkpoint.digest[:12]}"
@@ -61,7 +62,9 @@ class Learned:
         if not pairs:
             return []
         with torched(torch, self.threads, self.device), torch.no_grad(), uncollected():
-            return list(self._net.predict(pairs))
+            said = self._net.predict(pairs)
+        calibration = self.checkpoint.card.calibration
+        return [calibration.of(one) for one in said] if calibration else list(said)
 
 
 class Learner(Learned):

@@ -13,6 +13,7 @@ import hashlib
 import math
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from copy import deepcopy
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -21,6 +22,7 @@ import msgspec
 
 from .. import __version__
 from ..facts import canonical_json, json_decode
+from .calibration import calibrate, fresh
 from .checkpoint import FORMAT, Card, card_of, describe, read, save
 from .document import Training, proven
 from .errors import BadCheckpoint, BadTraining, Diverged, library
@@ -73,7 +75,7 @@ def train(
                 step(run.done, loss)
                 if run.done % save_every == 0 and run.done < training.loop.steps:
                     save(state, run.card, run.state())
-        save(path, run.card, run.weights())
+        save(path, run.calibrated(), run.weights())
         state.unlink(missing_ok=True)
     return path
 
@@ -162,6 +164,16 @@ class _Run:
             self.schema.digest, msgspec.to_builtins(training), self.done, made,
         )  # fmt: skip
 
+    def calibrated(self) -> Card:
+        """The card of the checkpoint."""
+        if not self.training.calibrate:
+            return self.card
+        net = deepcopy(self.net).eval()
+        net.load_state_dict(self.weights())
+        with self.torch.no_grad():
+            found = calibrate(net, fresh(self.training.source, self.training.seed, self.training.calibrate))
+        return msgspec.structs.replace(self.card, calibration=found or msgspec.UNSET)
+
     def weights(self) -> dict[str, Any]:
         """What a checkpoint keeps."""
         return {name: _kept(self.average.get(name, value)) for name, value in self.net.state_dict().items()}
@@ -198,7 +210,7 @@ class _Run:
 
     def same(self, path: Path, card: Card) -> None:
         """Refuse a file of another training."""
-        mine = msgspec.structs.replace(self.card, steps=card.steps)
+        mine = msgspec.structs.replace(self.card, steps=card.steps, calibration=card.calibration)
         if canonical_json(card) != canonical_json(mine):
             there, here = (json_decode(canonical_json(one)) for one in (card, mine))
             # what else differs where the document does follows from it
