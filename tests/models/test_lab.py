@@ -17,7 +17,7 @@ from worldgate.facts import Error
 from worldgate.horizon import Prediction, roll, rollout
 from worldgate.lab import expand, load_experiment, run
 from worldgate.lab.records import read
-from worldgate.lab.trained import file_of
+from worldgate.lab.trained import file_of, training_of
 from worldgate.lab.work import Recalling
 from worldgate.models.document import load_training
 from worldgate.models.predictor import learned
@@ -61,14 +61,16 @@ def test_a_training_file_says_the_same_as_what_is_in_it(tmp_path: Path) -> None:
     file = tmp_path / "bag.yaml"
     file.write_text(
         "family: bag\nsource: {walks: [{world: robot-cell, driver: everyday, seeds: [0], steps: 9}], batch: 8}\n"
+        "calibrate: 3\n"
     )
-    inline = "{name: learned, family: bag, config: {}, train: {source: {batch: 8}}, seed: 0, label: b}"
+    inline = "{name: learned, family: bag, config: {}, train: {source: {batch: 8}, calibrate: 3}, seed: 0, label: b}"
     texts = [
         EXPERIMENT.replace("predictors:\n", f"predictors:\n  - {one}\n")
         for one in (inline, f"{{name: learned, training: {file}, label: b}}")
     ]
     first, second = (expand(load_experiment(text, "x"))[0] for text in texts)
     assert [one.cell for one in first] == [one.cell for one in second]
+    assert training_of(first[0].cell).calibrate == 3
     for wrong in (f"{{name: learned, training: {file}, family: bag}}", "{name: learned, training: missing.yaml}"):
         with pytest.raises(Error, match=r"predictors\[0\].training"):
             load_experiment(EXPERIMENT.replace("predictors:\n", f"predictors:\n  - {wrong}\n"), "x")
