@@ -157,7 +157,8 @@ def _endless(asked: Predicting, sets: int) -> str:
     assert asked.train
     loop, batch = asked.train.loop, asked.train.source.batch
     seeds = range(asked.seed or 0, (asked.seed or 0) + sets)
-    return f"{sets} trainings of {loop.steps} steps of {batch} questions on fresh walks; seeds {_range(seeds)}"
+    more = f", calibrated on {asked.train.calibrate} more" if asked.train.calibrate else ""
+    return f"{sets} trainings of {loop.steps} steps of {batch} questions on fresh walks{more}; seeds {_range(seeds)}"
 
 
 def _made(experiment: Experiment | Studies, numbers: Numbers) -> Iterator[tuple[str, str]]:
