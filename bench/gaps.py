@@ -5,12 +5,11 @@ its key, and right if the rule says what became of it. Gaps are ordered by how m
 those predicted that are none. A step that is not exact is put down to the first relation, in the order in which rules
 explain them, that comes out wrong, and what of it.
 
-    python bench/gaps.py [WORLD [DRIVER [TRANSITIONS]]] [--sets N] [--deeper LEVELS]
+    python bench/gaps.py [WORLD [DRIVER [TRANSITIONS]]] [--sets N] [--in WORLD]
 
 With `--sets`, rules of so many training sets are judged, by walks that are the same for all. What rules lack is not
 always seen in one set, and rules that were made better by looking at one are better on that one.
-With `--deeper`, of the filesystem alone, what is held out begins that many levels deeper than anything learned from,
-and every name that is there in the beginning is one that was never seen.
+With `--in`, what is held out is of another world of that schema, as `deep-files` is one of the filesystem's.
 """
 
 from __future__ import annotations
@@ -18,8 +17,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from itertools import count, islice
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,26 +25,23 @@ sys.path.insert(0, str(Path(__file__).parent))
 from horizon import HELD_OUT, STEPS, TEST, transitions
 from measure import table
 
-from worldgate.facts import Delta, Edit, Fact, State, Type, Value
+from worldgate.facts import Delta, Edit, State
 from worldgate.horizon.induction import Induction
 from worldgate.horizon.trajectory import net
 from worldgate.worlds import get
-from worldgate.worlds.check import walk
 
 MOST = 10
-TOP = "."
-"""The thing that all others are in."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     for option, default in (("world", "market"), ("driver", "everyday"), ("size", "1000")):
         parser.add_argument(option, nargs="?", default=default)
-    parser.add_argument("--deeper", type=int, default=0)
+    parser.add_argument("--in", dest="elsewhere")
     parser.add_argument("--sets", type=int, default=1)
     given = parser.parse_args()
     name, driver = given.world, given.driver
-    held_out = _deeper(name, driver, given.deeper) if given.deeper else transitions(name, driver, HELD_OUT, TEST)
+    held_out = transitions(given.elsewhere or name, driver, HELD_OUT, TEST)
     exact: Counter[str] = Counter()
     steps: Counter[str] = Counter()
     causes: Counter[tuple[str, str]] = Counter()
@@ -96,42 +91,6 @@ def _judged(
         for edit in said - true:
             counts.setdefault((shape, edit.relation), Counter())["false"] += 1
     return exact
-
-
-def _deeper(name: str, driver: str, levels: int) -> list[tuple[Any, Any, Any]]:
-    """The transitions held out, from beginnings that are so many levels deeper and have other names."""
-    world, begin = get(name), get(name).initial
-    world.initial = lambda seed: _moved(begin(seed), [f"level{level}" for level in range(levels)])  # type: ignore[method-assign]
-    every = (step for seed in count(HELD_OUT) for step in walk(world, driver, seed, STEPS))
-    return [(before, world.parse(text), moved.delta) for text, before, moved in islice(every, TEST)]
-
-
-def _moved(state: State, levels: list[str]) -> State:
-    """The state with everything inside things of these names, and all its names others."""
-    where = "/".join(levels)
-
-    def named(path: str) -> str:
-        return "/".join(part if part in ("", ".", "..") else f"{part}_" for part in path.split("/"))
-
-    def other(type_: Type, value: Value) -> Value:
-        if type_.entity == "inode":
-            return where if value == TOP else f"{where}/{named(str(value))}"
-        return named(str(value)) if type_.kind == "text" else value
-
-    def facts() -> Iterator[Fact]:
-        for relation, key, value in sorted(state.facts(), key=lambda fact: fact[:2]):
-            of = state.schema.relations[relation]
-            yield (
-                relation,
-                tuple(other(type_, one) for (_, type_), one in zip(of.key, key, strict=True)),
-                other(of.value, value),
-            )
-        for number, level in enumerate(levels):
-            above = "/".join(levels[:number]) or TOP
-            yield "inode", (above,), state.get("inode", (TOP,))
-            yield "entry", (above, level), "/".join(levels[: number + 1])
-
-    return State.of(state.schema, facts())
 
 
 def _net(delta: Delta) -> set[Edit]:

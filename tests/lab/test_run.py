@@ -82,6 +82,19 @@ def test_runs_that_have_learned_the_same_come_together(tmp_path: Path) -> None:
     assert lessons != [lesson(one.cell) for one in expand(asked)[0]]
 
 
+def test_a_predictor_may_learn_in_another_world_of_the_schema() -> None:
+    here = "world: network, options: {hosts: 4, start: scattered}"
+
+    def records(trained_in: str) -> list[str]:
+        planned = expand(tiny(here, here + trained_in))[0]
+        cells = [one.cell for one in planned if one.cell.taught and one.cell.world == "network"]
+        return [row.record for cell in cells for row in work(Task(canonical_json(cell), (100,)))]
+
+    as_it_is = records("")
+    assert as_it_is == records(", trained_in: {world: network, options: {hosts: 4, start: scattered}}")
+    assert as_it_is != records(", trained_in: {world: network, options: {hosts: 4, start: empty}}")
+
+
 def test_more_seeds_run_only_what_is_new(whole: Path, tmp_path: Path) -> None:
     for name, data in contents(whole).items():
         (tmp_path / name).write_bytes(data)

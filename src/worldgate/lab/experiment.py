@@ -14,6 +14,7 @@ from itertools import product
 from typing import Any, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from ..facts import canonical_json
 from ..horizon import Budget, Prices, Settings, consultation
@@ -34,15 +35,27 @@ class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pass
 
 
+class Elsewhere(_Strict, frozen=True):
+    """A world with options."""
+
+    world: str
+    options: dict[str, int | str] = {}
+
+    def __hash__(self) -> int:
+        return hash(canonical_json(self))
+
+
 class Place(_Strict, frozen=True):
-    """A world with options, under a name of its own in tables. `trained_on`: the driver whose walks predictors learn
-    from; unless given, the one they are judged on."""
+    """A world with options, under a name of its own in tables. `trained_on` and `trained_in`: the driver whose walks
+    predictors learn from, and the world, of the same schema, in which it walks; unless given, those they are judged on.
+    """
 
     world: str
     drivers: tuple[str, ...]
     options: dict[str, int | str] = {}
     label: str = ""
     trained_on: str = ""
+    trained_in: Elsewhere | UnsetType = UNSET
 
 
 class Seeds(_Strict, frozen=True):
@@ -154,11 +167,12 @@ class Experiment(_Strict, frozen=True):
 
 
 class Taught(_Strict, frozen=True):
-    """The walks that a predictor learned from."""
+    """The walks that a predictor learned from, and where, if not in the world of the cell."""
 
     driver: str
     seeds: tuple[int, ...]
     steps: int
+    place: Elsewhere | UnsetType = UNSET  # not written where it is absent, nor are ids others
 
 
 class Cell(_Strict, frozen=True):
@@ -238,7 +252,7 @@ def _taught(
         return
     for count in asked.counts or train.counts:
         for number, seeds in enumerate(train.of(count)):
-            yield number, Taught(place.trained_on or driver, tuple(seeds), train.steps)
+            yield number, Taught(place.trained_on or driver, tuple(seeds), train.steps, place.trained_in)
 
 
 def ways(experiment: Experiment) -> Iterator[tuple[dict[str, Any], Settings, str | None]]:

@@ -116,12 +116,15 @@ def _fields(given: dict[str, Any]) -> str:
 def setup(experiment: Experiment) -> Iterator[tuple[str, str]]:
     """What a page's first table says of an experiment before it is run: (name, what)."""
     for place in experiment.worlds:
-        options = ", ".join(f"{name} {value}" for name, value in place.options.items())
         label = f" ({place.label})" if place.label else ""
-        trained = f"; learned from: {place.trained_on}" if place.trained_on and experiment.train else ""
+        school = place.trained_in and f"`{place.trained_in.world}` {_fields(place.trained_in.options)}".rstrip()
+        told = ", ".join(one for one in (school, place.trained_on) if one)
+        trained = f"; learned from: {told}" if told and experiment.train else ""
         yield (
             "world",
-            f"`{place.world}`{label} {options}; drivers: {', '.join(place.drivers)}{trained}".replace("  ", " "),
+            f"`{place.world}`{label} {_fields(place.options)}; drivers: {', '.join(place.drivers)}{trained}".replace(
+                "  ", " "
+            ),
         )
     seeds, train = experiment.seeds, experiment.train
     yield "rollouts", f"{seeds.count} a cell, of {experiment.steps} steps; seeds {_range(seeds.all)}"

@@ -125,16 +125,22 @@ def _about_worlds(found: Experiment) -> Iterator[tuple[str, str]]:
     if len(set(labels)) < len(labels):
         yield "worlds", "two worlds of one label"
     for number, place in enumerate(found.worlds):
+        trained_in = place.trained_in or place
         try:
-            world = world_of(place.world, place.options)
+            world, school = (world_of(one.world, one.options) for one in (place, trained_in))
             for name in {*found.oracles, *found.judges} - {None}:
                 derived_of(world.schema.name, str(name))
         except Error as error:
             yield f"worlds[{number}]", str(error)
             return
-        for driver in (*place.drivers, *([place.trained_on] if place.trained_on else [])):
-            if driver not in world.drivers:
-                yield f"worlds[{number}]", f"driver {driver!r}, not one of {listed(world.drivers)}"
+        if school.schema != world.schema:
+            yield f"worlds[{number}].trained_in", f"{trained_in.world!r}, which has another schema than {place.world}"
+        asked = ((world, place.drivers), (school, [place.trained_on] if place.trained_on else place.drivers))
+        for where, drivers in asked:
+            for driver in drivers:
+                if driver not in where.drivers:
+                    yield f"worlds[{number}]", f"driver {driver!r}, not one of {listed(where.drivers)}"
+                    return
 
 
 def _about_predictors(found: Experiment) -> Iterator[tuple[str, str]]:

@@ -35,7 +35,8 @@ def training_of(cell: Cell) -> Training | None:
     assert asked.train
     source = asked.train.source
     if taught is not None:
-        source = replace(source, walks=(Walks(cell.world, taught.driver, taught.seeds, taught.steps, cell.options),))
+        place = taught.place or cell
+        source = replace(source, walks=(Walks(place.world, taught.driver, taught.seeds, taught.steps, place.options),))
     how = asked.train
     return Training(asked.family, source, asked.config or {}, how.loop, asked.seed or 0, how.calibrate)
 

@@ -89,10 +89,13 @@ def _taught(world: str, options: bytes, asked: bytes, taught: Taught | None, fil
     found = msgspec.json.decode(asked, type=Predicting)
     kind = PREDICTORS[found.name]
     predictor: Any = kind.make(world_of(world, json_decode(options)), found, file)
-    with uncollected():
-        for seed in taught.seeds if taught and not kind.model else ():
-            for step in _trajectory(world, options, taught.driver, seed, taught.steps).steps:  # type: ignore[union-attr]
-                predictor.learn(step.before, step.action, step.delta)
+    if taught and not kind.model:
+        if taught.place:
+            world, options = taught.place.world, canonical_json(taught.place.options)
+        with uncollected():
+            for seed in taught.seeds:
+                for step in _trajectory(world, options, taught.driver, seed, taught.steps).steps:
+                    predictor.learn(step.before, step.action, step.delta)
     return predictor
 
 

@@ -14,6 +14,7 @@ from .contract import World
 from .documents import converted
 
 _FACTORIES: dict[str, str | Callable[[], World]] = {
+    "deep-files": "worldgate.worlds.filesystem.deep:DeepFiles",
     "filesystem": "worldgate.worlds.filesystem:world",
     "support-desk": "worldgate.worlds.declared:support_desk",
     "market": "worldgate.worlds.market:world",
