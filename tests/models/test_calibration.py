@@ -87,16 +87,17 @@ def test_an_uncertainty_that_ranks_nothing_says_how_often_it_is_wrong() -> None:
     ]  # more certain where it is wrong
     wrong = sum(bool(step.net) for step in steps)
     found = calibrate(Saying(backwards), steps)
-    assert found == Calibration(0.0, pytest.approx(math.log((wrong + 1) / (len(steps) - wrong + 1))), len(steps), wrong)
+    odds = math.log((wrong + 1) / (len(steps) - wrong + 1))
+    assert found == Calibration(0.0, pytest.approx(odds), 0.9, len(steps), wrong)
     assert found.of(Prediction((), 0.3)).uncertainty == pytest.approx((wrong + 1) / (len(steps) + 2))
 
 
-def test_never_wrong_is_no_certainty_and_certainly_wrong_stays_so() -> None:
+def test_never_wrong_is_no_certainty_and_a_doubt_that_no_walk_raised_stays_one() -> None:
     steps = fresh(PLAIN.source, 1, 10)
     found = calibrate(Saying([Prediction(step.delta, 0.01) for step in steps]), steps)
     assert found.wrong == 0
-    assert 0.0 < found.of(Prediction((), 0.01)).uncertainty < 2 / len(steps)
-    assert found.of(Prediction((), 1.0)).uncertainty > 0.99
+    said = [found.of(Prediction((), one)).uncertainty for one in (0.01, 0.5, 1.0, 7.0)]
+    assert said == [pytest.approx(1 / (len(steps) + 2), rel=0.2), pytest.approx(0.5, abs=0.02), 1.0, 1.0]
     assert found.of(Prediction(())).uncertainty is None
 
 

@@ -1,10 +1,13 @@
 """Calibration: what a net says of its uncertainty, held against how often it is wrong on walks that no batch had.
 
 A logistic map of the log-odds of what is said (Platt, 1999; in Smola et al., *Advances in Large Margin Classifiers*):
-p = 1 / (1 + exp(-(slope * ln(u / (1 - u)) + intercept))). The order of predictions stays, and what is certain stays so.
-The map is the most probable one under a prior: a slope around 1, of deviation 1, and one right and one wrong prediction
-more than were asked (Laplace's rule), at the mean. A slope below 0 would mean that what is said ranks errors the wrong
-way round; it is 0 then, and what is said is the share that is wrong.
+p = 1 / (1 + exp(-(slope * ln(u / (1 - u)) + intercept))). It is the most probable one under a prior: a slope around 1,
+of deviation 1, and one right and one wrong prediction more than were asked (Laplace's rule), at the mean. A slope below
+0 would mean that what is said ranks errors the wrong way round; it is 0 then, and what is said is the share that is
+wrong.
+
+Walks like those trained on say nothing of states that are like none of them. So the map holds up to the greatest
+uncertainty that was asked; from there it rises straight to 1 at 1, and a doubt that no walk raised stays one.
 """
 
 from __future__ import annotations
@@ -29,10 +32,11 @@ TOGETHER = 256
 
 
 class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The map, and what it was found by: of `asked` predictions `wrong` were."""
+    """The map, and what it was found by: of `asked` predictions `wrong` were; `most` was the greatest uncertainty."""
 
     slope: float
     intercept: float
+    most: float
     asked: int
     wrong: int
 
@@ -40,8 +44,10 @@ class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """The prediction, its uncertainty the probability of being wrong."""
         if said.uncertainty is None:
             return said
-        odds = self.slope * _odds(said.uncertainty) + self.intercept
-        return said._replace(uncertainty=0.5 + 0.5 * math.tanh(odds / 2))
+        held = min(said.uncertainty, self.most)
+        chance = 0.5 + 0.5 * math.tanh((self.slope * _odds(held) + self.intercept) / 2)
+        beyond = (min(said.uncertainty, 1.0) - held) / (1.0 - self.most)
+        return said._replace(uncertainty=chance + beyond * (1.0 - chance))
 
 
 def fresh(source: Source, seed: int, count: int) -> list[Step]:
@@ -61,10 +67,10 @@ def calibrate(model: Any, asked: Sequence[Step]) -> Calibration | None:
         for step, one in zip(some, model.predict([(step.before, step.action) for step in some]), strict=True):
             if one.uncertainty is None:
                 return None
-            said.append(_odds(one.uncertainty))
+            said.append(one.uncertainty)
             wrong.append(net(one.delta) != step.net)
-    slope, intercept = _fitted(said, wrong)
-    return Calibration(slope, intercept, len(wrong), sum(wrong))
+    slope, intercept = _fitted([_odds(one) for one in said], wrong)
+    return Calibration(slope, intercept, min(max(said), 1.0 - LEAST), len(wrong), sum(wrong))
 
 
 def _fitted(said: list[float], wrong: list[bool]) -> tuple[float, float]:
