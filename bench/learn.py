@@ -75,7 +75,7 @@ def main() -> None:
     head = ("hosts", "start", "driver", "one step exact", "first wrong steps of 5 walks")
     table("The shipped net on 400 steps each of 5 walks", head, [_exact(*place) for place in PLACES])
     table("Every network of five hosts", ("asked", "exact", "of"), _every())
-    head = ("hosts", "wrong facts", "of relations", "exact", "of", "exact where uncertainty is below 0.5", "of")
+    head = ("hosts", "wrong facts", "of relations", "exact", "of", "exact where uncertainty is below 0.1", "of")
     rows = product((5, 12, 50), CORRUPTED, ("that change", "any"))
     table("States that no walk reaches (everyday)", head, (_corrupted(*row) for row in rows))
     head = (
@@ -155,7 +155,7 @@ def _corrupted(hosts: int, wrong: int, relations: str):
             asked += [there] if there else []
     said = predictor.predict_all([(one.before, one.action) for one in asked])
     exact = [net(guess.delta) == one.net for guess, one in zip(said, asked, strict=True)]
-    sure = [right for right, guess in zip(exact, said, strict=True) if guess.uncertainty < 0.5]
+    sure = [right for right, guess in zip(exact, said, strict=True) if guess.uncertainty < 0.1]
     return hosts, wrong, relations, sum(exact), len(exact), sum(sure), len(sure)
 
 

@@ -19,8 +19,9 @@ from .errno import (
     ENOTEMPTY,
     EPERM,
     Failure,
+    Unmodelled,
 )
-from .paths import MAX_PATH, READ, SEARCH, WRITE, Place, Tree, octets
+from .paths import DEEPEST, MAX_PATH, READ, SEARCH, WRITE, Place, Tree, octets
 from .schema import ROOT, inode_of
 
 SETUID, SETGID, STICKY = 0o4000, 0o2000, 0o1000
@@ -88,9 +89,11 @@ def _drop_dir(tree: Tree, directory: str, name: str, inode: str) -> None:
     """Remove an empty directory; while the shell stands in it or below it, it lives on without a name."""
     tree.leave(directory, name, inode)
     held: str | None = tree.cwd
-    while held is not None and held != inode:
+    passed = set()
+    while held is not None and held != inode and held not in passed:
+        passed.add(held)
         held = tree.get("detached", (held,))
-    if held is None:
+    if held != inode:
         _forget(tree, inode)
     else:
         tree.set("detached", (inode,), directory)
@@ -241,9 +244,11 @@ def rename(tree: Tree, source: str, path: str, replace: bool = True) -> None:
 
 def _is_below(tree: Tree, directory: str, top: str) -> bool:
     """Whether `directory` is `top` or somewhere below it."""
-    while directory not in (top, ROOT):
+    for _ in range(DEEPEST):
+        if directory in (top, ROOT):
+            return directory == top
         directory = tree.parent(directory)
-    return directory == top
+    raise Unmodelled("a directory that is inside itself", "a tree")  # no step leads there, but a prediction may
 
 
 def open_write(tree: Tree, path: str, mode: int = 0o666, exclusive: bool = False) -> tuple[str, bool]:

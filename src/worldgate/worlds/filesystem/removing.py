@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from . import calls
-from .errno import EACCES, EISDIR, ENOENT, ENOTDIR, ENOTEMPTY, Failure
+from .errno import EACCES, EISDIR, ENOENT, ENOTDIR, ENOTEMPTY, Failure, Unmodelled
 from .operands import base_of, trimmed
 from .paths import READ, SEARCH, Tree
 from .quoting import quoted
@@ -62,11 +62,11 @@ def _rm_tree(session: Session, path: str, directory: str, force: bool) -> int:
 def _rm_children(session: Session, path: str, top: str) -> int:
     """Remove everything below a directory, deepest first. Only what could not be removed keeps its parents."""
     tree, status = session.tree, 0
-    stack = [_Level(path, top, _readable_names(tree, top))]
+    stack, inside = [_Level(path, top, _readable_names(tree, top))], {top}
     while True:
         level = stack[-1]
         if not level.names:
-            stack.pop()
+            inside.discard(stack.pop().directory)
             if not stack:
                 return status
             above = stack[-1]
@@ -84,6 +84,9 @@ def _rm_children(session: Session, path: str, top: str) -> int:
         inode = tree.get("entry", (level.directory, name))
         searchable = tree.may(level.directory, SEARCH)
         if searchable and tree.is_dir(inode):
+            if inode in inside:  # no step leads there, but a prediction may
+                raise Unmodelled("removing a directory that is inside itself", "a tree")
+            inside.add(inode)
             stack.append(_Level(below_path, inode, _readable_names(tree, inode)))
             continue
         try:
