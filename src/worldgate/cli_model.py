@@ -83,7 +83,7 @@ def show(
         "schema": f"{card.schema} {card.digest[:12]}",
         "trained on": canonical_json(source.get("places") or source.get("walks")).decode(),
         "steps": f"{card.steps}, seed {card.training.get('seed')}",
-        "uncertain": _calibrated(card),
+        "calibrated": _calibrated(card),
         "made by": ", ".join(f"{name} {version}" for name, version in card.versions.items()),
         "digest": digest(checkpoint),
     }
@@ -92,4 +92,4 @@ def show(
 
 def _calibrated(card: Card) -> str:
     found = card.calibration
-    return f"calibrated by {found.asked} predictions, {found.wrong} wrong" if found else "as it says, not calibrated"
+    return f"on {found.asked} predictions, {found.wrong} of them wrong" if found else "no"

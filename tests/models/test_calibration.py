@@ -15,7 +15,7 @@ from worldgate.horizon.trajectory import Step, net
 from worldgate.models.calibration import Calibration, calibrate, fresh
 from worldgate.models.checkpoint import load
 from worldgate.models.document import Loop, load_training
-from worldgate.models.errors import BadTraining
+from worldgate.models.errors import BadTraining, Diverged
 from worldgate.models.predictor import Learned, Learner, Learning
 from worldgate.models.source import Source, Walks, world
 from worldgate.models.training import train
@@ -88,7 +88,7 @@ def test_an_uncertainty_that_ranks_nothing_says_how_often_it_is_wrong() -> None:
     wrong = sum(bool(step.net) for step in steps)
     found = calibrate(Saying(backwards), steps)
     odds = math.log((wrong + 1) / (len(steps) - wrong + 1))
-    assert found == Calibration(0.0, pytest.approx(odds), 0.9, len(steps), wrong)
+    assert found == Calibration(0.0, pytest.approx(odds), 1.0, 0.9, len(steps), wrong)
     assert found.of(Prediction((), 0.3)).uncertainty == pytest.approx((wrong + 1) / (len(steps) + 2))
 
 
@@ -116,3 +116,13 @@ def test_where_walks_are_given_it_is_held_against_others_of_their_kind() -> None
 def test_it_takes_one_walk_at_least() -> None:
     with pytest.raises(BadTraining, match="calibrate"):
         load_training(bag.TRAINING + "calibrate: 0\n", "bag.yaml")
+
+
+def test_what_may_be_more_than_1_keeps_its_order() -> None:
+    steps = fresh(PLAIN.source, 1, 10)
+    said = [Prediction(() if step.net and at % 2 else step.delta, 0.5 + at % 2) for at, step in enumerate(steps)]
+    found = calibrate(Saying(said), steps)
+    low, high, more, most = (found.of(Prediction((), one)).uncertainty for one in (0.5, 1.5, 2.0, 3.0))
+    assert low < 0.05 < found.wrong / found.asked < high < more < most == 1.0
+    with pytest.raises(Diverged, match="uncertainty nan"):
+        calibrate(Saying([Prediction((), math.nan)]), steps[:1])

@@ -194,8 +194,10 @@ class Cell(_Strict, frozen=True):
         return hashlib.sha256(canonical_json(self)).hexdigest()
 
     def run(self, seed: int) -> str:
-        """The id of its run with that seed, under today's version of the world."""
+        """The id of its run with that seed, under today's version of the world, and of the one it learned in."""
         version = world_of(self.world, self.options).version
+        if self.taught and self.taught.place:
+            version += f", {world_of(self.taught.place.world, self.taught.place.options).version}"
         return hashlib.sha256(canonical_json([FORMAT, self, seed, version])).hexdigest()
 
 

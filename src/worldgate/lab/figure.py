@@ -133,6 +133,9 @@ def setup(experiment: Experiment) -> Iterator[tuple[str, str]]:
         if any(PREDICTORS[one.name].learns and one not in fresh for one in experiment.predictors):
             yield from _trained(train)
         yield from ((f"training of {one.label}", _endless(one, train.sets)) for one in fresh)
+        for one in experiment.predictors:
+            if one.train and one.train.calibrate:
+                yield f"calibration of {one.label}", f"{one.train.calibrate} fresh walks more"
     yield "predictors", ", ".join(one.label for one in experiment.predictors)
     yield "policies", ", ".join(one.label or one.name for one in experiment.policies)
     yield "rho", ", ".join("none" if rho is None else f"{rho:g}" for rho in experiment.rho)
@@ -160,8 +163,7 @@ def _endless(asked: Predicting, sets: int) -> str:
     assert asked.train
     loop, batch = asked.train.loop, asked.train.source.batch
     seeds = range(asked.seed or 0, (asked.seed or 0) + sets)
-    more = f", calibrated on {asked.train.calibrate} more" if asked.train.calibrate else ""
-    return f"{sets} trainings of {loop.steps} steps of {batch} questions on fresh walks{more}; seeds {_range(seeds)}"
+    return f"{sets} trainings of {loop.steps} steps of {batch} questions on fresh walks; seeds {_range(seeds)}"
 
 
 def _made(experiment: Experiment | Studies, numbers: Numbers) -> Iterator[tuple[str, str]]:

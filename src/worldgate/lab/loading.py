@@ -16,11 +16,11 @@ from ..horizon.settings import checked
 from ..models.checkpoint import digest
 from ..models.document import load_training
 from ..system import unreadable, use
-from ..worlds import world_of
+from ..worlds import World, world_of
 from ..worlds.documents import converted, load_document
 from .checks import disjoint, drawable, listed, plain
 from .errors import BadExperiment
-from .experiment import DIMENSIONS, Experiment, Planned, consulting, expand, ways
+from .experiment import DIMENSIONS, Experiment, Place, Planned, consulting, expand, ways
 from .measures import MEASURES
 from .parts import PREDICTORS, Taking, derived_of
 from .studies import Studies, load_studies
@@ -125,22 +125,35 @@ def _about_worlds(found: Experiment) -> Iterator[tuple[str, str]]:
     if len(set(labels)) < len(labels):
         yield "worlds", "two worlds of one label"
     for number, place in enumerate(found.worlds):
-        trained_in = place.trained_in or place
         try:
-            world, school = (world_of(one.world, one.options) for one in (place, trained_in))
+            world = world_of(place.world, place.options)
             for name in {*found.oracles, *found.judges} - {None}:
                 derived_of(world.schema.name, str(name))
         except Error as error:
             yield f"worlds[{number}]", str(error)
             return
+        for driver in place.drivers:
+            if driver not in world.drivers:
+                yield f"worlds[{number}]", f"driver {driver!r}, not one of {listed(world.drivers)}"
+        yield from ((f"worlds[{number}].{field}", said) for field, said in _about_school(place, world))
+
+
+def _about_school(place: Place, world: World) -> Iterator[tuple[str, str]]:
+    """(field, what is wrong in it) of where predictors learn."""
+    school = world
+    if place.trained_in:
+        try:
+            school = world_of(place.trained_in.world, place.trained_in.options)
+        except Error as error:
+            yield "trained_in", str(error)
+            return
         if school.schema != world.schema:
-            yield f"worlds[{number}].trained_in", f"{trained_in.world!r}, which has another schema than {place.world}"
-        asked = ((world, place.drivers), (school, [place.trained_on] if place.trained_on else place.drivers))
-        for where, drivers in asked:
-            for driver in drivers:
-                if driver not in where.drivers:
-                    yield f"worlds[{number}]", f"driver {driver!r}, not one of {listed(where.drivers)}"
-                    return
+            yield "trained_in", f"{place.trained_in.world!r}, which has another schema than {place.world}"
+            return
+    field = "trained_on" if place.trained_on else "trained_in"
+    for driver in (place.trained_on,) if place.trained_on else place.drivers:
+        if driver not in school.drivers and (place.trained_on or place.trained_in):
+            yield field, f"driver {driver!r}, which {school.name} lacks; it has {listed(school.drivers)}"
 
 
 def _about_predictors(found: Experiment) -> Iterator[tuple[str, str]]:

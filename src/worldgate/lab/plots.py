@@ -39,6 +39,9 @@ def draw(drawing: Drawing, lines: Mapping[tuple[Any, Any, Any], Mapping[Any, Int
         panels = figure.subplots(len(rows), len(columns), sharex=True, sharey=True, squeeze=False)
         for (row, column, name), points in lines.items():
             panel, which = panels[rows.index(row)][columns.index(column)], names.index(name)
+            if drawing.x == "data" and not any(points) and (found := points[0]):  # the same, however much there is
+                panel.axhline(found.mean, color=f"C{which}", linewidth=1, label=str(name))
+                continue
             shift = 0.0 if numeric else 0.5 * (which - (len(names) - 1) / 2) / len(names)
             _line(panel, which, name, [(x if numeric else xs.index(x) + shift, points.get(x)) for x in xs], numeric)
         for at, panel in ((at, panel) for at, line in enumerate(panels) for panel in line):

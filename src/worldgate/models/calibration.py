@@ -7,7 +7,8 @@ of deviation 1, and one right and one wrong prediction more than were asked (Lap
 wrong.
 
 Walks like those trained on say nothing of states that are like none of them. So the map holds up to the greatest
-uncertainty that was asked; from there it rises straight to 1 at 1, and a doubt that no walk raised stays one.
+uncertainty that was asked; from there it rises straight to 1 at 1, and a doubt that no walk raised stays one. Where
+more than 1 was said, as a deviation or an entropy may be, u is its share of twice the greatest.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from msgspec.structs import replace
 
 from ..horizon.predictor import Prediction
 from ..horizon.trajectory import Step, net
-from .errors import library
+from .errors import Diverged, library
 from .pools import steps, walks
 from .source import Place, Source
 
@@ -32,10 +33,12 @@ TOGETHER = 256
 
 
 class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The map, and what it was found by: of `asked` predictions `wrong` were; `most` was the greatest uncertainty."""
+    """The map, and what it was found by: of `asked` predictions `wrong` were. u is what is said in `unit`s, `most` the
+    greatest that was asked."""
 
     slope: float
     intercept: float
+    unit: float
     most: float
     asked: int
     wrong: int
@@ -44,10 +47,11 @@ class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """The prediction, its uncertainty the probability of being wrong."""
         if said.uncertainty is None:
             return said
-        held = min(said.uncertainty, self.most)
-        chance = 0.5 + 0.5 * math.tanh((self.slope * _odds(held) + self.intercept) / 2)
-        beyond = (min(said.uncertainty, 1.0) - held) / (1.0 - self.most)
-        return said._replace(uncertainty=chance + beyond * (1.0 - chance))
+        share = min(said.uncertainty / self.unit, 1.0)
+        chance = 0.5 + 0.5 * math.tanh((self.slope * _odds(min(share, self.most)) + self.intercept) / 2)
+        if share > self.most:
+            chance += (share - self.most) / (1.0 - self.most) * (1.0 - chance)
+        return said._replace(uncertainty=chance)
 
 
 def fresh(source: Source, seed: int, count: int) -> list[Step]:
@@ -60,17 +64,25 @@ def fresh(source: Source, seed: int, count: int) -> list[Step]:
 
 
 def calibrate(model: Any, asked: Sequence[Step]) -> Calibration | None:
-    """The map for a net in `eval` mode, from what it says of these steps; None for one that says no uncertainty."""
+    """The map for a net in `eval` mode, from what it says of these steps; None for one that says no uncertainty.
+
+    Raises `Diverged` for one that is no finite number."""
     said, wrong = [], []
     for at in range(0, len(asked), TOGETHER):
         some = asked[at : at + TOGETHER]
         for step, one in zip(some, model.predict([(step.before, step.action) for step in some]), strict=True):
             if one.uncertainty is None:
                 return None
+            if not math.isfinite(one.uncertainty):
+                raise Diverged(
+                    f"uncertainty {one.uncertainty} of {step.text!r:.80}", "a finite number", "Lower the rate"
+                )
             said.append(one.uncertainty)
             wrong.append(net(one.delta) != step.net)
-    slope, intercept = _fitted([_odds(one) for one in said], wrong)
-    return Calibration(slope, intercept, min(max(said), 1.0 - LEAST), len(wrong), sum(wrong))
+    most = max(said)
+    unit = 2.0 * most if most > 1.0 else 1.0
+    slope, intercept = _fitted([_odds(one / unit) for one in said], wrong)
+    return Calibration(slope, intercept, unit, most / unit, len(wrong), sum(wrong))
 
 
 def _fitted(said: list[float], wrong: list[bool]) -> tuple[float, float]:

@@ -75,6 +75,8 @@ def train(
                 step(run.done, loss)
                 if run.done % save_every == 0 and run.done < training.loop.steps:
                     save(state, run.card, run.state())
+        if training.calibrate:  # which may take a while, or fail
+            save(state, run.card, run.state())
         save(path, run.calibrated(), run.weights())
         state.unlink(missing_ok=True)
     return path

@@ -21,7 +21,7 @@ from .errno import (
     Failure,
     Unmodelled,
 )
-from .paths import DEEPEST, MAX_PATH, READ, SEARCH, WRITE, Place, Tree, octets
+from .paths import MAX_PATH, READ, SEARCH, WRITE, Place, Tree, octets
 from .schema import ROOT, inode_of
 
 SETUID, SETGID, STICKY = 0o4000, 0o2000, 0o1000
@@ -244,11 +244,13 @@ def rename(tree: Tree, source: str, path: str, replace: bool = True) -> None:
 
 def _is_below(tree: Tree, directory: str, top: str) -> bool:
     """Whether `directory` is `top` or somewhere below it."""
-    for _ in range(DEEPEST):
-        if directory in (top, ROOT):
-            return directory == top
+    passed = set()
+    while directory not in (top, ROOT):
+        if directory in passed:  # no step leads there, but a prediction may
+            raise Unmodelled("a directory that is inside itself", "a tree")
+        passed.add(directory)
         directory = tree.parent(directory)
-    raise Unmodelled("a directory that is inside itself", "a tree")  # no step leads there, but a prediction may
+    return directory == top
 
 
 def open_write(tree: Tree, path: str, mode: int = 0o666, exclusive: bool = False) -> tuple[str, bool]:

@@ -1,7 +1,8 @@
 """The filesystem far from where its walks begin otherwise: twelve levels deeper, under names that no other walk has.
 
 For predictors that learned from the filesystem as it is: rules, actions and drivers are the same, and every name that
-is there at first, of a file or in a link's target, is one that was never seen.
+is there at first, of a file or in a link's target, is one that was never seen. A link to an absolute path still begins
+at the top, so it leads out of what was there, or nowhere.
 """
 
 from __future__ import annotations
