@@ -241,7 +241,7 @@ WRONG = [
     ("hosts: 4", "hosts: abc", r"`int`, got `str` - at `\$.options.hosts`"),
     ("hosts: 4, start: scattered", "hosts: 740", "740 hosts of a campus, which has at most 739"),
     ("start: scattered", "start: scatterd", "'scatterd', not one of empty, scattered"),
-    ("world: network", "world: netwrk", "'netwrk'; expected one of filesystem"),
+    ("world: network", "world: netwrk", "'netwrk'; expected one of deep-files"),
     ("everyday", "outage", r"'outage' of network, not one of adversarial.* at `\$.source.places\[0\]`"),
     ("batch: 16", "batch: 0", r"0, less than 1 at `\$.source.batch`"),
     ("steps: 30", "steps: 0", r"0, not 1 or more at `\$.loop.steps`"),
