@@ -119,7 +119,7 @@ def test_from_a_file_to_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         ("negatives: 2", "negatives: -8", "WG490", "`$.study.negatives`"),
         ("width: 8", "seed: 8", "WG490", "seed, which"),
         ("driver: everyday", "driver: weekends", "WG490", "'weekends'; expected one that network has: adversarial"),
-        ("world: network", "world: net", "WG490", "one of filesystem"),
+        ("world: network", "world: net", "WG490", "one of deep-files"),
         ("negatives: 2", "negatives: 2, target: oracle", "WG490", "negatives"),
         ("negatives: 2", "negatives: 0", "WG490", "the same"),
         ("sets: 2", "sets: 0", "WG490", "`$.train`"),
