@@ -171,6 +171,15 @@ def test_uncertainty_is_ranked_against_errors(records: Path) -> None:
     assert ranked((0.1, 0.2), (0, 0)) == (0, 0)
 
 
+def test_what_learns_nothing_is_a_line_across_all_amounts_of_data() -> None:
+    one, drawing = interval([[(1.0, 1.0)]]), Drawing("a", "area", x="data", lines="none", rows="none", columns="none")
+    lines = {("none", "none", "null"): {0: one}, ("none", "none", "rules"): dict.fromkeys((10, 1000), one)}
+    root = ElementTree.fromstring(draw(drawing, lines))
+    paths = [path.get("d", "").split() for path in root.findall(".//{*}path") if "#1f77b4" in path.get("style", "")]
+    left, right = (float(paths[0][at]) for at in (1, 4))
+    assert right - left > 100
+
+
 def test_numbers_along_an_axis_are_in_order_and_names_as_they_were_given() -> None:
     one = interval([[(1.0, 1.0)]])
     drawing = Drawing("a", "area", x="data", lines="none", rows="none", columns="none")
