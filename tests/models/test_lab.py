@@ -17,10 +17,10 @@ from worldgate.facts import Error
 from worldgate.horizon import Prediction, roll, rollout
 from worldgate.lab import expand, load_experiment, run
 from worldgate.lab.records import read
-from worldgate.lab.trained import file_of, training_of
+from worldgate.lab.trained import file_of, members, training_of
 from worldgate.lab.work import Recalling
 from worldgate.models.document import load_training
-from worldgate.models.predictor import learned
+from worldgate.models.predictor import Committee, learned
 from worldgate.models.training import train
 from worldgate.worlds import world_of
 
@@ -161,6 +161,25 @@ def test_a_model_of_fresh_walks_has_a_seed_a_set_and_needs_no_walks(tmp_path: Pa
     assert len(list((tmp_path / "models").iterdir())) == 1
 
 
+def test_a_committee_is_of_the_nets_of_a_set_and_those_after_it(tmp_path: Path) -> None:
+    fresh = EXPERIMENT.replace("batch: 8, balance: 0.5", FRESH)
+    found = load_experiment(fresh.replace("seed: 5", "seed: 5\n    committee: 3"), "f.yaml")
+    assert [one.label for one in found.predictors] == ["null", "learned bag, committee of 3"]
+    run(found, tmp_path)
+    planned = [one.cell for one in expand(found)[0] if one.cell.predictor.family]
+    assert {tuple(one.predictor.seed for one in members(cell)) for cell in planned} == {(5, 6, 7), (6, 7, 8)}
+    assert len(list((tmp_path / "models").iterdir())) == 4
+    for cell in planned:
+        world, files = world_of(cell.world, cell.options), [file_of(one, tmp_path) for one in members(cell)]
+        model, true = Committee([learned(file, world.schema) for file in files]), roll(world, cell.driver, 100, 5)
+        (row,) = (row for row in rows(tmp_path) if row["id"] == cell.run(100))
+        assert row["checkpoint"] == model.digest
+        assert read(tmp_path, [row["id"]])[row["id"]].record == rollout(true, model, replace(cell.settings, seed=100))
+    single = load_experiment(fresh, "f.yaml")
+    assert run(single, tmp_path).new == 2 * 2 * 2
+    assert len(list((tmp_path / "models").iterdir())) == 4
+
+
 def test_a_checkpoint_is_a_predictor_by_what_it_holds(tmp_path: Path) -> None:
     training = load_training(bag.TRAINING.replace("steps: 30", "steps: 2"), "t")
     path = train(training, tmp_path / "some.safetensors")
@@ -192,6 +211,8 @@ WRONG = [
     ('{name: "null"}', "{name: checkpoint}", "`$.predictors[0]`"),
     ("seed: 5", "seed: 5\n    counts: [3]", "`$.predictors[1].counts`"),
     ("seed: 5", "seed: 5\n    learn: {rate: -1}", "`$.predictors[1].learn`"),
+    ("seed: 5", "seed: 5\n    learn: {}\n    committee: 2", "a committee that learns during rollouts"),
+    ("seed: 5", "seed: 5\n    committee: 0", "committee"),
     (
         "batch: 8, balance: 0.5}, loop: {steps: 6, rate: 0.05}}\n",
         f"{FRESH}}}, loop: {{steps: 6, rate: 0.05}}}}\n    counts: [2]\n",

@@ -11,9 +11,10 @@ from msgspec.structs import replace
 
 from tests.models import bag
 from worldgate.horizon import Settings, Trajectory, roll, rollout
+from worldgate.horizon.trajectory import net
 from worldgate.models.document import Loop, load_training
 from worldgate.models.errors import BadCheckpoint, BadTraining
-from worldgate.models.predictor import Learning, learned
+from worldgate.models.predictor import Committee, Learning, learned
 from worldgate.models.training import train
 from worldgate.worlds import get, world_of
 
@@ -86,6 +87,32 @@ def test_learning_in_a_rollout_is_the_same_each_time(path: Path, trajectory: Tra
     records = [rollout(trajectory, learned(path, WORLD.schema, Learning(buffer=4), "a"), settings) for _ in range(2)]
     assert records[0] == records[1]
     assert records[0].learned > 0
+
+
+def test_a_committee_says_what_most_say_and_how_probable_they_hold_it(
+    path: Path, trajectory: Trajectory, tmp_path: Path
+) -> None:
+    hasty = load_training(bag.TRAINING.replace("steps: 30", "steps: 3"), "bag.yaml")
+    one, other = learned(path, WORLD.schema), learned(train(hasty, tmp_path / "b.safetensors"), WORLD.schema)
+    pairs = [(step.before, step.action) for step in trajectory.steps]
+    firsts, others = one.predict_all(pairs), other.predict_all(pairs)
+    apart = [net(mine.delta) != net(theirs.delta) for mine, theirs in zip(firsts, others, strict=True)]
+    assert 5 < sum(apart) < len(pairs)
+    for members, most in (((one, other, one), firsts), ((other, one, other), others)):
+        for said, wanted in zip(Committee(members).predict_all(pairs), most, strict=True):
+            assert net(said.delta) == net(wanted.delta)
+    for said, mine, theirs, differ in zip(
+        Committee([one, other]).predict_all(pairs), firsts, others, apart, strict=True
+    ):
+        surer, less = sorted((mine, theirs), key=lambda each: each.uncertainty)
+        assert net(said.delta) == net(surer.delta)
+        wrong = 1 - less.uncertainty if differ else less.uncertainty
+        assert said.uncertainty == pytest.approx((surer.uncertainty + wrong) / 2)
+    both = Committee([one, other])
+    assert both.predict(*pairs[0]) == both.predict_all(pairs)[0]
+    assert (both.name, len({both.digest, one.digest, other.digest})) == (f"{one.name}, {other.name}", 3)
+    with pytest.raises(BadTraining, match=r"WG510.*a committee of none"):
+        Committee([])
 
 
 def test_wrong_use_is_refused(path: Path) -> None:

@@ -162,8 +162,12 @@ def _endless(asked: Predicting, sets: int) -> str:
     """How a model is trained that needs none of the experiment's walks."""
     assert asked.train
     loop, batch = asked.train.loop, asked.train.source.batch
-    seeds = range(asked.seed or 0, (asked.seed or 0) + sets)
-    return f"{sets} trainings of {loop.steps} steps of {batch} questions on fresh walks; seeds {_range(seeds)}"
+    size, first = asked.committee or 1, asked.seed or 0
+    seeds = range(first, first + sets + size - 1)
+    each = f"; each set's and the next {size - 1} vote" if asked.committee else ""
+    return (
+        f"{len(seeds)} trainings of {loop.steps} steps of {batch} questions on fresh walks; seeds {_range(seeds)}{each}"
+    )
 
 
 def _made(experiment: Experiment | Studies, numbers: Numbers) -> Iterator[tuple[str, str]]:

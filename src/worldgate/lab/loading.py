@@ -178,6 +178,8 @@ def _about_predictors(found: Experiment) -> Iterator[tuple[str, str]]:
             yield where, "learned without `family` and `train`"
         if one.train and one.train.source.walks:
             yield f"{where}.train.source.walks", "walks, which those of the experiment's `train` are"
+        if one.learn and one.committee:
+            yield f"{where}.learn", "a committee that learns during rollouts"
         if one.learn:
             try:
                 one.learn.check()

@@ -5,7 +5,7 @@ Policies, operators and probes have their tables in `horizon`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -23,7 +23,7 @@ from ..horizon.lookup import Lookup
 from ..models.checkpoint import digest
 from ..models.document import Loop
 from ..models.family import Size
-from ..models.predictor import Learning, learned
+from ..models.predictor import Committee, Learning, learned
 from ..models.source import Source
 from ..worlds import World
 from ..worlds.beyond import Answering, admitted
@@ -45,9 +45,10 @@ class Predicting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A predictor by name. `error`: how often the oracle is wrong, by one mistake in its delta.
 
     What only models have is left out of the ids of all other runs. Of what learns: the `counts` of walks it learns
-    from, if not all. Of `learned`: `family`, `config`, `train`, and the `seed` of the first training set, each next
-    having the next. Of `checkpoint`: the `path` of its file, and its SHA-256 `digest`, which the file is asked for
-    without. Of both: `learn`, how it learns during rollouts, and a `label`.
+    from, if not all. Of `learned`: `family`, `config`, `train`, the `seed` of the first training set, each next having
+    the next, and how many make a `committee`, of a set's seed and those after it. Of `checkpoint`: the `path` of its
+    file, and its SHA-256 `digest`, which the file is asked for without. Of both: `learn`, how it learns during
+    rollouts, and a `label`.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Predicting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     learn: Learning | UnsetType = UNSET
     given: str | UnsetType = msgspec.field(default=UNSET, name="label")
     counts: tuple[int, ...] | UnsetType = UNSET
+    committee: Size | UnsetType = UNSET
 
     @property
     def teachable(self) -> bool:
@@ -74,7 +76,7 @@ class Predicting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if self.given:
             return self.given
         which = self.family or self.path or (self.digest or "")[:12]
-        online = ", learning" if self.learn else ""
+        online = ", learning" if self.learn else f", committee of {self.committee}" if self.committee else ""
         return f"{self.name} wrong at {self.error:g}" if self.error else f"{self.name} {which}".strip() + online
 
     @property
@@ -93,17 +95,17 @@ class Predicting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Kind(NamedTuple):
-    """How a predictor is made (of a world, what was asked for, and the file of its model), whether it learns from the
+    """How a predictor is made (of a world, what was asked for, and the files of its models), whether it learns from the
     experiment's walks, whether it says how uncertain it is, whether it has a model, and which fields it takes."""
 
-    make: Callable[[World, Predicting, Path], Predictor]
+    make: Callable[[World, Predicting, Sequence[Path]], Predictor]
     learns: bool = False
     uncertain: bool = False
     model: bool = False
     takes: tuple[str, ...] = ()
 
 
-def _oracle(world: World, asked: Predicting, _: Path) -> Predictor:
+def _oracle(world: World, asked: Predicting, _: Sequence[Path]) -> Predictor:
     admit = admitted(world)
     answering: Any = Answering(world)
 
@@ -114,8 +116,9 @@ def _oracle(world: World, asked: Predicting, _: Path) -> Predictor:
     return CopyOracle(answering, Flaw(asked.error, mistaken) if asked.error else None)
 
 
-def _modelled(world: World, asked: Predicting, file: Path) -> Predictor:
-    return learned(file, world.schema, asked.learn or None)
+def _modelled(world: World, asked: Predicting, files: Sequence[Path]) -> Predictor:
+    models = [learned(file, world.schema, asked.learn or None) for file in files]
+    return Committee(models) if asked.committee else models[0]
 
 
 def _rules(make: Callable[[Schema], Predictor]) -> Kind:
@@ -133,7 +136,7 @@ PREDICTORS: dict[str, Kind] = {
         learns=True,
         uncertain=True,
         model=True,
-        takes=("family", "config", "train", "seed", "learn", "given", "counts"),
+        takes=("family", "config", "train", "seed", "learn", "given", "counts", "committee"),
     ),
     "checkpoint": Kind(_modelled, uncertain=True, model=True, takes=("path", "digest", "learn", "given")),
 }

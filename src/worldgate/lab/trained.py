@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from ..facts import canonical_json
@@ -41,6 +42,13 @@ def training_of(cell: Cell) -> Training | None:
     return Training(asked.family, source, asked.config or {}, how.loop, asked.seed or 0, how.calibrate)
 
 
+def members(cell: Cell) -> list[Cell]:
+    """A cell for each model of a predictor: for each member of a committee one of the next seed; else it alone."""
+    asked = cell.predictor
+    each = (replace(asked, committee=UNSET, seed=(asked.seed or 0) + number) for number in range(asked.committee or 0))
+    return [replace(cell, predictor=one) for one in each] or [cell]
+
+
 def file_of(cell: Cell, folder: Path) -> Path:
     """Where the checkpoint of a cell lies among records."""
     training = training_of(cell)
@@ -65,8 +73,8 @@ def prove(cell: Cell, path: str | None) -> None:
 def lacking(experiment: Experiment, cells: Iterable[Cell], folder: Path) -> list[Cell]:
     """A cell for each model that is yet to be trained; those of given checkpoints are brought there at once."""
     missing = {}
-    for cell in cells:
-        if PREDICTORS[cell.predictor.name].model and not (file := file_of(cell, folder)).exists():
+    for cell in (one for each in cells if PREDICTORS[each.predictor.name].model for one in members(each)):
+        if not (file := file_of(cell, folder)).exists():
             missing[file] = cell
     for asked in experiment.predictors:
         if asked.path and (file := folder / "models" / f"{asked.sha256}.safetensors") in missing:

@@ -18,14 +18,14 @@ import msgspec
 from .. import __version__
 from ..facts import canonical_json, json_decode
 from ..horizon import Trajectory, roll, rollout, to_json
-from ..models.predictor import Learned
+from ..models.predictor import Committee, Learned
 from ..system import uncollected, use
 from ..worlds import world_of
 from .errors import RunFailed
 from .experiment import Cell, Taught
 from .parts import PREDICTORS, Predicting, derived_of
 from .records import Row
-from .trained import file_of, train_for
+from .trained import file_of, members, train_for
 
 MOST = 50_000
 """Predictions that are kept of a model."""
@@ -62,9 +62,10 @@ def _rolled(cell: Cell, seed: int, folder: Path) -> Row:
     options, settings = canonical_json(cell.options), msgspec.structs.replace(cell.settings, seed=seed)
     world = world_of(cell.world, cell.options)
     teach = _taught if settings.learning else _taught_once
-    file = file_of(cell, folder) if PREDICTORS[cell.predictor.name].model else folder
-    predictor = teach(cell.world, options, canonical_json(cell.predictor), cell.taught, file)
-    model = predictor.checkpoint.digest if isinstance(predictor, (Learned, Recalling)) else ""
+    models = members(cell) if PREDICTORS[cell.predictor.name].model else []
+    files = tuple(file_of(one, folder) for one in models)
+    predictor = teach(cell.world, options, canonical_json(cell.predictor), cell.taught, files)
+    model = predictor.digest if isinstance(predictor, (Learned, Committee, Recalling)) else ""
     record = rollout(
         _trajectory(cell.world, options, cell.driver, seed, cell.steps),
         predictor,
@@ -84,11 +85,11 @@ def lesson(cell: Cell) -> bytes:
     return canonical_json((cell.world, cell.options, cell.predictor, cell.taught))
 
 
-def _taught(world: str, options: bytes, asked: bytes, taught: Taught | None, file: Path) -> Any:
+def _taught(world: str, options: bytes, asked: bytes, taught: Taught | None, files: tuple[Path, ...]) -> Any:
     """A new predictor that has learned what it is to learn; a model has."""
     found = msgspec.json.decode(asked, type=Predicting)
     kind = PREDICTORS[found.name]
-    predictor: Any = kind.make(world_of(world, json_decode(options)), found, file)
+    predictor: Any = kind.make(world_of(world, json_decode(options)), found, files)
     if taught and not kind.model:
         if taught.place:
             world, options = taught.place.world, canonical_json(taught.place.options)
@@ -102,14 +103,14 @@ def _taught(world: str, options: bytes, asked: bytes, taught: Taught | None, fil
 @lru_cache(maxsize=8)
 def _taught_once(*how: Any) -> Any:
     found = _taught(*how)
-    return Recalling(found) if isinstance(found, Learned) else found
+    return Recalling(found) if isinstance(found, (Learned, Committee)) else found
 
 
 class Recalling:
     """Predicts what a model does, which it asks once about each state and action."""
 
-    def __init__(self, model: Learned) -> None:
-        self.name, self.checkpoint = model.name, model.checkpoint
+    def __init__(self, model: Learned | Committee) -> None:
+        self.name, self.digest = model.name, model.digest
         # typed, since actions that are records of different types may be equal
         self.predict = lru_cache(maxsize=MOST, typed=True)(model.predict)
 

@@ -3,13 +3,15 @@
 `Learned` predicts; what it says is a function of the checkpoint, the state and the action. `Learner` also has `learn`:
 it takes optimiser steps on each truth that it is shown, with or without a buffer of earlier ones, so that its
 predictions are a function of what was shown so far as well. The same checkpoint, options and lessons give the same
-predictions, on one device with one number of threads. Give each rollout that learns a fresh one.
+predictions, on one device with one number of threads. Give each rollout that learns a fresh one. A `Committee` says
+what most of several predictors say.
 """
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
@@ -51,6 +53,11 @@ class Learned:
         self.name = name or f"{checkpoint.card.family} {checkpoint.digest[:12]}"
         self.checkpoint, self.device, self.threads = checkpoint, device, threads
         self._net = checkpoint.net.to(device)
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the checkpoint."""
+        return self.checkpoint.digest
 
     def predict(self, state: State, action: Any) -> Prediction:
         """The delta expected of `action` in `state`."""
@@ -94,6 +101,44 @@ class Learner(Learned):
         self._net.eval()
         self._shown += 1
         self._buffer.append(new)
+
+
+class Committee:
+    """Says what most of its members say; among as many, what the surest of them do. Nets trained from different seeds
+    seldom make the same rare mistake (Lakshminarayanan, Pritzel and Blundell, 2017).
+
+    Uncertainty is the mean of the probabilities that the members give to what is said being wrong: what each says where
+    it agrees, the rest to 1 where it does not. Of members that say none it is the share that disagrees. Raises
+    `BadTraining` without members.
+    """
+
+    def __init__(self, members: Sequence[Learned], name: str = "") -> None:
+        if not members:
+            raise BadTraining("a committee of none", "one member or more")
+        self.members = tuple(members)
+        self.name = name or ", ".join(one.name for one in members)
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the digests of its members."""
+        return hashlib.sha256("".join(one.digest for one in self.members).encode()).hexdigest()
+
+    def predict(self, state: State, action: Any) -> Prediction:
+        """The delta expected of `action` in `state`."""
+        return self.predict_all([(state, action)])[0]
+
+    def predict_all(self, pairs: Sequence[tuple[State, Any]]) -> list[Prediction]:
+        """A prediction for each state and action, computed together."""
+        return [_most(said) for said in zip(*(one.predict_all(pairs) for one in self.members), strict=True)]
+
+
+def _most(said: Sequence[Prediction]) -> Prediction:
+    """What most say of one action; the first of those who are as sure."""
+    comes_to = [frozenset(net(one.delta).items()) for one in said]
+    votes, doubts = Counter(comes_to), [min(one.uncertainty or 0.0, 1.0) for one in said]
+    best = min(range(len(said)), key=lambda at: (-votes[comes_to[at]], doubts[at]))
+    wrong = (doubt if each == comes_to[best] else 1.0 - doubt for doubt, each in zip(doubts, comes_to, strict=True))
+    return said[best]._replace(uncertainty=math.fsum(wrong) / len(said))
 
 
 def learned(path: Path, schema: Schema, learning: Learning | None = None, name: str = "") -> Learned:
