@@ -16,6 +16,7 @@ from tests.models.bag import EXPERIMENT, experiment
 from worldgate.facts import Error
 from worldgate.horizon import Prediction, roll, rollout
 from worldgate.lab import expand, load_experiment, run
+from worldgate.lab.figure import setup
 from worldgate.lab.records import read
 from worldgate.lab.trained import file_of, members, training_of
 from worldgate.lab.work import Recalling
@@ -175,9 +176,19 @@ def test_a_committee_is_of_the_nets_of_a_set_and_those_after_it(tmp_path: Path) 
         (row,) = (row for row in rows(tmp_path) if row["id"] == cell.run(100))
         assert row["checkpoint"] == model.digest
         assert read(tmp_path, [row["id"]])[row["id"]].record == rollout(true, model, replace(cell.settings, seed=100))
+    said = dict(setup(found))
+    assert said["training of learned bag, committee of 3"].startswith("4 trainings")
+    assert said["committee of learned bag, committee of 3"].startswith("3 nets vote")
     single = load_experiment(fresh, "f.yaml")
     assert run(single, tmp_path).new == 2 * 2 * 2
     assert len(list((tmp_path / "models").iterdir())) == 4
+
+
+def test_a_committee_of_walks_has_nets_of_its_own_in_each_set(tmp_path: Path) -> None:
+    found = experiment("seed: 5", "seed: 5\n    committee: 2\n    label: both")
+    run(found, tmp_path)
+    assert len(list((tmp_path / "models").iterdir())) == 4
+    assert dict(setup(found))["committee of both"].startswith("2 nets vote")
 
 
 def test_a_checkpoint_is_a_predictor_by_what_it_holds(tmp_path: Path) -> None:
@@ -212,7 +223,8 @@ WRONG = [
     ("seed: 5", "seed: 5\n    counts: [3]", "`$.predictors[1].counts`"),
     ("seed: 5", "seed: 5\n    learn: {rate: -1}", "`$.predictors[1].learn`"),
     ("seed: 5", "seed: 5\n    learn: {}\n    committee: 2", "a committee that learns during rollouts"),
-    ("seed: 5", "seed: 5\n    committee: 0", "committee"),
+    ("seed: 5", "seed: 5\n    committee: 1", "committee"),
+    ('{name: "null"}', "{name: checkpoint, path: a.safetensors, committee: 2}", "committee of checkpoint"),
     (
         "batch: 8, balance: 0.5}, loop: {steps: 6, rate: 0.05}}\n",
         f"{FRESH}}}, loop: {{steps: 6, rate: 0.05}}}}\n    counts: [2]\n",

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import gc
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
 from tests.models import bag
-from worldgate.horizon import Settings, Trajectory, roll, rollout
-from worldgate.horizon.trajectory import net
+from worldgate.facts import Edit
+from worldgate.horizon import Prediction, Settings, Trajectory, roll, rollout
 from worldgate.models.document import Loop, load_training
 from worldgate.models.errors import BadCheckpoint, BadTraining
 from worldgate.models.predictor import Committee, Learning, learned
@@ -89,28 +90,53 @@ def test_learning_in_a_rollout_is_the_same_each_time(path: Path, trajectory: Tra
     assert records[0].learned > 0
 
 
-def test_a_committee_says_what_most_say_and_how_probable_they_hold_it(
-    path: Path, trajectory: Trajectory, tmp_path: Path
-) -> None:
-    hasty = load_training(bag.TRAINING.replace("steps: 30", "steps: 3"), "bag.yaml")
-    one, other = learned(path, WORLD.schema), learned(train(hasty, tmp_path / "b.safetensors"), WORLD.schema)
-    pairs = [(step.before, step.action) for step in trajectory.steps]
-    firsts, others = one.predict_all(pairs), other.predict_all(pairs)
-    apart = [net(mine.delta) != net(theirs.delta) for mine, theirs in zip(firsts, others, strict=True)]
-    assert 5 < sum(apart) < len(pairs)
-    for members, most in (((one, other, one), firsts), ((other, one, other), others)):
-        for said, wanted in zip(Committee(members).predict_all(pairs), most, strict=True):
-            assert net(said.delta) == net(wanted.delta)
-    for said, mine, theirs, differ in zip(
-        Committee([one, other]).predict_all(pairs), firsts, others, apart, strict=True
-    ):
-        surer, less = sorted((mine, theirs), key=lambda each: each.uncertainty)
-        assert net(said.delta) == net(surer.delta)
-        wrong = 1 - less.uncertainty if differ else less.uncertainty
-        assert said.uncertainty == pytest.approx((surer.uncertainty + wrong) / 2)
-    both = Committee([one, other])
-    assert both.predict(*pairs[0]) == both.predict_all(pairs)[0]
-    assert (both.name, len({both.digest, one.digest, other.digest})) == (f"{one.name}, {other.name}", 3)
+class Says:
+    """A member that says one thing."""
+
+    def __init__(self, delta: tuple[Edit, ...], uncertainty: float | None) -> None:
+        self.name = self.digest = f"{delta} {uncertainty}"
+        self.said = Prediction(delta, uncertainty, origins=("net",) * len(delta))
+
+    def predict_all(self, pairs: Sequence[object]) -> list[Prediction]:
+        return [self.said] * len(pairs)
+
+
+ON, OFF = Edit("up", ("h0",), None, True), Edit("up", ("h0",), None, False)
+MIDDLE = Edit("up", ("h0",), None, True), Edit("up", ("h0",), True, False)
+VOTES = {
+    "all alike": ([((ON,), 0.2)] * 3, 0, 0.2),
+    "most": ([((ON,), 0.1), ((OFF,), 0.3), ((OFF,), 0.5)], 1, (0.9 + 0.3 + 0.5) / 3),
+    "the surest of most": ([((OFF,), 0.5), ((ON,), 0.0), ((OFF,), 0.3)], 2, (0.5 + 1.0 + 0.3) / 3),
+    "the same by another way": ([((ON,), 0.0), ((OFF,), 0.3), (MIDDLE, 0.2)], 2, (1.0 + 0.3 + 0.2) / 3),
+    "as many: the surest": ([((ON,), 0.4), ((OFF,), 0.3)], 1, (0.6 + 0.3) / 2),
+    "in any order": ([((OFF,), 0.3), ((ON,), 0.4)], 0, (0.6 + 0.3) / 2),
+    "none agree": ([((ON,), 0.8), ((OFF,), 0.9), ((), 0.7)], 2, (0.8 + 0.9 + 0.7) / 3),
+    "no uncertainty": ([((ON,), None), ((ON,), None), ((OFF,), None)], 0, 1 / 3),
+    "some none": ([((ON,), None), ((OFF,), 0.9)], 1, (1.0 + 0.9) / 2),
+    "above 1": ([((ON,), 2.9), ((OFF,), 1.1)], 1, 1.0),
+}
+
+
+@pytest.mark.parametrize("case", VOTES)
+def test_a_committee_says_what_most_say_and_how_wrong_they_hold_it(case: str) -> None:
+    said, best, uncertainty = VOTES[case]
+    members = [Says(*one) for one in said]
+    committee, pair = Committee(members), (WORLD.initial(0), WORLD.parse("advance"))
+    found = committee.predict(*pair)
+    assert committee.predict_all([pair, pair]) == [found, found]
+    assert (found.delta, found.origins) == (members[best].said.delta, members[best].said.origins)
+    assert found.uncertainty == pytest.approx(uncertainty)
+    agreeing = Committee([Says((ON,), one) for _, one in said]).predict(*pair)
+    assert found.uncertainty >= agreeing.uncertainty - 1e-12
+
+
+def test_a_committee_is_known_by_its_members(path: Path, trajectory: Trajectory) -> None:
+    one = learned(path, WORLD.schema)
+    both = Committee([one, one])
+    assert both.name == f"{one.name}, {one.name}"
+    assert len({both.digest, one.digest, Committee([one] * 3).digest}) == 3
+    alone = [rollout(trajectory, who).divergences for who in (one, both)]
+    assert alone[0] == alone[1]
     with pytest.raises(BadTraining, match=r"WG510.*a committee of none"):
         Committee([])
 

@@ -137,6 +137,9 @@ def setup(experiment: Experiment) -> Iterator[tuple[str, str]]:
             if one.train and one.train.calibrate:
                 yield f"calibration of {one.label}", f"{one.train.calibrate} fresh walks more"
     yield "predictors", ", ".join(one.label for one in experiment.predictors)
+    for one in experiment.predictors:
+        if one.committee:
+            yield f"committee of {one.label}", f"{one.committee} nets vote: of a set's seed and of those after it"
     yield "policies", ", ".join(one.label or one.name for one in experiment.policies)
     yield "rho", ", ".join("none" if rho is None else f"{rho:g}" for rho in experiment.rho)
     yield "semantics", ", ".join(experiment.semantics)
@@ -162,12 +165,9 @@ def _endless(asked: Predicting, sets: int) -> str:
     """How a model is trained that needs none of the experiment's walks."""
     assert asked.train
     loop, batch = asked.train.loop, asked.train.source.batch
-    size, first = asked.committee or 1, asked.seed or 0
-    seeds = range(first, first + sets + size - 1)
-    each = f"; each set's and the next {size - 1} vote" if asked.committee else ""
-    return (
-        f"{len(seeds)} trainings of {loop.steps} steps of {batch} questions on fresh walks; seeds {_range(seeds)}{each}"
-    )
+    first = asked.seed or 0
+    seeds = range(first, first + sets + (asked.committee or 1) - 1)
+    return f"{len(seeds)} trainings of {loop.steps} steps of {batch} questions on fresh walks; seeds {_range(seeds)}"
 
 
 def _made(experiment: Experiment | Studies, numbers: Numbers) -> Iterator[tuple[str, str]]:

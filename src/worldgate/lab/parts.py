@@ -10,7 +10,7 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 from random import Random
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -62,7 +62,7 @@ class Predicting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     learn: Learning | UnsetType = UNSET
     given: str | UnsetType = msgspec.field(default=UNSET, name="label")
     counts: tuple[int, ...] | UnsetType = UNSET
-    committee: Size | UnsetType = UNSET
+    committee: Annotated[int, msgspec.Meta(ge=2)] | UnsetType = UNSET
 
     @property
     def teachable(self) -> bool:

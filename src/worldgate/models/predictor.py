@@ -107,9 +107,9 @@ class Committee:
     """Says what most of its members say; among as many, what the surest of them do. Nets trained from different seeds
     seldom make the same rare mistake (Lakshminarayanan, Pritzel and Blundell, 2017).
 
-    Uncertainty is the mean of the probabilities that the members give to what is said being wrong: what each says where
-    it agrees, the rest to 1 where it does not. Of members that say none it is the share that disagrees. Raises
-    `BadTraining` without members.
+    Uncertainty is the mean of how wrong each member holds what is said: its own u where it agrees, the greater of u and
+    1 - u where it does not, as it says of another delta only that its own is right with 1 - u. So disagreement never
+    lowers it. A member that says no u has 0, and is the least sure. Raises `BadTraining` without members.
     """
 
     def __init__(self, members: Sequence[Learned], name: str = "") -> None:
@@ -135,9 +135,10 @@ class Committee:
 def _most(said: Sequence[Prediction]) -> Prediction:
     """What most say of one action; the first of those who are as sure."""
     comes_to = [frozenset(net(one.delta).items()) for one in said]
-    votes, doubts = Counter(comes_to), [min(one.uncertainty or 0.0, 1.0) for one in said]
+    votes, doubts = Counter(comes_to), [math.inf if one.uncertainty is None else one.uncertainty for one in said]
     best = min(range(len(said)), key=lambda at: (-votes[comes_to[at]], doubts[at]))
-    wrong = (doubt if each == comes_to[best] else 1.0 - doubt for doubt, each in zip(doubts, comes_to, strict=True))
+    held = (0.0 if doubt == math.inf else min(doubt, 1.0) for doubt in doubts)
+    wrong = [u if each == comes_to[best] else max(u, 1.0 - u) for u, each in zip(held, comes_to, strict=True)]
     return said[best]._replace(uncertainty=math.fsum(wrong) / len(said))
 
 
