@@ -71,6 +71,8 @@ WRONG = [
     ("trained_on: everyday", "trained_in: {world: robot}", "WG490", "WG202"),
     ("trained_on: everyday", "trained_in: {world: market}", "WG490", "`$.worlds[1].trained_in`"),
     ("drivers: [everyday, outages]", "trained_in: {world: network-0}, drivers: [everyday, routed]", "WG490", "routed"),
+    ("trained_on: everyday", "wrong: {facts: 0}", "WG490", "`$.worlds[1].wrong.facts`"),
+    ("trained_on: everyday", "wrong: {facts: 1, relations: [link]}", "WG490", "`$.worlds[1]`"),
     ("measures: [horizon", "measures: [horizons", "WG490", "`$.measures[0]`"),
     ("measure: area", "measure: areas", "WG490", "`$.drawings[1]`"),
     ("measure: area", "measure: area, epsilon: 0", "WG490", "no epsilon"),

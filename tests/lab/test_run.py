@@ -95,6 +95,19 @@ def test_a_predictor_may_learn_in_another_world_of_the_schema() -> None:
     assert as_it_is != records(", trained_in: {world: network, options: {hosts: 4, start: empty}}")
 
 
+def test_what_is_wrong_in_the_beginning_is_judged_and_not_learned() -> None:
+    here = "world: network, options: {hosts: 4, start: scattered}"
+
+    def planned(more: str) -> list[Cell]:
+        return [one.cell for one in expand(tiny(here, here + more))[0] if one.cell.world == "network"]
+
+    for right, wrong in zip(planned(""), planned(", wrong: {facts: 9, relations: [link]}"), strict=True):
+        assert lesson(right) == lesson(wrong)
+        one, other = (work(Task(canonical_json(cell), (100,)))[0] for cell in (right, wrong))
+        assert one.id != other.id
+        assert one.record != other.record
+
+
 def test_more_seeds_run_only_what_is_new(whole: Path, tmp_path: Path) -> None:
     for name, data in contents(whole).items():
         (tmp_path / name).write_bytes(data)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from itertools import product
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -45,9 +45,18 @@ class Elsewhere(_Strict, frozen=True):
         return hash(canonical_json(self))
 
 
+class Wrong(_Strict, frozen=True):
+    """So many wrong facts in the state that a rollout begins with, and its truth: of these relations, unless none is
+    given, which is all."""
+
+    facts: Annotated[int, msgspec.Meta(ge=1)]
+    relations: tuple[str, ...] = ()
+
+
 class Place(_Strict, frozen=True):
     """A world with options, under a name of its own in tables. `trained_on` and `trained_in`: the driver whose walks
     predictors learn from, and the world, of the same schema, in which it walks; unless given, those they are judged on.
+    `wrong`: what is wrong in the beginning, where it is not learned from.
     """
 
     world: str
@@ -56,6 +65,7 @@ class Place(_Strict, frozen=True):
     label: str = ""
     trained_on: str = ""
     trained_in: Elsewhere | UnsetType = UNSET
+    wrong: Wrong | UnsetType = UNSET
 
 
 class Seeds(_Strict, frozen=True):
@@ -187,6 +197,7 @@ class Cell(_Strict, frozen=True):
     settings: Settings
     second: str | None
     judges: tuple[str, ...]
+    wrong: Wrong | UnsetType = UNSET
 
     @property
     def digest(self) -> str:
@@ -230,7 +241,7 @@ def expand(experiment: Experiment) -> tuple[list[Planned], list[str]]:
                         continue
                     cell = Cell(
                         place.world, place.options, driver, experiment.steps, kept, taught, settings, second,
-                        experiment.judges,
+                        experiment.judges, place.wrong,
                     )  # fmt: skip
                     label = place.label or place.world
                     where: dict[str, str | float] = {

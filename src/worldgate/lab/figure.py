@@ -12,7 +12,7 @@ from typing import Any
 
 from ..system import replace
 from .errors import BadExperiment
-from .experiment import Drawing, Experiment, Training, expand, limits
+from .experiment import Drawing, Experiment, Training, Wrong, expand, limits
 from .measures import CONFIDENCE, RESAMPLES, Measure
 from .parts import PREDICTORS, Predicting
 from .plots import draw
@@ -116,16 +116,13 @@ def _fields(given: dict[str, Any]) -> str:
 def setup(experiment: Experiment) -> Iterator[tuple[str, str]]:
     """What a page's first table says of an experiment before it is run: (name, what)."""
     for place in experiment.worlds:
-        label = f" ({place.label})" if place.label else ""
+        label = f"({place.label})" if place.label else ""
         school = place.trained_in and f"`{place.trained_in.world}` {_fields(place.trained_in.options)}".rstrip()
-        told = ", ".join(one for one in (school, place.trained_on) if one)
-        trained = f"; learned from: {told}" if told and experiment.train else ""
-        yield (
-            "world",
-            f"`{place.world}`{label} {_fields(place.options)}; drivers: {', '.join(place.drivers)}{trained}".replace(
-                "  ", " "
-            ),
-        )
+        taught = ", ".join(one for one in (school, place.trained_on) if one) if experiment.train else ""
+        what = " ".join(one for one in (f"`{place.world}`", label, _fields(place.options)) if one)
+        more = (("; begins with wrong facts: ", place.wrong and _wrong(place.wrong)), ("; learned from: ", taught))
+        told = "".join(f"{name}{said}" for name, said in more if said)
+        yield "world", f"{what}; drivers: {', '.join(place.drivers)}{told}"
     seeds, train = experiment.seeds, experiment.train
     yield "rollouts", f"{seeds.count} a cell, of {experiment.steps} steps; seeds {_range(seeds.all)}"
     if train:
@@ -151,6 +148,10 @@ def setup(experiment: Experiment) -> Iterator[tuple[str, str]]:
         yield "budgets", budgets
     if experiment.spend_down:
         yield "spending", "looks are spent down: as soon as as many are left as steps, each step is looked at"
+
+
+def _wrong(wrong: Wrong) -> str:
+    return f"{wrong.facts} of {', '.join(wrong.relations) or 'any relation'}"
 
 
 def _trained(train: Training) -> Iterator[tuple[str, str]]:

@@ -129,6 +129,8 @@ def _about_worlds(found: Experiment) -> Iterator[tuple[str, str]]:
             world = world_of(place.world, place.options)
             for name in {*found.oracles, *found.judges} - {None}:
                 derived_of(world.schema.name, str(name))
+            for relation in place.wrong.relations if place.wrong else ():
+                world.schema.relation(relation)
         except Error as error:
             yield f"worlds[{number}]", str(error)
             return

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from .. import __version__
 from ..facts import canonical_json, json_decode
@@ -21,8 +22,9 @@ from ..horizon import Trajectory, roll, rollout, to_json
 from ..models.predictor import Committee, Learned
 from ..system import uncollected, use
 from ..worlds import world_of
+from ..worlds.beyond import Mistaken
 from .errors import RunFailed
-from .experiment import Cell, Taught
+from .experiment import Cell, Taught, Wrong
 from .parts import PREDICTORS, Predicting, derived_of
 from .records import Row
 from .trained import file_of, members, train_for
@@ -67,7 +69,7 @@ def _rolled(cell: Cell, seed: int, folder: Path) -> Row:
     predictor = teach(cell.world, options, canonical_json(cell.predictor), cell.taught, files)
     model = predictor.digest if isinstance(predictor, (Learned, Committee, Recalling)) else ""
     record = rollout(
-        _trajectory(cell.world, options, cell.driver, seed, cell.steps),
+        _trajectory(cell.world, options, cell.driver, seed, cell.steps, cell.wrong),
         predictor,
         settings,
         second=derived_of(world.schema.name, cell.second) if cell.second else None,
@@ -116,8 +118,11 @@ class Recalling:
 
 
 @lru_cache(maxsize=512)
-def _trajectory(world: str, options: bytes, driver: str, seed: int, steps: int) -> Trajectory:
-    return roll(world_of(world, json_decode(options)), driver, seed, steps)
+def _trajectory(
+    world: str, options: bytes, driver: str, seed: int, steps: int, wrong: Wrong | UnsetType = UNSET
+) -> Trajectory:
+    made = world_of(world, json_decode(options))
+    return roll(Mistaken(made, wrong.facts, wrong.relations or None) if wrong else made, driver, seed, steps)
 
 
 @cache
