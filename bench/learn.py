@@ -5,9 +5,6 @@ One step is exact when the predicted changes are the true ones. Without a look a
 first step that is not, so that step is told for each walk. No walk has a seed that was trained on. And, of five hosts,
 every network there is: each set of links, and each set of other hosts down, with a service on one host for another.
 
-Then with facts that are wrong: the same walks, but in each state some facts are added, taken away or changed at random,
-and the oracle says what the action does there.
-
 What a net with hard messages says it keeps and looks up, so predictions are timed on the first steps of all, on a walk
 that it has not seen after others, and 64 at a time on another one; that also by two processes at once, by the clock.
 
@@ -30,22 +27,19 @@ import time
 from itertools import combinations, product
 from math import log
 from pathlib import Path
-from random import Random
 
 sys.path.insert(0, str(Path(__file__).parent))
 import torch
 from measure import cpu, table
 
-from worldgate.facts import Pool, State
+from worldgate.facts import State
 from worldgate.horizon import roll
 from worldgate.horizon.trajectory import net
 from worldgate.models.document import load_training
 from worldgate.models.family import tensors
-from worldgate.models.pools import ask
 from worldgate.models.predictor import learned
 from worldgate.models.trained import NETWORK_0
 from worldgate.models.training import train
-from worldgate.worlds.beyond import admitted
 from worldgate.worlds.network import Network
 
 ROOT = Path(__file__).parents[1]
@@ -57,7 +51,6 @@ PLACES = [
     *product((50,), ("scattered", "ring"), ("weighted", "everyday")),
     *product((100,), ("scattered",), ("weighted", "everyday")),
 ]
-CORRUPTED = (1, 4, 16, 64)
 PREDICTED = [(5, "weighted"), (5, "everyday"), (25, "everyday"), (100, "everyday"), (400, "everyday")]
 
 
@@ -75,9 +68,6 @@ def main() -> None:
     head = ("hosts", "start", "driver", "one step exact", "first wrong steps of 5 walks")
     table("The shipped net on 400 steps each of 5 walks", head, [_exact(*place) for place in PLACES])
     table("Every network of five hosts", ("asked", "exact", "of"), _every())
-    head = ("hosts", "wrong facts", "of relations", "exact", "of", "exact where uncertainty is below 0.1", "of")
-    rows = product((5, 12, 50), CORRUPTED, ("that change", "any"))
-    table("States that no walk reaches (everyday)", head, (_corrupted(*row) for row in rows))
     head = (
         "hosts",
         "driver",
@@ -140,23 +130,6 @@ def _every():
                 net(one.delta) == net(world.step(state, action).delta) for one, state in zip(said, some, strict=True)
             )
         yield text, right, len(states)
-
-
-def _corrupted(hosts: int, wrong: int, relations: str):
-    world, random = Network("network", hosts=hosts, start="scattered"), Random(wrong)
-    predictor, asked = learned(NETWORK_0, world.schema), []
-    for seed in range(100, 105):
-        rows = roll(world, "everyday", seed, 400).steps
-        deltas = [row.delta for row in rows]
-        changed = {edit.relation for delta in deltas for edit in delta} if relations == "that change" else None
-        choices = Pool.of(rows[0].before, deltas, relations=changed, admit=admitted(world))
-        for row in rows:
-            there = ask(world, row.before.force(tuple(choices.flips(row.before, random, wrong))), row.text)
-            asked += [there] if there else []
-    said = predictor.predict_all([(one.before, one.action) for one in asked])
-    exact = [net(guess.delta) == one.net for guess, one in zip(said, asked, strict=True)]
-    sure = [right for right, guess in zip(exact, said, strict=True) if guess.uncertainty < 0.1]
-    return hosts, wrong, relations, sum(exact), len(exact), sum(sure), len(sure)
 
 
 def _walk(hosts: int, driver: str, seed: int, steps: int):

@@ -18,7 +18,7 @@ HAND = replace(
     record(
         0, 0.1, 0, 0.3, 0.02,
         proposed=(0.0, 0.1, 0.4, 0.3, 0.02),
-        signals=(0.1, 0.9, 0.5, 0.5, None),
+        signals=(0.05, 0.09, 0.1, 0.1, None),
         bits=(0, 6, 0, 12, 7),
         edits={"up": Edits(true=3, found=2, false=1), "flow": Edits(true=5, found=1, false=3)},
         derived={"reach": (1.0, 1 - 1 / 20, 0.5, 1.0, 1.0), "routes": (1.0, 1.0, 0.75, 1 - 2 / 20, 1.0)},
@@ -44,8 +44,10 @@ EXPECTED = {
     "faithful per kilobit": (3, 0.4),
     "exact": (2, 5),
     "right": (1, 5),
-    "uncertainty": (0.1 + 0.9 + 0.5 + 0.5, 4),
-    "ranked": (2 + 1 / 2 + 1, 4),  # 0.9 and 0.5 are wrong, 0.1 and 0.5 right
+    "uncertainty": (0.05 + 0.09 + 0.1 + 0.1, 4),
+    "coverage": (2, 4),
+    "selective risk": (1, 2),
+    "ranked": (1 + 1 + 1 / 2, 4),  # 0.09 and one 0.1 are wrong, 0.05 and the other 0.1 right
     "recall": (3, 8),
     "precision": (3, 7),
     "bits to correct": (5, 1),

@@ -17,6 +17,8 @@ from .errors import library
 
 RESAMPLES = 1000
 CONFIDENCE = 0.95
+SURE = 0.1
+"""Of this uncertainty and more a prediction counts as refused (El-Yaniv and Wiener, JMLR 11, 2010)."""
 
 
 class Measure(NamedTuple):
@@ -71,6 +73,13 @@ def _unsure(record: RunRecord, _: float) -> tuple[float, float]:
     return sum(said), float(len(said))
 
 
+def _sure(record: RunRecord) -> tuple[float, float, float]:
+    """(predictions less uncertain than `SURE`, those of them that are wrong, all that say an uncertainty)."""
+    said = [(signal, bits > 0) for signal, bits in zip(record.signals, record.bits, strict=True) if signal is not None]
+    sure = [wrong for signal, wrong in said if signal < SURE]
+    return float(len(sure)), float(sum(sure)), float(len(said))
+
+
 def _ranked(record: RunRecord, _: float) -> tuple[float, float]:
     """Of the pairs of a wrong and a right prediction (a tie counts half), which is the area under the ROC curve."""
     said = [(signal, bits > 0) for signal, bits in zip(record.signals, record.bits, strict=True) if signal is not None]
@@ -110,6 +119,8 @@ MEASURES: Mapping[str, Measure] = {
         lambda record, _: (float(sum(not distance for distance in record.proposed)), float(record.steps)),
     ),
     "uncertainty": Measure("mean uncertainty of the predictions", _unsure),
+    "coverage": Measure(f"share of predictions with an uncertainty below {SURE}", lambda r, _: _sure(r)[::2]),
+    "selective risk": Measure(f"share of those below {SURE} that are wrong", lambda r, _: _sure(r)[1::-1]),
     "ranked": Measure("how often a wrong prediction is more uncertain than a right one of its rollout", _ranked),
     "recall": Measure("share of true edits that were predicted", lambda r, _: _edits(r, lambda row: row.true)),
     "precision": Measure(
