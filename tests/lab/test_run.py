@@ -101,7 +101,7 @@ def test_what_is_wrong_in_the_beginning_is_judged_and_not_learned() -> None:
     def planned(more: str) -> list[Cell]:
         return [one.cell for one in expand(tiny(here, here + more))[0] if one.cell.world == "network"]
 
-    for right, wrong in zip(planned(""), planned(", wrong: {facts: 9, relations: [link]}"), strict=True):
+    for right, wrong in zip(planned(""), planned(", wrong: {facts: 4, relations: [link]}"), strict=True):
         assert lesson(right) == lesson(wrong)
         one, other = (work(Task(canonical_json(cell), (100,)))[0] for cell in (right, wrong))
         assert one.id != other.id

@@ -6,7 +6,7 @@ import pytest
 
 from worldgate.facts import State
 from worldgate.worlds import World, get, names
-from worldgate.worlds.beyond import Mistaken, labelled
+from worldgate.worlds.beyond import Mistaken, TooFew, labelled
 from worldgate.worlds.check import walk
 
 
@@ -33,12 +33,17 @@ def test_so_many_facts_are_wrong_and_more_hold_the_fewer() -> None:
     assert {relation for relation, _ in _apart(world, Mistaken(world, 8, ("up", "deny")).initial(3))} == {"up", "deny"}
 
 
+def test_where_not_so_many_facts_can_be_wrong_none_is() -> None:
+    with pytest.raises(TooFew, match="facts of up"):
+        Mistaken(get("network-0"), 6, ("up",)).initial(3)
+
+
 def test_where_the_world_has_no_answer_nothing_changes() -> None:
     market = get("market")
     unanswered = [
         moved.delta
         for seed in range(4)
-        for text, state, moved in walk(Mistaken(market, 64), "everyday", seed, 20)
+        for text, state, moved in walk(Mistaken(market, 40), "everyday", seed, 20)
         if labelled(market, state, market.parse(text)) is None
     ]
     assert unanswered

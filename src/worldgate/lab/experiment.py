@@ -20,7 +20,8 @@ from ..facts import canonical_json
 from ..horizon import Budget, Prices, Settings, consultation
 from ..horizon.errors import BadSettings
 from ..horizon.settings import agreeing
-from ..worlds import world_of
+from ..worlds import World, world_of
+from ..worlds.beyond import Mistaken
 from .parts import NEED_UNCERTAINTY, PREDICTORS, Predicting
 
 FORMAT = 1
@@ -46,11 +47,15 @@ class Elsewhere(_Strict, frozen=True):
 
 
 class Wrong(_Strict, frozen=True):
-    """So many wrong facts in the state that a rollout begins with, and its truth: of these relations, unless none is
-    given, which is all."""
+    """So many wrong facts in the state that a rollout begins with, and its truth: of these relations; unless given, of
+    any."""
 
     facts: Annotated[int, msgspec.Meta(ge=1)]
-    relations: tuple[str, ...] = ()
+    relations: tuple[str, ...] | UnsetType = UNSET
+
+    def begins(self, world: World) -> World:
+        """The world, its walks beginning so."""
+        return Mistaken(world, self.facts, self.relations or None)
 
 
 class Place(_Strict, frozen=True):

@@ -151,7 +151,7 @@ def setup(experiment: Experiment) -> Iterator[tuple[str, str]]:
 
 
 def _wrong(wrong: Wrong) -> str:
-    return f"{wrong.facts} of {', '.join(wrong.relations) or 'any relation'}"
+    return f"{wrong.facts} of {', '.join(wrong.relations or ('any relation',))}"
 
 
 def _trained(train: Training) -> Iterator[tuple[str, str]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
 from ..facts import Error
 from ..horizon import POLICIES
@@ -129,8 +130,6 @@ def _about_worlds(found: Experiment) -> Iterator[tuple[str, str]]:
             world = world_of(place.world, place.options)
             for name in {*found.oracles, *found.judges} - {None}:
                 derived_of(world.schema.name, str(name))
-            for relation in place.wrong.relations if place.wrong else ():
-                world.schema.relation(relation)
         except Error as error:
             yield f"worlds[{number}]", str(error)
             return
@@ -138,6 +137,19 @@ def _about_worlds(found: Experiment) -> Iterator[tuple[str, str]]:
             if driver not in world.drivers:
                 yield f"worlds[{number}]", f"driver {driver!r}, not one of {listed(world.drivers)}"
         yield from ((f"worlds[{number}].{field}", said) for field, said in _about_school(place, world))
+        yield from ((f"worlds[{number}].wrong", said) for said in _about_wrong(place, world, found.seeds.first))
+
+
+def _about_wrong(place: Place, world: World, seed: int) -> Iterator[str]:
+    """What is wrong in how much is wrong; of too few facts the first seed tells, and a run where another has fewer."""
+    relations = place.wrong.relations if place.wrong else UNSET
+    if relations is not UNSET and (not relations or len(set(relations)) < len(relations)):
+        yield "relations that are none, or one twice"
+    elif place.wrong:
+        try:
+            place.wrong.begins(world).initial(seed)
+        except Error as error:
+            yield str(error)
 
 
 def _about_school(place: Place, world: World) -> Iterator[tuple[str, str]]:

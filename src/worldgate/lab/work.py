@@ -22,7 +22,6 @@ from ..horizon import Trajectory, roll, rollout, to_json
 from ..models.predictor import Committee, Learned
 from ..system import uncollected, use
 from ..worlds import world_of
-from ..worlds.beyond import Mistaken
 from .errors import RunFailed
 from .experiment import Cell, Taught, Wrong
 from .parts import PREDICTORS, Predicting, derived_of
@@ -122,7 +121,7 @@ def _trajectory(
     world: str, options: bytes, driver: str, seed: int, steps: int, wrong: Wrong | UnsetType = UNSET
 ) -> Trajectory:
     made = world_of(world, json_decode(options))
-    return roll(Mistaken(made, wrong.facts, wrong.relations or None) if wrong else made, driver, seed, steps)
+    return roll(wrong.begins(made) if wrong else made, driver, seed, steps)
 
 
 @cache

@@ -12,7 +12,7 @@ from itertools import chain
 from random import Random
 from typing import Any, NamedTuple
 
-from ..facts import Address, Admit, Edit, Pool, State
+from ..facts import Address, Admit, Edit, Error, Pool, State
 from .check import walk
 from .contract import Driver, Property, Transition, World
 
@@ -43,8 +43,14 @@ def labelled(world: World, state: State, action: Any) -> Transition | None:
         return None
 
 
+class TooFew(Error):
+    """Walks that begin with more wrong facts than there can be."""
+
+    number, title = "WG223", "too few facts to be wrong"
+
+
 class Mistaken:
-    """A world whose walks begin with `facts` wrong facts (fewer where there are few) of `relations` (None: of any).
+    """A world whose walks begin with `facts` wrong facts of `relations` (None: of any that may have facts).
 
     Of one seed the wrong facts of a smaller number are among those of a larger one. They stay until an action changes
     them. Where the world has no answer, nothing changes; a driver that says nothing, or nothing of the grammar, says
@@ -58,7 +64,8 @@ class Mistaken:
         self._world, self._facts, self._relations = world, facts, relations
 
     def initial(self, seed: int) -> State:
-        """The world's, with wrong facts, such as walks have: what is never absent or never false stays so."""
+        """The world's, with wrong facts, such as walks have: what is never absent or never false stays so. `TooFew`
+        where not so many can be wrong."""
         state = self._world.initial(seed)
         walks = (walk(self._world, driver, seed, WALKED) for driver in self._world.drivers)
         seen = (moved.delta for *_, moved in chain(*walks))
@@ -66,6 +73,9 @@ class Mistaken:
         wrong: dict[Address, Edit] = {}
         for edit in pool.flips(state, Random(f"wrong/{seed}"), 2 * self._facts):  # some are of one fact
             wrong.setdefault((edit.relation, edit.key), edit)
+        if len(wrong) < self._facts:
+            which = ", ".join(self._relations or ("any relation",))
+            raise TooFew(f"{len(wrong)} facts of {which} that can be wrong in {self.name}", f"{self._facts}")
         return state.force(tuple(wrong.values())[: self._facts])
 
     def properties(self) -> Mapping[str, Property]:
