@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
 import sys
 from functools import cache
 from pathlib import Path
@@ -160,6 +161,19 @@ def test_examples_are_shown_and_the_room_is_kept(folder: Path) -> None:
     assert text.endswith(f"\nAction: {step.action}\nChanges: ")
     with pytest.raises(BadTraining, match="tokens of examples"):
         FAMILY.encoder(config(folder, block=200), get("network").schema, steps("network"))
+
+
+def test_a_model_that_keeps_no_keys_and_values_is_refused(folder: Path, tmp_path: Path) -> None:
+    from transformers import MambaConfig, MambaForCausalLM
+
+    small = MambaConfig(vocab_size=330, hidden_size=16, state_size=4, num_hidden_layers=1, eos_token_id=0)
+    MambaForCausalLM(small).save_pretrained(tmp_path)
+    shutil.copy(folder / "tokenizer.json", tmp_path)
+    asked = config(tmp_path)
+    encoder = FAMILY.encoder(asked, get(WORLD).schema, steps(WORLD))
+    step = steps(WORLD)[0]
+    with pytest.raises(BadLanguageModel, match="MambaForCausalLM"):
+        FAMILY.net(asked, encoder).eval().predict([(step.before, step.action)])
 
 
 def test_what_is_no_language_model_is_refused(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

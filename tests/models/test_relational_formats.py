@@ -14,6 +14,7 @@ from worldgate.facts import INT, Relation, Schema, State, Type
 from worldgate.horizon import roll
 from worldgate.horizon.induction import formats
 from worldgate.horizon.induction.joins import Join
+from worldgate.horizon.induction.mining import Edited, Miner
 from worldgate.horizon.trajectory import Step
 from worldgate.models.errors import BadTraining
 from worldgate.models.family import tensors
@@ -196,6 +197,19 @@ def test_a_word_that_is_no_number_says_nothing(encoder: Encoder) -> None:
     words = ("r1", "10.9.0.0/16", "10.255.0.1", "many")
     said = {Join(written, SCHEMA).said((words, *rows)) for rows in [(("r1", "edge", True),) * len(written.facts)]}
     assert said == {None}
+
+
+def test_of_what_too_many_joins_say_none_is_mined() -> None:
+    world = get("network")
+    route = SCHEMA.relations["route"]
+    edits = [
+        Edited(step.before, (), "route", key, after)
+        for step in roll(world, "routed", 1, 30).steps
+        for (relation, key), (_, after) in step.net.items()
+        if relation == "route" and after is not None
+    ]
+    assert Miner(SCHEMA).mined(route, edits)
+    assert not Miner(SCHEMA).mined(route, edits, most=10)
 
 
 def test_without_formats_all_is_as_it_was() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,9 +56,13 @@ def _experiment(data: Any, name: str) -> Experiment:
         raise BadExperiment(f"{name}: {why} at `$.policies` and `$.corrections`", "a cell that can run")
     for place, said in _about_models(planned, found):
         raise BadExperiment(f"{name}: {said} at `$.{place}`", "what docs/models.md tells")
-    for marks in ([one.cell.digest for one in planned], [(*one.at.values(), one.training) for one in planned]):
-        if len(set(marks)) < len(marks):
-            raise BadExperiment(f"{name}: two cells that are the same, or told apart by nothing", "labels, each once")
+    marks: list[Callable[[Planned], Any]] = [lambda one: one.cell.digest, lambda one: (*one.at.values(), one.training)]
+    for mark in marks:
+        for twice, count in Counter(map(mark, planned)).items():
+            if count > 1:
+                at = next(", ".join(map(str, one.at.values())) for one in planned if mark(one) == twice)
+                said = f"two cells that are the same, or told apart by nothing: {at}"
+                raise BadExperiment(f"{name}: {said}", "labels, each once")
     for number, drawing in enumerate(found.drawings):
         where = f"{name}: `$.drawings[{number}]`"
         drawable(drawing, [one.at for one in planned], DIMENSIONS, MEASURES, where)

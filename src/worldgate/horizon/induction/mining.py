@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import product
+from itertools import islice, product
 from typing import Any, NamedTuple
 
 import msgspec
@@ -74,12 +74,16 @@ class Miner:
             self._bases[id(state)] = _Base(state, self.columns)
         return self._bases[id(state)]
 
-    def mined(self, relation: Relation, edits: Sequence[Edited]) -> list[Written]:
-        """The fewest joins that say these edits, greedily."""
+    def mined(self, relation: Relation, edits: Sequence[Edited], *, most: int | None = None) -> list[Written]:
+        """The fewest joins that say these edits, greedily; none where more than `most` say one of them, as of a value
+        of many numbers."""
         some = spaced(edits, MOST_EDITS)
         said: dict[Written, set[int]] = {}
         for number, one in enumerate(some):
-            for pattern in set(self._patterns(relation, one)):
+            patterns = list(islice(self._patterns(relation, one), most and most + 1))
+            if most and len(patterns) > most:
+                return []
+            for pattern in set(patterns):
                 said.setdefault(pattern, set()).add(number)
         left, found = set(range(len(some))), list[Written]()
         while left:

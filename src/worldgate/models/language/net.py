@@ -125,7 +125,9 @@ class Run:
         found = self.model(
             input_ids=tokens, attention_mask=self.seen, position_ids=at, past_key_values=self.kept, use_cache=True
         )
-        self.kept = found.past_key_values
+        self.kept = getattr(found, "past_key_values", None)
+        if self.kept is None:
+            raise BadLanguageModel(f"{type(self.model).__name__}, which keeps no keys and values", "a model that does")
         return found.logits[:, -1]  # type: ignore[no-any-return]
 
     def follow(self, rows: Sequence[int], tokens: Sequence[int]) -> Tensor:

@@ -30,6 +30,8 @@ from ...horizon.trajectory import Step
 from ..errors import BadTraining
 from .graph import pairs
 
+MOST_JOINS = 100_000
+"""Ways to say one fact by others, at most; of what can be said in more (records of many numbers) none is mined."""
 PAIRS = 8
 """With fewer pairs, all in order by chance is more likely than 1 in 2 ** 8."""
 OTHER: Any = ...
@@ -182,7 +184,8 @@ def _joined(schema: Schema, steps: Sequence[Step], document: Document) -> Docume
     shapes = []
     for shape in document.shapes:
         missed = edits[shape.name, len(shape.words)]
-        more = [one for name, some in missed.items() for one in miner.mined(schema.relations[name], some)]
+        unsaid = ((schema.relations[name], some) for name, some in missed.items())
+        more = [one for relation, some in unsaid for one in miner.mined(relation, some, most=MOST_JOINS)]
         words = _word_kinds(schema, shape, found[shape.name, len(shape.words)], more)
         shapes.append(msgspec.structs.replace(shape, words=words, joins=tuple(more)))
     return msgspec.structs.replace(document, shapes=tuple(shapes))
