@@ -229,9 +229,8 @@ def test_shipped_experiments_run_when_made_small(path, tmp_path) -> None:
     small = replace(whole, steps=6, seeds=replace(whole.seeds, count=1), train=train, rho=whole.rho[-1:])
     if any(one.name == "learned" for one in whole.predictors):
         small = replace(small, predictors=tuple(map(_small, whole.predictors)), worlds=whole.worlds[:1])
-    small = replace(
-        small, drawings=tuple(replace(one, where={**one.where, "rho": whole.rho[-1:]}) for one in whole.drawings)
-    )
+    there = {"rho": whole.rho[-1:], "world": tuple(place.label or place.world for place in small.worlds)}
+    small = replace(small, drawings=tuple(replace(one, where={**one.where, **there}) for one in whole.drawings))
     run(small, tmp_path / "records")
     written = report(small, tmp_path / "records", tmp_path / "page.md", path.name)
     assert len(written) == 2 + len(whole.drawings)
