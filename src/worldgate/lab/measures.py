@@ -73,16 +73,22 @@ def _unsure(record: RunRecord, _: float) -> tuple[float, float]:
     return sum(said), float(len(said))
 
 
+def _said(record: RunRecord) -> list[tuple[float, bool]]:
+    """Of each prediction that says how uncertain it is, that, and whether it is wrong."""
+    rows = zip(record.signals, record.bits, strict=True)
+    return [(signal, bits > 0) for signal, bits in rows if signal is not None]
+
+
 def _sure(record: RunRecord) -> tuple[float, float, float]:
     """(predictions less uncertain than `SURE`, those of them that are wrong, all that say an uncertainty)."""
-    said = [(signal, bits > 0) for signal, bits in zip(record.signals, record.bits, strict=True) if signal is not None]
+    said = _said(record)
     sure = [wrong for signal, wrong in said if signal < SURE]
     return float(len(sure)), float(sum(sure)), float(len(said))
 
 
 def _ranked(record: RunRecord, _: float) -> tuple[float, float]:
     """Of the pairs of a wrong and a right prediction (a tie counts half), which is the area under the ROC curve."""
-    said = [(signal, bits > 0) for signal, bits in zip(record.signals, record.bits, strict=True) if signal is not None]
+    said = _said(record)
     pairs = [(wrong, right) for wrong, is_wrong in said if is_wrong for right, other in said if not other]
     return sum((wrong > right) + (wrong == right) / 2 for wrong, right in pairs), float(len(pairs))
 
