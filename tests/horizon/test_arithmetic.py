@@ -10,10 +10,12 @@ import pytest
 
 from worldgate.facts import INT, Edit, Relation, Schema, State, Type, enum, record, ref
 from worldgate.horizon.induction import Induction
-from worldgate.horizon.induction.arithmetic import ROUNDINGS, Product, Total
+from worldgate.horizon.induction.arithmetic import ROUNDINGS, Extreme, Product, Total
+from worldgate.horizon.induction.gathering import itself
+from worldgate.horizon.induction.language import Language
 from worldgate.horizon.induction.records import said
 from worldgate.horizon.induction.solving import Solver
-from worldgate.horizon.induction.table import Row, Table
+from worldgate.horizon.induction.table import Row, Table, Term
 from worldgate.horizon.induction.terms import Argument, Constant
 from worldgate.worlds import get
 from worldgate.worlds.check import walk
@@ -129,6 +131,55 @@ def _solved(keep: int, after: Any) -> str:
 )
 def test_expressions_are_solved_for(after, text):
     assert _solved(0, after) == text or text is None
+
+
+def _share(rate: int, least: int, value: int) -> int:
+    return max(least, rate * value // 100)
+
+
+def _priced(count: int) -> tuple[list[Row], list[Term]]:
+    """Rows of a rate, the least that is paid, and two values, and these as terms."""
+    random, words = Random(7), [Argument(index, INT) for index in range(4)]
+    ranges = ((1, 99), (10**4, 10**5), (10**4, 10**6), (10**4, 10**6))
+    return [Row(State.of(SCHEMA), tuple(random.randint(*one) for one in ranges)) for _ in range(count)], words
+
+
+def test_an_expression_may_have_several_extremes():
+    rows, words = _priced(60)
+    after = [_share(rate, least, max(one, other)) for rate, least, one, other in (row.words for row in rows)]
+    found = Solver(words, [], [Constant(1, INT), Constant(100, INT)], rows).solve(Constant(0, INT), after)
+    assert any(term.column(Table(rows)) == after for term in found), list(map(str, found))
+
+
+def test_what_is_added_to_what_there_was_is_found_from_what_it_is_alone():
+    rows, (rate, least, value, before) = _priced(40)
+    units = [Constant(1, INT), Constant(100, INT)]
+    after = [_share(a, b, c + d) - _share(a, b, d) for a, b, c, d in (row.words for row in rows)]
+    alone = Extreme(Product(rate, value, units[1]), least, larger=True)
+    solver = Solver([rate, least, value, before], [], units, rows)
+    assert not any(term.column(Table(rows)) == after for term in solver.solve(Constant(0, INT), after))
+    found = solver.solve(Constant(0, INT), after, [alone])
+    assert [str(term) for term in found] == [
+        "max((?0 * (?2 + ?3) / 100 rounded down), ?1) - max((?0 * ?3 / 100 rounded down), ?1)"
+    ]
+
+
+def test_an_extreme_that_is_right_once_more_is_chance():
+    rows, words = _priced(40)
+    after = [one + other for _, _, one, other in (row.words for row in rows)]
+    words[1] = Argument(4, INT)
+    rows = [row._replace(words=(*row.words, 10**7)) for row in rows]
+    rows[5] = rows[5]._replace(words=(*rows[5].words[:4], 17))
+    after[5] = 17
+    found = Solver(words, [], [Constant(1, INT)], rows).solve(Constant(0, INT), after)
+    assert [str(term) for term in found] == ["?3 + ?2"]
+
+
+def test_what_is_added_up_is_of_each_fact_by_itself():
+    schema = get("market").schema
+    order = schema.relations["order"]
+    known = itself(Language(schema, []).of_each(order), order).schema.relations
+    assert set(known) == {"instrument", "costs", "clock", "time", "bar", "order", "fill"}
 
 
 def test_nothing_is_found_for_chance():

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...facts import INT, Key, Relation, Type
+from ...facts import INT, Key, Relation, Schema, Type
 from .arithmetic import Total
 from .goals import Goal, settle
 from .language import Language
@@ -23,7 +23,7 @@ from .table import Table, Term, facts_table, key_column, packed, spaced
 from .terms import Constant, Held, Part
 from .told import NEW
 
-MOST_ROWS = 500
+MOST_ROWS = 2_000
 """Facts, each the only one that belongs to another, that an expression is learned from."""
 ZERO = Constant(0, INT)
 DOUBTFUL = 20
@@ -101,23 +101,40 @@ def _gathered(
         return
     alone = spaced(alone, MOST_ROWS)
     none = packed(not count[address] for address in here)
-    single = Study(language, Table([row for row, _ in alone]))
-    parts = []
-    for goal in goals:
-        base = _base(study, goal, none)
-        if base is not None:
+    left = [(goal, base) for goal in goals if (base := _base(study, goal, none)) is not None]
+    for known in (itself(language, of), language):
+        single = Study(known, Table([row for row, _ in alone]))
+        parts = []
+        for goal, base in left:
             before = study.table.filled(base)
             change = [(goal.after[number] or 0) - before[number] for _, number in alone]
-            parts.append((goal, base, Goal(f"{goal.name} of one", INT, Constant(0, INT), change, single.all)))
-    settle(single, [part for _, _, part in parts])
-    for goal, base, part in parts:
-        if part.wrong * DOUBTFUL <= len(alone) and len(part.choice.answers) > 1:
-            total = Gathered(of.name, joins, tuple(keys), part.choice)
-            made = total if base is ZERO else Total((base, total))
-            goal.proposed.append(made)
-            pairs = zip(study.table.column(made), goal.after, strict=True)
-            if not goal.rows & ~packed(one == (other or 0) for one, other in pairs):
-                yield goal
+            parts.append(Goal(f"{goal.name} of one", INT, Constant(0, INT), change, single.all))
+        settle(single, parts)
+        tried, left = zip(left, parts, strict=True), []
+        for (goal, base), part in tried:
+            if part.wrong * DOUBTFUL <= len(alone) and len(part.choice.answers) > 1:
+                total = Gathered(of.name, joins, tuple(keys), part.choice)
+                made = total if base is ZERO else Total((base, total))
+                goal.proposed.append(made)
+                pairs = zip(study.table.column(made), goal.after, strict=True)
+                if not goal.rows & ~packed(one == (other or 0) for one, other in pairs):
+                    yield goal
+                    continue
+            left.append((goal, base))
+
+
+def itself(language: Language, of: Relation) -> Language:
+    """The language without facts to which several facts of that relation may belong: what is added up is of each by
+    itself, and where there is but one, what it belongs to is often the same."""
+    own = [type_ for _, type_ in of.key]
+    things = {type_ for type_ in own if type_.entity}
+    schema = language.schema
+    kept = [
+        one
+        for one in schema.relations.values()
+        if [type_ for _, type_ in one.key] == own or not things & {type_ for _, type_ in one.key}
+    ]
+    return language.of_schema(Schema(schema.name, schema.version, kept)).of_each(of)
 
 
 def _base(study: Study, goal: Goal, none: int) -> Term | None:

@@ -163,18 +163,20 @@ def solve(study: Study, goal: Goal, answers: Sequence[Term]) -> None:
     some = spaced(rows, SAMPLE)
     if len(some) > 1:
         language = study.language
-        known = language.of_type([*study.found, *_products(study)], INT)
-        terms = [*known, *language.own, *language.terms(1), *language.further, *language.units]
+        others = [term for term in study.found if term not in goal.news]
+        found = language.of_type([*others, *_products(others, language.units[-1])], INT)
+        terms = [*found, *language.own, *language.terms(1), *language.further, *language.units]
         terms = language.of_type(list(dict.fromkeys(terms)), INT)
-        solver = Solver(terms, known, language.units, [study.table.rows[row] for row in some])
-        goal.proposed += solver.solve(goal.keep, [goal.after[row] for row in some])  # type: ignore[misc]
+        solver = Solver(terms, found, language.units, [study.table.rows[row] for row in some])
+        known = [answer for answer in answers if isinstance(answer, _MADE)]
+        goal.proposed += solver.solve(goal.keep, [goal.after[row] for row in some], known)  # type: ignore[misc]
 
 
-def _products(study: Study) -> list[Term]:
+def _products(found: Sequence[Term], unit: Constant) -> list[Term]:
     """The products of what was found on the way and is no copy, by the largest unit."""
-    found = [term for term in study.found if isinstance(term, Chosen) and term.type.kind == "int"]
-    made = [term for term in found if any(isinstance(part, _MADE) for part in term.answers)]
-    return [Product(*pair, study.language.units[-1]) for pair in combinations(made, 2)]
+    numbers_found = [term for term in found if isinstance(term, Chosen) and term.type.kind == "int"]
+    made = [term for term in numbers_found if any(isinstance(part, _MADE) for part in term.answers)]
+    return [Product(*pair, unit) for pair in combinations(made, 2)]
 
 
 def _choose(study: Study, goal: Goal, options: Sequence[Option], *, own: bool) -> None:

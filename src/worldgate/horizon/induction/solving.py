@@ -1,15 +1,18 @@
 """Solving for a value: the expressions of a few terms that give it, proposed by single examples and judged by all.
 
 An example proposes the expressions that give the value there, or the change of what was there before (`combining`). The
-best of them are tried, too, with a part that is at least or at most as large as another term. Expressions with the same
-values in a sample of examples are one, the simplest (observational equivalence). As amounts are long numbers, few that
-are right in one example are right by chance, and those are not right in others.
+best of them are tried, too, with a part that is at least or at most as large as another term, and so are the best of
+these. Of an expression that is right elsewhere another is made: what it adds where there is something already, as a fee
+that is paid in parts. Expressions with the same values in a sample of examples are one, the simplest (observational
+equivalence). As amounts are long numbers, few that are right in one example are right by chance, and those are not
+right in others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
+from math import inf
 from typing import Any
 
 from .arithmetic import Extreme, Total, numbers, replaced
@@ -29,6 +32,12 @@ MOST_PROPOSED = 400
 """Expressions judged for one example."""
 BEST = 5
 """Expressions that variants are made of."""
+EXTREMES = 2
+"""How often a variant is made of variants."""
+
+_Judged = tuple[float, Term, set[int]]
+"""What an expression is worth, in how many examples it is right less what it costs, as among so many one is right once
+more by chance; the expression, these examples."""
 
 
 class Solver:
@@ -51,42 +60,52 @@ class Solver:
                 known.setdefault(column, term)
         self.terms, self.columns = list(known.values())[:MOST_TERMS], list(known)[:MOST_TERMS]
 
-    def solve(self, keep: Term, after: Sequence[int]) -> list[Term]:
-        """Expressions that cover the examples, each the best for the first that is left."""
+    def solve(self, keep: Term, after: Sequence[int], known: Sequence[Term] = ()) -> list[Term]:
+        """Expressions that cover the examples, each the best for the first that is left; `known`: such as are right in
+        others."""
         before = self.table.filled(keep)
-        left = [number for number, pair in enumerate(zip(before, after, strict=True)) if pair[0] != pair[1]]
-        left.sort(key=lambda row: -sum(1 for column in self.columns if column[row]))
+        every = [number for number, pair in enumerate(zip(before, after, strict=True)) if pair[0] != pair[1]]
+        left = sorted(every, key=lambda row: -sum(1 for column in self.columns if column[row]))
         found: list[Term] = []
+        added = [one for term in known for one in self._added(term)]
         for _ in range(SEEDS):
             if not left:
                 break
-            best, covered = self._best(left[0], keep, before, after, left)
-            if best is not None:
-                found.append(best)
-            left = [row for row in left[1:] if row not in covered]
+            row = left[0]
+            best = self._best([*self._proposed(row, keep, before[row], after[row]), *added], row, keep, after, every)
+            found += [best[1]] if best else []
+            left = [row for row in left[1:] if not best or row not in best[2]]
         return found
 
     def _best(
-        self, row: int, keep: Term, before: Sequence[int], after: Sequence[int], left: Sequence[int]
-    ) -> tuple[Term | None, set[int]]:
-        """The expression that is right in this example and in most others; the simplest of them."""
-
-        def judged(terms: Iterable[Term], least: int) -> list[tuple[int, float, Term, set[int]]]:
-            found: dict[tuple[Any, ...], tuple[int, float, Term, set[int]]] = {}
+        self, terms: Iterable[Term], row: int, keep: Term, after: Sequence[int], every: Sequence[int]
+    ) -> _Judged | None:
+        """Of expressions, one of which is right in this example, and what can be made of them, the one that is right in
+        most; the simplest of them."""
+        changed, found = set(every), dict[tuple[Any, ...], _Judged]()
+        best: list[_Judged] = []
+        for turn in range(EXTREMES + 1):
+            most = best[0][0] if best else -inf
             for term in terms:
                 early = zip(self.every, term.column(self.few), strict=True)
-                if any(other != row and value == after[other] for other, value in early if value != before[other]):
+                if any(other != row and value == after[other] for other, value in early if other in changed):
                     column = tuple(term.column(self.table))
-                    right = {other for other in left if column[other] == after[other]}
-                    if len(right) > least:
-                        found.setdefault(column, (len(right), -term.cost, term, right))
-            return sorted(found.values(), key=lambda one: one[:2], reverse=True)
+                    right = {other for other in every if column[other] == after[other]}
+                    worth = len(right) - term.cost
+                    if len(right) > 1 and worth > max(most, found[column][0] if column in found else most):
+                        found[column] = worth, term, right
+            before, best = best, sorted(found.values(), key=lambda one: one[0], reverse=True)[:BEST]
+            if turn == EXTREMES or best == before or len(best[0][2]) == len(every):
+                break
+            terms = [variant for one in best for variant in self._variants(one[1], keep)]
+        return best[0] if best else None
 
-        best = judged(self._proposed(row, keep, before[row], after[row]), 1)[:BEST]
-        if best and best[0][0] < len(left):
-            variants = (variant for one in best for variant in self._variants(one[2], keep))
-            best = sorted([*judged(variants, best[0][0]), *best], key=lambda one: one[:2], reverse=True)
-        return (best[0][2], best[0][3]) if best else (None, set())
+    def _added(self, term: Term) -> Iterator[Term]:
+        """What a part of the expression adds to it where there is another term already."""
+        parts = [part for part in dict.fromkeys(numbers(term)) if part is not term and not isinstance(part, Constant)]
+        for part, other in product(parts, self.terms):
+            if part is not other:
+                yield _sum((replaced(term, part, Total((part, other))),), (replaced(term, part, other),))
 
     def _variants(self, term: Term, keep: Term) -> Iterator[Term]:
         """The expression with a part of it, at least or at most as large as another term."""

@@ -12,7 +12,7 @@ from .table import Table, Term, Words, packed, spaced
 from .told import Told
 from .tree import Candidate, Labels
 
-MOST_ANSWERED = 3_000_000
+MOST_ANSWERED = 20_000_000
 """Answers to literals computed for one table, the simplest literals first: what bounds the time of learning."""
 MOST_SEARCHED = 300
 """Examples, evenly spaced, by which literals are searched for."""
