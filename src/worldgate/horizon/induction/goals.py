@@ -214,7 +214,7 @@ def _own(study: Study, goal: Goal, answers: Sequence[Term]) -> list[Candidate]:
     """Questions about the answers themselves and what they are made of: which is more, and whether it is any; and
     how what was found of others compares with the fact's own numbers."""
     literals: list[Literal] = []
-    parts = list(dict.fromkeys(part for answer in answers for part in numbers(answer)))
+    parts = list(dict.fromkeys([*answers, *(part for answer in answers for part in numbers(answer))]))
     ints = [part for part in parts if part.type.kind == "int" and not isinstance(part, Constant)][:MOST_PARTS]
     for part in ints:
         literals += [NotAbove(part, 0), NotAbove(part, -1)]
