@@ -58,6 +58,8 @@ COMMANDS = {
     "symlink becomes dir": "rm to-dir && mkdir to-dir && touch to-dir/x",
     "dir made anew": "rm -rf dir && mkdir -m 700 dir && echo anew > dir/f",
     "dir made anew empty": "rm -rf dir && mkdir dir",
+    "dir made anew with another in it": "rm -rf dir && mkdir -p dir/sub && echo anew > dir/sub/new",
+    "dir made aside and moved over another": "mkdir -p new/sub && rm -rf dir && mv -T new dir && echo anew > dir/sub/f",
     "moved and made anew": "mv hollow gone && mkdir hollow && echo x > hollow/x",
     "write one of three links": "echo more >> links/two",
     "mode of one of three links": "chmod 600 dir/three",

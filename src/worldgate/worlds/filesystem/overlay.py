@@ -77,10 +77,12 @@ class _Layer:
         """Walk the layer beside the base."""
         self.nodes[ROOT] = self.upper.lstat(ROOT)
         self.ident[ROOT] = ROOT
-        pending = [(ROOT, True)]
+        pending = [(ROOT, True, False)]
         while pending:
-            directory, merged = pending.pop()
+            directory, merged, hides = pending.pop()
             shown = set()
+            # only the topmost directory that was made anew is marked: what is beneath it hides the base, too
+            hides = hides or (merged and self.upper.attribute(directory, OPAQUE) is not None)
             for path, status in self._children(directory):
                 before = self._base_at(path) if merged else None
                 if stat.S_ISCHR(status.st_mode) and status.st_rdev == 0:
@@ -93,20 +95,20 @@ class _Layer:
                         self.ident[path] = path
                     else:
                         self.fresh_dirs.add(path)
-                    pending.append((path, alike))
+                    pending.append((path, alike, hides))
                 if before is not None and not alike:
                     self._drop(path)
             if merged:
-                self._note_absent(directory, shown)
+                self._note_absent(directory, shown, hides=hides)
 
     def _children(self, directory: str) -> Iterator[tuple[str, os.stat_result]]:
         for (name,) in sorted(self.upper.select("entry", (directory,))):
             path = join(directory, str(name))
             yield path, self.upper.lstat(path)
 
-    def _note_absent(self, directory: str, shown: set[str]) -> None:
-        """Drop what a whiteout or an opaque directory hides."""
-        if self.upper.attribute(directory, OPAQUE) is not None:
+    def _note_absent(self, directory: str, shown: set[str], *, hides: bool) -> None:
+        """Drop what a whiteout hides, or a directory that hides all of the base's."""
+        if hides:
             hidden: Iterable[str] = (join(directory, str(name)) for (name,) in self.base.select("entry", (directory,)))
         else:
             hidden = (path for path, _ in self._children(directory))
