@@ -267,3 +267,45 @@ def test_what_is_rounded_to_steps_is_multiplied_with_what_else_was_made():
         rules.learn(*deal(random))
     rows = [deal(random) for _ in range(40)]
     assert [rules.predict(state, action).delta for state, action, _ in rows] == [delta for *_, delta in rows]
+
+
+class Stock(NamedTuple):
+    here: int
+    owed: int
+    ordered: int
+
+
+class Move(NamedTuple):
+    of: str
+    here: int
+    owed: int
+    ordered: int
+
+
+STORE = Schema(
+    "store",
+    "1",
+    [
+        Relation("stock", (("of", ref("thing")),), record(Stock, here=INT, owed=INT, ordered=INT)),
+        Relation("moves", (), INT),
+    ],
+)
+
+
+def moved(random: Random) -> tuple[State, Move, tuple[Edit, ...]]:
+    """What a thing has of each kind goes up or down; where nothing of any kind is left, there is no fact."""
+    before = Stock(*(random.choice((0, random.randint(-9_999, 9_999))) for _ in range(3)))
+    change = [-one if random.random() < 0.7 else random.randint(-9_999, 9_999) for one in before]
+    after = Stock(*(one + more for one, more in zip(before, change, strict=True)))
+    state = State.of(STORE, [("stock", ("a",), before), ("moves", (), 1)])
+    edits = Edit("stock", ("a",), before, after if any(after) else None), Edit("moves", (), 1, 2)
+    return state, Move("a", *change), edits
+
+
+def test_a_record_of_nothing_but_zeros_may_be_none():
+    random, rules = Random(7), Induction(STORE)
+    for _ in range(300):
+        rules.learn(*moved(random))
+    assert "absent if (here, owed, ordered) = {here: 0, owed: 0, ordered: 0}  [" in rules.explain()
+    rows = [moved(random) for _ in range(60)]
+    assert [{*rules.predict(state, action).delta} for state, action, _ in rows] == [{*delta} for *_, delta in rows]

@@ -390,11 +390,14 @@ def test_answers_that_are_both_right_need_no_question():
     assert grow({0b10: 0b1111_0000, 0b110: 0b0000_1111}, asked, 0xFF) == Leaf(1, 8, 0)
 
 
-def test_what_has_no_answer_is_told_apart_and_answered_wrong():
+def test_what_has_no_answer_is_told_apart_and_says_what_is_right_around_it():
     half = (1 << 40) - 1
     tree = grow({NO_ANSWER: half << 40, 0b10: half}, [(_Named("odd"), half << 40)], (1 << 80) - 1)
-    assert dict(leaves(tree)) == {("odd",): Leaf(0, 40, 40), ("not odd",): Leaf(1, 40, 0)}
-    assert Leaf(0, 40, 40).doubt > 0.9
+    assert dict(leaves(tree)) == {("odd",): Leaf(1, 40, 40), ("not odd",): Leaf(1, 40, 0)}
+    assert Leaf(1, 40, 40).doubt > 0.9
+    one, odd = 1 << 40, half << 41  # what is right in one of them alone is not said of all
+    tree = grow({NO_ANSWER: odd, 0b100: one, 0b10: half}, [(_Named("odd"), odd | one)], odd | one | half)
+    assert dict(leaves(tree)) == {("odd",): Leaf(1, 41, 41), ("not odd",): Leaf(1, 40, 0)}
 
 
 class _Named(NamedTuple):

@@ -13,7 +13,7 @@ from itertools import combinations, permutations, product
 
 from ...facts import INT, Type, Value
 from .answers import Option, answers_for, values
-from .arithmetic import Chosen, Extreme, Field, Product, Stepped, Total, numbers
+from .arithmetic import Chosen, Extreme, Field, Made, Product, Stepped, Total, numbers
 from .bits import sets
 from .literals import Below, Is, Literal, NotAbove, Same, rows_of
 from .solving import SAMPLE, Solver
@@ -211,14 +211,16 @@ def _choose(study: Study, goal: Goal, options: Sequence[Option], *, own: bool) -
 
 
 def _own(study: Study, goal: Goal, answers: Sequence[Term]) -> list[Candidate]:
-    """Questions about the answers themselves and what they are made of: which is more, and whether it is any; and
-    how what was found of others compares with the fact's own numbers."""
+    """Questions about the answers themselves and what they are made of: which is more, and whether it is any or, of a
+    record, nothing but zeros; and how what was found of others compares with the fact's own numbers."""
     literals: list[Literal] = []
     parts = list(dict.fromkeys([*answers, *(part for answer in answers for part in numbers(answer))]))
     ints = [part for part in parts if part.type.kind == "int" and not isinstance(part, Constant)][:MOST_PARTS]
     for part in ints:
         literals += [NotAbove(part, 0), NotAbove(part, -1)]
     literals += [Is(part, None) for part in parts if not isinstance(part, Constant)]
+    made = [part for part in parts if isinstance(part, Made) and all(one.type.kind == "int" for one in part.parts)]
+    literals += [Is(part, part.make(*(0 for _ in part.parts))) for part in made]
     literals += [Below(*pair) for pair in permutations(ints, 2)]
     found_numbers = [term for term in study.language.of_type(study.found, INT) if term not in goal.news]
     for pair in product(found_numbers, study.language.of_type(study.language.own, INT)):

@@ -18,7 +18,8 @@ from .table import Table
 Labels = Mapping[int, int]
 """Sets of right answers (a bit an answer) and the rows that have them (a bit a row)."""
 NO_ANSWER = 1
-"""The set of examples for which none is right. They are told apart from the others, but no leaf can answer them."""
+"""The set of examples for which none is right. They are told apart from the others, but no leaf can answer them: one
+mostly of these says what is best for the examples around it, with the doubt of its own."""
 
 
 class Leaf(NamedTuple):
@@ -33,6 +34,10 @@ class Leaf(NamedTuple):
         """The expected share of errors by Laplace's rule of succession: (errors + 1) / (support + 2)."""
         return (self.errors + 1) / (self.support + 2)
 
+    def alike(self, other: Leaf) -> bool:
+        """Whether it says the same, and both are mostly right or both are not."""
+        return self.answer == other.answer and (self.doubt > 0.5) is (other.doubt > 0.5)
+
 
 class Split(NamedTuple):
     """One question, and where each answer leads."""
@@ -46,10 +51,13 @@ Tree = Leaf | Split
 Candidate = tuple[Literal, int]
 
 
-def grow(labels: Labels, candidates: Sequence[Candidate], rows: int) -> Tree:
-    """The tree for these rows, one locally best question at a time; the first of equally good ones."""
+def grow(labels: Labels, candidates: Sequence[Candidate], rows: int, around: Mapping[int, int] | None = None) -> Tree:
+    """The tree for these rows, one locally best question at a time; the first of equally good ones. `around`: how many
+    examples there are of each label where these come from."""
     here = {mask: some for mask, bits in labels.items() if (some := bits & rows)}
     counts, many = {mask: bits.bit_count() for mask, bits in here.items()}, rows.bit_count()
+    if around is None or 2 * counts.get(NO_ANSWER, 0) <= many:
+        around = counts
     whole = _impurity(counts, inf)
     best, gain = None, 0.0
     if whole > 0:
@@ -68,11 +76,11 @@ def grow(labels: Labels, candidates: Sequence[Candidate], rows: int) -> Tree:
             if first < most and (both := first + _impurity(parts[1], most - first)) < most:
                 best, gain = (literal, bits), whole - price - literal.cost - both
     if best is None:
-        return _leaf(counts)
+        return _leaf(counts, around)
     literal, bits = best
-    then, otherwise = grow(labels, candidates, rows & bits), grow(labels, candidates, rows & ~bits)
-    if isinstance(then, Leaf) and isinstance(otherwise, Leaf) and then.answer == otherwise.answer:
-        return _leaf(counts)
+    then, otherwise = (grow(labels, candidates, some, around) for some in (rows & bits, rows & ~bits))
+    if isinstance(then, Leaf) and isinstance(otherwise, Leaf) and then.alike(otherwise):
+        return _leaf(counts, around)
     return Split(literal, then, otherwise)
 
 
@@ -150,7 +158,9 @@ def _cover(counts: Mapping[int, int]) -> Iterator[tuple[int, int]]:
         left = {mask: count for mask, count in left.items() if not mask & best}
 
 
-def _leaf(counts: Mapping[int, int]) -> Leaf:
-    answer, right = next(_cover({mask: count for mask, count in counts.items() if mask != NO_ANSWER}), (0, 0))
+def _leaf(counts: Mapping[int, int], around: Mapping[int, int]) -> Leaf:
+    answered = {mask: count for mask, count in around.items() if mask != NO_ANSWER}
+    answer, _ = next(_cover(answered), (0, 0))
+    right = sum(count for mask, count in counts.items() if mask != NO_ANSWER and mask >> answer & 1)
     support = sum(counts.values())
     return Leaf(answer, support, support - right)
