@@ -11,8 +11,17 @@ import pytest
 
 from worldgate.facts import INT, Edit, Relation, Schema, State, record, ref
 from worldgate.horizon.induction import Induction
+from worldgate.horizon.induction.arithmetic import Chosen
+from worldgate.horizon.induction.folding import renewed, renewed_if_right
+from worldgate.horizon.induction.goals import Goal
+from worldgate.horizon.induction.language import Language
+from worldgate.horizon.induction.literals import Is
 from worldgate.horizon.induction.records import said
+from worldgate.horizon.induction.study import Study
+from worldgate.horizon.induction.table import Row, Table
+from worldgate.horizon.induction.terms import Argument, Constant
 from worldgate.horizon.induction.told import Told
+from worldgate.horizon.induction.tree import Leaf, Split
 from worldgate.horizon.induction.written import Reader, Writer
 
 TANK = ref("tank")
@@ -100,3 +109,24 @@ def test_such_rules_are_data():
         told = again.predict(Told(state, call.tables), call.words)
         edits = {Edit(one.relation, key, state.get(one.relation, key), value) for one, key, value, _ in told}
         assert {edit for edit in edits if edit.before != edit.after} == {*delta}
+
+
+def _answer(name: str, *values: int) -> Chosen:
+    """What is `values[0]` for the word 0 and the next one for another."""
+    asked = Is(Argument(0, INT), 0)
+    return Chosen(
+        name, tuple(Constant(value, INT) for value in values), Split(asked, Leaf(0, 5, 0), Leaf(1, 5, 0)), INT
+    )
+
+
+def test_what_asks_a_value_learned_anew_asks_the_new_one_unless_that_makes_it_wrong():
+    level, old = Constant(0, INT), _answer("level", 0, 1)
+    amount = Chosen("amount", (Constant(7, INT), level), Split(Is(old, 0), Leaf(0, 5, 0), Leaf(1, 5, 0)), INT)
+    rows = [Row(State.of(SCHEMA, []), (number % 2,)) for number in range(10)]
+    study = Study(Language(SCHEMA, [Argument(0, INT)]), Table(rows))
+    goal = Goal("amount", INT, level, [7, 0] * 5, study.all, found=amount)
+    for values, right in (((0, 5), True), ((0, 0), False)):
+        latest = {"level": _answer("level", *values)}
+        again = renewed(amount, latest, {})
+        assert study.table.column(again) == ([7, 0] * 5 if right else [7] * 10)
+        assert (renewed_if_right(study, goal, latest) is amount) is not right

@@ -140,7 +140,7 @@ def folded(every: Study, target: Target, effect: Effect, effects: Sequence[Effec
     settle(every, again)
     latest = {goal.name: goal.choice for goal in again}
     kept = [goal for goal in goals if goal.wrong and goal.name not in anew]
-    remembered(every, kept, [renewed(goal.choice, latest, {}) for goal in kept])
+    remembered(every, kept, [renewed_if_right(every, goal, latest) for goal in kept])
     settle(every, [goal for goal in again if goal.wrong])
     return concluded(every, target, whole, parts)
 
@@ -158,6 +158,16 @@ def _tried(study: Study, goal: Goal, come: Sequence[Term], used: Sequence[Term])
             left &= again.missed(study.table.column(made))
             useful |= earlier
     return (wrong & ~left).bit_count(), [*come, *(term for term in used if term in useful)]
+
+
+def renewed_if_right(study: Study, goal: Goal, latest: Mapping[str, Chosen]) -> Chosen:
+    """What was found of a goal, renewed unless it is wrong more often so: a question about what was thought of a value
+    is not always one about the value."""
+    again = renewed(goal.choice, latest, {})
+    worse = (
+        goal.missed(study.table.column(again)).bit_count() > goal.missed(study.table.column(goal.choice)).bit_count()
+    )
+    return goal.choice if worse else again
 
 
 def renewed(what: Any, latest: Mapping[str, Chosen], done: dict[int, Any]) -> Any:
