@@ -163,11 +163,8 @@ def _tried(study: Study, goal: Goal, come: Sequence[Term], used: Sequence[Term])
 def renewed_if_right(study: Study, goal: Goal, latest: Mapping[str, Chosen]) -> Chosen:
     """What was found of a goal, renewed unless it is wrong more often so: a question about what was thought of a value
     is not always one about the value."""
-    again = renewed(goal.choice, latest, {})
-    worse = (
-        goal.missed(study.table.column(again)).bit_count() > goal.missed(study.table.column(goal.choice)).bit_count()
-    )
-    return goal.choice if worse else again
+    both: list[Chosen] = [renewed(goal.choice, latest, {}), goal.choice]
+    return min(both, key=lambda one: goal.missed(study.table.column(one)).bit_count())
 
 
 def renewed(what: Any, latest: Mapping[str, Chosen], done: dict[int, Any]) -> Any:
