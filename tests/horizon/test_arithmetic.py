@@ -309,3 +309,35 @@ def test_a_record_of_nothing_but_zeros_may_be_none():
     assert "absent if (here, owed, ordered) = {here: 0, owed: 0, ordered: 0}  [" in rules.explain()
     rows = [moved(random) for _ in range(60)]
     assert [{*rules.predict(state, action).delta} for state, action, _ in rows] == [{*delta} for *_, delta in rows]
+
+
+class Offer(NamedTuple):
+    amount: int
+    limit: int
+    paid: int
+
+
+EXCHANGE = Schema(
+    "exchange",
+    "1",
+    [
+        Relation("offer", (), record(Offer, amount=INT, limit=CENTS, paid=CENTS)),
+        Relation("quoted", (), CENTS),
+    ],
+)
+
+
+def offered(random: Random) -> tuple[State, str, tuple[Edit, ...]]:
+    """Who buys pays the lower of two prices; who sells, which is an amount below zero, is paid the higher one."""
+    amount, limit, quoted = random.choice((-1, 1)) * random.randint(1, 99), *(random.randint(1, 9_999) for _ in "12")
+    before, paid = Offer(amount, limit, 0), (max if amount < 0 else min)(limit, quoted)
+    state = State.of(EXCHANGE, [("offer", (), before), ("quoted", (), quoted)])
+    return state, "close", (Edit("offer", (), before, before._replace(paid=paid)),)
+
+
+def test_where_no_question_tells_which_number_is_right_one_may_tell_whether_the_higher_or_the_lower_is():
+    random, rules = Random(0), Induction(EXCHANGE)
+    for _ in range(100):
+        rules.learn(*offered(random))
+    rows = [offered(random) for _ in range(60)]
+    assert [rules.predict(state, action).delta for state, action, _ in rows] == [delta for *_, delta in rows]

@@ -14,11 +14,13 @@ from typing import NamedTuple
 
 import pytest
 
-from worldgate.facts import BOOL, INT, TEXT, Draft, Edit, Error, Relation, Schema, State, ref
+from worldgate.facts import BOOL, INT, TEXT, Draft, Edit, Error, Relation, Schema, State, enum, ref
 from worldgate.horizon import Prediction
 from worldgate.horizon.induction import Induction
+from worldgate.horizon.induction.literals import Is
 from worldgate.horizon.induction.reading import read
 from worldgate.horizon.induction.table import spaced, spread
+from worldgate.horizon.induction.terms import Constant
 from worldgate.horizon.induction.told import Told
 from worldgate.horizon.induction.tree import NO_ANSWER, Leaf, grow, leaves
 from worldgate.horizon.induction.written import Reader, Writer
@@ -398,6 +400,16 @@ def test_what_has_no_answer_is_told_apart_and_says_what_is_right_around_it():
     one, odd = 1 << 40, half << 41  # what is right in one of them alone is not said of all
     tree = grow({NO_ANSWER: odd, 0b100: one, 0b10: half}, [(_Named("odd"), odd | one)], odd | one | half)
     assert dict(leaves(tree)) == {("odd",): Leaf(1, 41, 41), ("not odd",): Leaf(1, 40, 0)}
+
+
+def test_a_kind_is_asked_for_where_two_questions_tell_only_together():
+    every, high = (1 << 80) - 1, (_Named("high"), sum(1 << row for row in range(80) if row % 2))
+    sold = sum(1 << row for row in range(80) if row % 4 > 1)
+    labels = {0b10: high[1] ^ sold, 0b100: every & ~(high[1] ^ sold)}
+    assert grow(labels, [high, (_Named("sold"), sold)], every) == Leaf(1, 80, 40)
+    kind = Is(Constant("sell", enum("buy", "sell")), "sell")
+    found = [leaf for _, leaf in leaves(grow(labels, [high, (kind, sold)], every))]
+    assert found == [Leaf(2, 20, 0), Leaf(1, 20, 0), Leaf(1, 20, 0), Leaf(2, 20, 0)]
 
 
 class _Named(NamedTuple):

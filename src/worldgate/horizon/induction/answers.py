@@ -18,25 +18,27 @@ Option = tuple[Term, int]
 
 
 def answers_for(
-    study: Study, keep: Term, after: list[Value | None], rows: int, options: Iterable[Option]
+    study: Study, keep: Term, after: list[Value | None], rows: int, *options: Iterable[Option]
 ) -> tuple[tuple[Term, ...], dict[int, int]]:
-    """The fewest values that explain what the fact became, greedily, and the labels of the rows (see `tree`)."""
-    judged: list[tuple[Term, int, int]] = []
-    for term, need in options:
-        column = study.table.column(term)
-        may_be_absent = term is keep or isinstance(term, Constant)
-        bits = packed(
-            one == other and (may_be_absent or one is not None) for one, other in zip(column, after, strict=True)
-        )
-        judged.append((term, need, bits & rows))
+    """The fewest values that explain what the fact became, greedily, and the labels of the rows (see `tree`). Of
+    several lists of options those of a later one explain what those before leave."""
     chosen: list[tuple[Term, int]] = []
     left = rows
-    while left:
-        term, need, bits = max(judged, key=lambda option: (option[2] & left).bit_count())
-        if (bits & left).bit_count() < need:
-            break
-        chosen.append((term, bits))
-        left &= ~bits
+    for some in options:
+        judged: list[tuple[Term, int, int]] = []
+        for term, need in some if left else ():
+            column = study.table.column(term)
+            may_be_absent = term is keep or isinstance(term, Constant)
+            bits = packed(
+                one == other and (may_be_absent or one is not None) for one, other in zip(column, after, strict=True)
+            )
+            judged.append((term, need, bits & rows))
+        while judged and left:
+            term, need, bits = max(judged, key=lambda option: (option[2] & left).bit_count())
+            if (bits & left).bit_count() < need:
+                break
+            chosen.append((term, bits))
+            left &= ~bits
     labels = {0: rows}
     for number, (_, bits) in enumerate(chosen, 1):
         split = [(mask, inside, bits) for mask, inside in labels.items()]

@@ -135,8 +135,6 @@ def folded(every: Study, target: Target, effect: Effect, effects: Sequence[Effec
     offered = dict.fromkeys(term for _, terms in anew.values() for term in terms)
     every.found = [*offered, *(term for goal in goals if not goal.wrong for term in goal.news)]
     again = [goal for goal, _ in anew.values()]
-    for goal in again:
-        goal.found, goal.news = None, []
     settle(every, again)
     latest = {goal.name: goal.choice for goal in again}
     kept = [goal for goal in goals if goal.wrong and goal.name not in anew]

@@ -8,7 +8,7 @@ becomes and how much it changes are terms for those that are not.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations, permutations, product
 
 from ...facts import INT, Type, Value
@@ -27,7 +27,7 @@ from .ways import ways
 from .wording import worded
 
 _MADE = Total | Product | Extreme | Stepped
-MOST_ROUNDS = 3
+MOST_ROUNDS = 6
 HOPELESS = 8
 """A field of which more than one row in so many is not explained is worth no question: its record is wrong anyway."""
 WORDED = 2
@@ -96,14 +96,12 @@ def settle(study: Study, goals: Sequence[Goal], *, simply: bool = False) -> None
             goal.proposed += _worded(study, goal, [term for term, _ in options])
             options += [(term, 2) for term in goal.proposed]
         _choose(study, goal, options, own=own)
-        if goal.known:
-            goal.news = _news(goal.choice, goal.keep)
-            study.found += goal.news
+        _tell(study, goal)
     measured = any(isinstance(term, Length) for term in study.found)
     left = [goal for goal in goals if goal.wrong or goal.clumsy or (measured and goal.by_heart)]
     left = left if study.language.with_records and not simply else []
     for turn in range(MOST_ROUNDS):
-        known = len(study.found)
+        known = len(study.found), [goal.wrong for goal in left]
         for goal in left:
             others = [term for term in study.found if term not in goal.news]
             lengths = [term for term in others if isinstance(term, Length)]
@@ -112,12 +110,12 @@ def settle(study: Study, goals: Sequence[Goal], *, simply: bool = False) -> None
             terms = study.language.of_type([*goal.proposed, *others], goal.type)
             options = [*((answer, 1) for answer in goal.choice.answers), *((term, 2) for term in terms)]
             _choose(study, goal, options, own=True)
-            if goal.known:
-                goal.news = _news(goal.choice, goal.keep)
-                study.found = [*others, *goal.news]
-        left = [goal for goal in left if goal.wrong]
-        if not left or (turn and len(study.found) == known):
+            if goal.type.kind == "int" and goal.wrong:
+                _untangle(study, goal, options)
+            _tell(study, goal)
+        if turn and (len(study.found), [goal.wrong for goal in left]) == known:
             break
+        left = [goal for goal in left if goal.wrong]
 
 
 def _worded(study: Study, goal: Goal, terms: Sequence[Term]) -> list[Term]:
@@ -141,9 +139,15 @@ def remembered(study: Study, goals: Sequence[Goal], found: Sequence[Chosen]) -> 
     """Take over what was found of these goals before."""
     for goal, one in zip(goals, found, strict=True):
         goal.found, goal.wrong = one, goal.missed(study.table.column(one)).bit_count()
-        if goal.known:
-            goal.news = _news(one, goal.keep)
-            study.found += goal.news
+        _tell(study, goal)
+
+
+def _tell(study: Study, goal: Goal) -> None:
+    """What a goal becomes, if it is explained, is a term for others, in place of what was thought of it before."""
+    if goal.known:
+        study.found = [term for term in study.found if term not in goal.news]
+        goal.news = _news(goal.choice, goal.keep)
+        study.found += goal.news
 
 
 def _news(found: Chosen, keep: Term) -> list[Term]:
@@ -153,8 +157,8 @@ def _news(found: Chosen, keep: Term) -> list[Term]:
     return [found, Total((found,), (keep,))] if found.type.kind == "int" else [found]
 
 
-def solve(study: Study, goal: Goal, answers: Sequence[Term]) -> None:
-    """Propose expressions for rows that none of these answers explains."""
+def solve(study: Study, goal: Goal, answers: Sequence[Term], beside: Sequence[Term] = ()) -> None:
+    """Propose expressions for rows that none of these answers explains, and others than those `beside`."""
     left = goal.rows & packed(value is not None for value in goal.after)
     for answer in answers:
         pairs = zip(study.table.column(answer), goal.after, strict=True)
@@ -169,7 +173,21 @@ def solve(study: Study, goal: Goal, answers: Sequence[Term]) -> None:
         terms = language.of_type(list(dict.fromkeys(terms)), INT)
         solver = Solver(terms, found, language.units, [study.table.rows[row] for row in some])
         known = [answer for answer in answers if isinstance(answer, _MADE)]
-        goal.proposed += solver.solve(goal.keep, [goal.after[row] for row in some], known)  # type: ignore[misc]
+        goal.proposed += solver.solve(goal.keep, [goal.after[row] for row in some], known, beside)  # type: ignore[misc]
+
+
+def _untangle(study: Study, goal: Goal, options: Sequence[Option]) -> None:
+    """Explain the rows of the leaf with the most errors by expressions first: where no question tells which of two
+    answers is right, the lower or the higher of them may need none, or another one."""
+    missed = goal.missed(study.table.column(goal.choice))
+    parts = (bits for _, bits in routed(goal.choice.tree, study.table, goal.rows))
+    tangled = replace(goal, rows=max(parts, key=lambda bits: (bits & missed).bit_count()), proposed=[])
+    solve(study, tangled, [goal.keep], goal.choice.answers)
+    made = [(term, 2) for term in tangled.proposed]
+    (_, *first), _ = answers_for(study, goal.keep, goal.after, tangled.rows, made)
+    if first:
+        kept = [(answer, 1) for answer in goal.choice.answers]
+        _choose(study, goal, [(term, 1) for term in first], kept, options, own=True)
 
 
 def _products(found: Sequence[Term], unit: Constant) -> list[Term]:
@@ -179,12 +197,12 @@ def _products(found: Sequence[Term], unit: Constant) -> list[Term]:
     return [Product(*pair, unit) for pair in combinations(made, 2)]
 
 
-def _choose(study: Study, goal: Goal, options: Sequence[Option], *, own: bool) -> None:
-    """The answers, and the tree that chooses among them, if it is better than what there was.
+def _choose(study: Study, goal: Goal, *options: Sequence[Option], own: bool) -> None:
+    """The answers, and the tree that chooses among them, if it is better than what there was; see `answers_for`.
 
     With `own` there may be questions about the answers themselves.
     """
-    answers, labels = answers_for(study, goal.keep, goal.after, goal.rows, options)
+    answers, labels = answers_for(study, goal.keep, goal.after, goal.rows, *options)
     unexplained = labels.get(NO_ANSWER, 0).bit_count()
     many = WORDED if study.language.ways else HOPELESS
     hopeless = isinstance(goal.keep, Field) and unexplained * many > goal.rows.bit_count()

@@ -107,3 +107,8 @@ class Below:
 def rows_of(bits: int, count: int) -> Iterator[int]:
     """The numbers of the rows whose bit is set, of `count` rows."""
     yield from (number for number, bit in enumerate(f"{bits:0{count}b}") if bit == "1")
+
+
+def of_kind(literal: Literal) -> bool:
+    """Whether it asks which of a few kinds there are something is."""
+    return isinstance(literal, Is) and literal.value is not None and literal.term.type.kind in ("enum", "bool")

@@ -10,7 +10,7 @@ right in others.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from itertools import product
 from math import inf
 from typing import Any
@@ -60,28 +60,41 @@ class Solver:
                 known.setdefault(column, term)
         self.terms, self.columns = list(known.values())[:MOST_TERMS], list(known)[:MOST_TERMS]
 
-    def solve(self, keep: Term, after: Sequence[int], known: Sequence[Term] = ()) -> list[Term]:
+    def solve(
+        self, keep: Term, after: Sequence[int], known: Sequence[Term] = (), beside: Sequence[Term] = ()
+    ) -> list[Term]:
         """Expressions that cover the examples, each the best for the first that is left; `known`: such as are right in
-        others."""
+        others; `beside`: answers that there are already, of which others may be made."""
         before = self.table.filled(keep)
         every = [number for number, pair in enumerate(zip(before, after, strict=True)) if pair[0] != pair[1]]
         left = sorted(every, key=lambda row: -sum(1 for column in self.columns if column[row]))
         found: list[Term] = []
         added = [one for term in known for one in self._added(term)]
+        columns = [term.column(self.table) for term in beside]
+        there = [{row for row in every if column[row] == after[row]} for column in columns]
         for _ in range(SEEDS):
             if not left:
                 break
             row = left[0]
-            best = self._best([*self._proposed(row, keep, before[row], after[row]), *added], row, keep, after, every)
-            found += [best[1]] if best else []
+            terms = [*self._proposed(row, keep, before[row], after[row]), *added]
+            best = self._best(terms, row, keep, after, every, there)
+            if best:
+                found.append(best[1])
+                there.append(best[2])
             left = [row for row in left[1:] if not best or row not in best[2]]
         return found
 
     def _best(
-        self, terms: Iterable[Term], row: int, keep: Term, after: Sequence[int], every: Sequence[int]
+        self,
+        terms: Iterable[Term],
+        row: int,
+        keep: Term,
+        after: Sequence[int],
+        every: Sequence[int],
+        there: Sequence[Set[int]],
     ) -> _Judged | None:
         """Of expressions, one of which is right in this example, and what can be made of them, the one that is right in
-        most; the simplest of them."""
+        most, the simplest of them; but for those that are right only where another is already (`there`)."""
         changed, found = set(every), dict[tuple[Any, ...], _Judged]()
         best: list[_Judged] = []
         for turn in range(EXTREMES + 1):
@@ -94,10 +107,12 @@ class Solver:
                     worth = len(right) - term.cost
                     if len(right) > 1 and worth > max(most, found[column][0] if column in found else most):
                         found[column] = worth, term, right
-            before, best = best, sorted(found.values(), key=lambda one: one[0], reverse=True)[:BEST]
-            if turn == EXTREMES or best == before or len(best[0][2]) == len(every):
+            ranked = sorted(found.values(), key=lambda one: one[0], reverse=True)
+            before, best = best, [one for one in ranked if not any(one[2] <= others for others in there)][:BEST]
+            if turn == EXTREMES or (turn and best == before) or (best and len(best[0][2]) == len(every)):
                 break
-            terms = [variant for one in best for variant in self._variants(one[1], keep)]
+            bases = dict.fromkeys(term for _, term, _ in (best if turn else [*ranked[:BEST], *best]))
+            terms = [variant for base in bases for variant in self._variants(base, keep)]
         return best[0] if best else None
 
     def _added(self, term: Term) -> Iterator[Term]:

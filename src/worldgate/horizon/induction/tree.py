@@ -12,8 +12,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from math import inf, log2
 from typing import NamedTuple
 
-from .literals import Literal
+from .literals import Literal, of_kind
 from .table import Table
+
+AHEAD = 64
+"""Parts of the examples in which a second question is looked for where none is worth asking."""
 
 Labels = Mapping[int, int]
 """Sets of right answers (a bit an answer) and the rows that have them (a bit a row)."""
@@ -55,9 +58,23 @@ def grow(labels: Labels, candidates: Sequence[Candidate], rows: int, around: Map
     """The tree for these rows, one locally best question at a time; the first of equally good ones. `around`: how many
     examples there are of each label where these come from."""
     here = {mask: some for mask, bits in labels.items() if (some := bits & rows)}
-    counts, many = {mask: bits.bit_count() for mask, bits in here.items()}, rows.bit_count()
-    if around is None or 2 * counts.get(NO_ANSWER, 0) <= many:
+    counts = {mask: bits.bit_count() for mask, bits in here.items()}
+    if around is None or 2 * counts.get(NO_ANSWER, 0) <= rows.bit_count():
         around = counts
+    best = _best(here, candidates, rows)[0] or _ahead(here, candidates, rows)
+    if best is None:
+        return _leaf(counts, around)
+    literal, bits = best
+    then, otherwise = (grow(labels, candidates, some, around) for some in (rows & bits, rows & ~bits))
+    if isinstance(then, Leaf) and isinstance(otherwise, Leaf) and then.alike(otherwise):
+        return _leaf(counts, around)
+    return Split(literal, then, otherwise)
+
+
+def _best(labels: Labels, candidates: Sequence[Candidate], rows: int) -> tuple[Candidate | None, float]:
+    """The question that saves most bits, the first of equally good ones, and how many bits it leaves; none if none
+    saves what it takes to name it."""
+    counts, many = _counts(labels, rows), rows.bit_count()
     whole = _impurity(counts, inf)
     best, gain = None, 0.0
     if whole > 0:
@@ -69,19 +86,30 @@ def grow(labels: Labels, candidates: Sequence[Candidate], rows: int, around: Map
             most = whole - price - literal.cost - gain - 1e-9  # what the parts may have
             if most <= 0:
                 continue
-            inside = _counts(here, yes)
+            inside = _counts(labels, yes)
             outside = {mask: left for mask, count in counts.items() if (left := count - inside.get(mask, 0))}
             parts = (inside, outside) if 2 * yes.bit_count() > many else (outside, inside)  # the larger one first
             first = _impurity(parts[0], most)
             if first < most and (both := first + _impurity(parts[1], most - first)) < most:
                 best, gain = (literal, bits), whole - price - literal.cost - both
-    if best is None:
-        return _leaf(counts, around)
-    literal, bits = best
-    then, otherwise = (grow(labels, candidates, some, around) for some in (rows & bits, rows & ~bits))
-    if isinstance(then, Leaf) and isinstance(otherwise, Leaf) and then.alike(otherwise):
-        return _leaf(counts, around)
-    return Split(literal, then, otherwise)
+    return best, whole - gain
+
+
+def _ahead(labels: Labels, candidates: Sequence[Candidate], rows: int) -> Candidate | None:
+    """The question about a kind after which others save more than it takes to name it and them, where none does by
+    itself: what is bought and what is sold may need contrary answers."""
+    best, most, known = None, _impurity(_counts(labels, rows), inf), set[int]()
+    price = log2(len(candidates) + 1)
+    for literal, bits in candidates if most > 2 * price else ():
+        yes = bits & rows
+        if yes and yes != rows and yes not in known and of_kind(literal):
+            known |= {yes, rows & ~yes}
+            left = price + literal.cost + sum(_best(labels, candidates, some)[1] for some in (yes, rows & ~yes))
+            if left < most - 1e-9:
+                best, most = (literal, bits), left
+            if len(known) >= AHEAD:
+                break
+    return best
 
 
 def saved(labels: Labels, bits: int, rows: int) -> float:
