@@ -100,10 +100,14 @@ def settle(study: Study, goals: Sequence[Goal], *, simply: bool = False) -> None
     measured = any(isinstance(term, Length) for term in study.found)
     left = [goal for goal in goals if goal.wrong or goal.clumsy or (measured and goal.by_heart)]
     left = left if study.language.with_records and not simply else []
+    known = dict[Goal, list[object]]()
     for turn in range(MOST_ROUNDS):
-        known = len(study.found), [goal.wrong for goal in left]
         for goal in left:
             others = [term for term in study.found if term not in goal.news]
+            given = [turn > 0, goal.choice, *others]
+            if known.get(goal) == given:
+                continue  # it would be explained as before
+            known[goal] = given
             lengths = [term for term in others if isinstance(term, Length)]
             if goal.type.kind == "int" and not (lengths and _measured(study, goal, lengths)):
                 solve(study, goal, [goal.keep, *goal.choice.answers] if turn or lengths else [goal.keep])
@@ -113,8 +117,6 @@ def settle(study: Study, goals: Sequence[Goal], *, simply: bool = False) -> None
             if goal.type.kind == "int" and goal.wrong:
                 _untangle(study, goal, options)
             _tell(study, goal)
-        if turn and (len(study.found), [goal.wrong for goal in left]) == known:
-            break
         left = [goal for goal in left if goal.wrong]
 
 
@@ -144,7 +146,7 @@ def remembered(study: Study, goals: Sequence[Goal], found: Sequence[Chosen]) -> 
 
 def _tell(study: Study, goal: Goal) -> None:
     """What a goal becomes, if it is explained, is a term for others, in place of what was thought of it before."""
-    if goal.known:
+    if goal.known and goal.news[:1] != [goal.choice]:
         study.found = [term for term in study.found if term not in goal.news]
         goal.news = _news(goal.choice, goal.keep)
         study.found += goal.news

@@ -111,4 +111,4 @@ def rows_of(bits: int, count: int) -> Iterator[int]:
 
 def of_kind(literal: Literal) -> bool:
     """Whether it asks which of a few kinds there are something is."""
-    return isinstance(literal, Is) and literal.value is not None and literal.term.type.kind in ("enum", "bool")
+    return isinstance(literal, Is) and literal.value is not None and literal.term.type.kind == "enum"

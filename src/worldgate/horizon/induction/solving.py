@@ -10,10 +10,10 @@ right in others.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from itertools import product
 from math import inf
-from typing import Any
+from typing import Any, NamedTuple
 
 from .arithmetic import Extreme, Total, numbers, replaced
 from .combining import Example
@@ -35,9 +35,15 @@ BEST = 5
 EXTREMES = 2
 """How often a variant is made of variants."""
 
-_Judged = tuple[float, Term, set[int]]
-"""What an expression is worth, in how many examples it is right less what it costs, as among so many one is right once
-more by chance; the expression, these examples."""
+
+class _Judged(NamedTuple):
+    """An expression; what it is worth: in how many examples it is right less what it costs, as among so many one is
+    right once more by chance; these examples; its values in all."""
+
+    worth: float
+    term: Term
+    right: frozenset[int]
+    column: tuple[Any, ...]
 
 
 class Solver:
@@ -66,54 +72,61 @@ class Solver:
         """Expressions that cover the examples, each the best for the first that is left; `known`: such as are right in
         others; `beside`: answers that there are already, of which others may be made."""
         before = self.table.filled(keep)
-        every = [number for number, pair in enumerate(zip(before, after, strict=True)) if pair[0] != pair[1]]
-        left = sorted(every, key=lambda row: -sum(1 for column in self.columns if column[row]))
+        right = {row: new for row, (old, new) in enumerate(zip(before, after, strict=True)) if old != new}
+        left = sorted(right, key=lambda row: -sum(1 for column in self.columns if column[row]))
         found: list[Term] = []
-        added = [one for term in known for one in self._added(term)]
-        columns = [term.column(self.table) for term in beside]
-        there = [{row for row in every if column[row] == after[row]} for column in columns]
+        there = [_right_in(term.column(self.table), right) for term in beside]
+        added = self._judged((one for term in known for one in self._added(term)), right)
+        varied = dict[tuple[Any, ...], list[_Judged]]()
         for _ in range(SEEDS):
             if not left:
                 break
-            row = left[0]
-            terms = [*self._proposed(row, keep, before[row], after[row]), *added]
-            best = self._best(terms, row, keep, after, every, there)
+            proposed = self._judged(self._proposed(left[0], keep, before[left[0]], after[left[0]]), right)
+            best = self._best([*proposed, *added], keep, right, there, varied)
             if best:
-                found.append(best[1])
-                there.append(best[2])
-            left = [row for row in left[1:] if not best or row not in best[2]]
+                found.append(best.term)
+                there.append(best.right)
+            left = [row for row in left[1:] if not best or row not in best.right]
         return found
 
     def _best(
         self,
-        terms: Iterable[Term],
-        row: int,
+        some: Iterable[_Judged],
         keep: Term,
-        after: Sequence[int],
-        every: Sequence[int],
+        right: Mapping[int, int],
         there: Sequence[Set[int]],
+        varied: dict[tuple[Any, ...], list[_Judged]],
     ) -> _Judged | None:
-        """Of expressions, one of which is right in this example, and what can be made of them, the one that is right in
-        most, the simplest of them; but for those that are right only where another is already (`there`)."""
-        changed, found = set(every), dict[tuple[Any, ...], _Judged]()
-        best: list[_Judged] = []
+        """Of some expressions and what can be made of them the one that is right in most examples, the simplest of
+        them; but for those that are right only where another is already (`there`). `varied`: variants looked at."""
+        found, best = dict[tuple[Any, ...], _Judged](), list[_Judged]()
         for turn in range(EXTREMES + 1):
-            most = best[0][0] if best else -inf
-            for term in terms:
-                early = zip(self.every, term.column(self.few), strict=True)
-                if any(other != row and value == after[other] for other, value in early if other in changed):
-                    column = tuple(term.column(self.table))
-                    right = {other for other in every if column[other] == after[other]}
-                    worth = len(right) - term.cost
-                    if len(right) > 1 and worth > max(most, found[column][0] if column in found else most):
-                        found[column] = worth, term, right
-            ranked = sorted(found.values(), key=lambda one: one[0], reverse=True)
-            before, best = best, [one for one in ranked if not any(one[2] <= others for others in there)][:BEST]
-            if turn == EXTREMES or (turn and best == before) or (best and len(best[0][2]) == len(every)):
+            most = best[0].worth if best else -inf
+            for one in some:
+                if one.worth > max(most, found[one.column].worth if one.column in found else most):
+                    found[one.column] = one
+            ranked = sorted(found.values(), key=lambda one: one.worth, reverse=True)
+            before, best = best, [one for one in ranked if not any(one.right <= others for others in there)][:BEST]
+            if turn == EXTREMES or (turn and best == before) or (best and len(best[0].right) == len(right)):
                 break
-            bases = dict.fromkeys(term for _, term, _ in (best if turn else [*ranked[:BEST], *best]))
-            terms = [variant for base in bases for variant in self._variants(base, keep)]
+            bases = {one.column: one.term for one in (best if turn else [*ranked[:BEST], *best])}
+            for column, term in bases.items():
+                if column not in varied:
+                    varied[column] = self._judged(self._variants(term, keep), right)
+            some = [one for column in bases for one in varied[column]]
         return best[0] if best else None
+
+    def _judged(self, terms: Iterable[Term], right: Mapping[int, int]) -> list[_Judged]:
+        """Those that are right in more than one example, and in one of a few."""
+        found = []
+        for term in terms:
+            early = zip(self.every, term.column(self.few), strict=True)
+            if any(row in right and value == right[row] for row, value in early):
+                column = tuple(term.column(self.table))
+                rows = _right_in(column, right)
+                if len(rows) > 1:
+                    found.append(_Judged(len(rows) - term.cost, term, rows, column))
+        return found
 
     def _added(self, term: Term) -> Iterator[Term]:
         """What a part of the expression adds to it where there is another term already."""
@@ -144,6 +157,10 @@ class Solver:
         if before:
             found += [_sum((keep, *more), less) for more, less in example.expressions(after - before)]
         return sorted(found, key=lambda term: term.cost)[:MOST_PROPOSED]
+
+
+def _right_in(column: Sequence[Any], right: Mapping[int, int]) -> frozenset[int]:
+    return frozenset(row for row, value in right.items() if column[row] == value)
 
 
 def _sum(more: Sequence[Term], less: Sequence[Term]) -> Term:

@@ -48,7 +48,8 @@ class Table:
         self.rows = rows
         self.fetchers = [row.state.fetcher() for row in rows]
         self._columns: dict[Term, list[Any]] = {}
-        self._filled: dict[Term, tuple[int, list[Any]]] = {}
+        self._filled: dict[Term, list[Any]] = {}
+        self._present: dict[Term, int] = {}
         self._derived: dict[Any, Any] = {}
 
     def column(self, term: Term) -> list[Any]:
@@ -60,19 +61,20 @@ class Table:
 
     def present(self, term: Term) -> int:
         """The rows in which the term has a value, packed."""
-        return self._packed(term)[0]
+        found = self._present.get(term)
+        if found is None:
+            found = self._present[term] = packed(value is not None for value in self.column(term))
+        return found
 
     def filled(self, term: Term) -> list[Any]:
         """The column with something of its kind where there is no value, so that it can be compared."""
-        return self._packed(term)[1]
-
-    def _packed(self, term: Term) -> tuple[int, list[Any]]:
         found = self._filled.get(term)
         if found is None:
-            column = self.column(term)
-            zero = 0 if term.type.kind in ("int", "decimal", "bool") else ""
-            bits = packed(value is not None for value in column)
-            found = self._filled[term] = bits, [zero if value is None else value for value in column]
+            found = self.column(term)
+            if None in found:
+                zero = 0 if term.type.kind in ("int", "decimal", "bool") else ""
+                found = [zero if value is None else value for value in found]
+            self._filled[term] = found
         return found
 
     def derived(self, state: State | Told, what: object, make: Callable[[], _Made]) -> _Made:
