@@ -28,6 +28,7 @@ from .wording import worded
 
 _MADE = Total | Product | Extreme | Stepped
 MOST_ROUNDS = 6
+"""How often goals are explained anew by what was found of others."""
 HOPELESS = 8
 """A field of which more than one row in so many is not explained is worth no question: its record is wrong anyway."""
 WORDED = 2

@@ -4,6 +4,7 @@ Each example is labelled with the *set* of answers that are right for it (settin
 nothing, and so does leaving it alone). The impurity of a set of examples is the entropy of a greedy cover: the answer
 that is right most often takes all examples it is right for, the next best takes of the rest, and so on. A split must
 save more bits than it takes to name its literal (minimum description length), so that chance does not make rules.
+Where no literal does, one about a kind is asked if the next ones save what all of these take.
 """
 
 from __future__ import annotations
@@ -55,8 +56,8 @@ Candidate = tuple[Literal, int]
 
 
 def grow(labels: Labels, candidates: Sequence[Candidate], rows: int, around: Mapping[int, int] | None = None) -> Tree:
-    """The tree for these rows, one locally best question at a time; the first of equally good ones. `around`: how many
-    examples there are of each label where these come from."""
+    """The tree for these rows, one question at a time. `around`: how many examples there are of each label where these
+    come from."""
     here = {mask: some for mask, bits in labels.items() if (some := bits & rows)}
     counts = {mask: bits.bit_count() for mask, bits in here.items()}
     if around is None or 2 * counts.get(NO_ANSWER, 0) <= rows.bit_count():
