@@ -175,6 +175,13 @@ def test_an_extreme_that_is_right_once_more_is_chance():
     assert [str(term) for term in found] == ["?3 + ?2"]
 
 
+def test_what_is_taken_away_may_have_an_extreme_where_there_was_nothing():
+    rows, words = _priced(40)
+    after = [-min(one, other) for _, _, one, other in (row.words for row in rows)]
+    found = Solver(words, [], [Constant(1, INT)], rows).solve(Constant(0, INT), after)
+    assert [str(term) for term in found] == ["- min(?2, ?3)"]
+
+
 def test_what_is_added_up_is_of_each_fact_by_itself():
     schema = get("market").schema
     order = schema.relations["order"]

@@ -11,15 +11,15 @@ import pytest
 
 from worldgate.facts import INT, Edit, Relation, Schema, State, record, ref
 from worldgate.horizon.induction import Induction
-from worldgate.horizon.induction.arithmetic import Chosen
-from worldgate.horizon.induction.folding import renewed, renewed_if_right
+from worldgate.horizon.induction.arithmetic import Chosen, Field
+from worldgate.horizon.induction.folding import Earlier, renewed, renewed_if_right
 from worldgate.horizon.induction.goals import Goal
 from worldgate.horizon.induction.language import Language
 from worldgate.horizon.induction.literals import Is
 from worldgate.horizon.induction.records import said
 from worldgate.horizon.induction.study import Study
 from worldgate.horizon.induction.table import Row, Table
-from worldgate.horizon.induction.terms import Argument, Constant
+from worldgate.horizon.induction.terms import Argument, Constant, Held, Part
 from worldgate.horizon.induction.told import Told
 from worldgate.horizon.induction.tree import Leaf, Split
 from worldgate.horizon.induction.written import Reader, Writer
@@ -109,6 +109,17 @@ def test_such_rules_are_data():
         told = again.predict(Told(state, call.tables), call.words)
         edits = {Edit(one.relation, key, state.get(one.relation, key), value) for one, key, value, _ in told}
         assert {edit for edit in edits if edit.before != edit.after} == {*delta}
+
+
+def test_facts_without_a_thing_share_nothing():
+    wishes = [("wish", (number,), Wish(tank, 5, number)) for number, tank in enumerate(("a", "a", "b"))]
+    state = State.of(SCHEMA, wishes)
+    table, number = Table([Row(state, (), (number,)) for number in range(3)]), Part(0, "number", INT)
+    wish = Held("wish", (number,), SCHEMA.relations["wish"].value)
+    tank, wanted = Field(wish, 0, "tank", TANK), Field(wish, 1, "wanted", INT)
+    full = Held("tank", (tank,), INT)  # there is no such fact
+    for thing, earlier in ((tank, [0, 5, 0]), (full, [0, 0, 0])):
+        assert Earlier("wish", (thing,), (thing,), wanted, (number,), (number,)).column(table) == earlier
 
 
 def _answer(name: str, *values: int) -> Chosen:

@@ -19,6 +19,7 @@ from worldgate.horizon import Prediction
 from worldgate.horizon.induction import Induction
 from worldgate.horizon.induction.literals import Is
 from worldgate.horizon.induction.reading import read
+from worldgate.horizon.induction.records import words_of
 from worldgate.horizon.induction.table import spaced, spread
 from worldgate.horizon.induction.terms import Constant
 from worldgate.horizon.induction.told import Told
@@ -253,6 +254,17 @@ def test_a_world_may_have_a_relation_named_as_what_is_to_come():
     assert {edit.relation for edit in rules.predict(State.of(schema, list(state.facts())), action).delta} >= {"weight"}
 
 
+def test_a_truth_value_on_the_way_is_not_taken_for_an_absent_fact():
+    rules, states = Induction(SCHEMA), [State.of(SCHEMA, [("up", (f"h{one}",), True) for one in range(4)])] * 12
+    for number, state in enumerate(states):
+        key = (f"h{number % 3}",)
+        rules.learn(state, f"restart {key[0]}", (Edit("up", key, True, False), Edit("up", key, False, True)))
+        rules.learn(state, f"replace {key[0]}", (Edit("up", key, True, None), Edit("up", key, None, True)))
+    for name, between in (("restart", False), ("replace", None)):
+        edits = Edit("up", ("h3",), True, between), Edit("up", ("h3",), between, True)
+        assert rules.predict(states[0], f"{name} h3").delta == edits
+
+
 def test_rules_are_data_that_says_the_same():
     random, rules = Random(6), Induction(LOADS)
     for _ in range(40):
@@ -375,6 +387,12 @@ def test_rules_and_predictions_do_not_depend_on_the_hash_seed():
 )
 def test_the_words_of_an_action(text, call):
     assert read(text) == call
+
+
+@pytest.mark.parametrize(("word", "kinds"), [("7" * 19, {"text"}), ("\u00b2", {"text"}), ("17", {"int"})])
+def test_a_word_is_a_number_where_it_can_be_read_as_one(word, kinds):
+    schema = Schema("words", "1", [Relation("said", (("text", TEXT),), INT)])
+    assert {one.type.kind for one in words_of(schema, [(word,)] * 4, {})} == kinds
 
 
 def test_a_tree_of_chance_is_a_leaf():

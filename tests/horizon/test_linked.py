@@ -13,7 +13,10 @@ import pytest
 from worldgate.facts import BOOL, Edit, Relation, Schema, State, record, ref
 from worldgate.horizon.induction import Induction
 from worldgate.horizon.induction.records import said
+from worldgate.horizon.induction.table import Row, Table
+from worldgate.horizon.induction.terms import Constant, Path
 from worldgate.horizon.induction.told import Told
+from worldgate.horizon.induction.ways import Way as Between
 from worldgate.horizon.induction.written import Reader, Writer
 
 TOWN = ref("town")
@@ -35,6 +38,7 @@ SCHEMA = Schema(
         Relation("way", (("town", TOWN), ("to", TOWN)), record(Way, over=TOWN)),
     ],
 )
+POINTS = Schema("points", "1", [*list(SCHEMA.relations.values())[:3], Relation("point", (("town", TOWN),), TOWN)])
 Sample = tuple[State, str, tuple[Edit, ...]]
 
 
@@ -91,8 +95,21 @@ def misheard(random: Random) -> Sample:
     return state, action, tuple(one for one in delta if one[0] != "way" or random.random() < 0.95)
 
 
-def taught(draw: Callable[[Random], Sample], count: int) -> Induction:
-    rules = Induction(SCHEMA)
+def pointing(random: Random) -> Sample:
+    """Lit towns tell their neighbours where they point: those that point nowhere point to the first of these."""
+    state = State.of(POINTS, [fact for fact in drawn(random).facts() if fact[0] != "way"])
+    pointed = {town: random.choice(TOWNS) for town in TOWNS if random.random() < 0.5}
+    state = State.of(POINTS, [*state.facts(), *(("point", (town,), to) for town, to in pointed.items())])
+    told: dict[str, list[str]] = {}
+    for town, to in pointed.items():
+        for other in near(state, town) if state.get("lit", (town,)) else ():
+            if other not in pointed:
+                told.setdefault(other, []).append(to)
+    return state, "point", tuple(Edit("point", (town,), None, min(some)) for town, some in sorted(told.items()))
+
+
+def taught(draw: Callable[[Random], Sample], count: int, schema: Schema = SCHEMA) -> Induction:
+    rules = Induction(schema)
     random = Random(1)
     for _ in range(count):
         rules.learn(*draw(random))
@@ -138,6 +155,20 @@ def test_what_is_offered_and_sometimes_not_taken_is_still_learned() -> None:
     rules = taught(misheard, 150)
     assert "each offered_way" in rules.explain()
     assert exactness(rules, telling) >= 0.7
+
+
+def test_what_is_offered_need_be_no_record() -> None:
+    rules = taught(pointing, 100, POINTS)
+    assert "each offered_point" in rules.explain()
+    assert exactness(rules, pointing) >= 0.9
+
+
+def test_what_leads_nowhere_leads_to_no_other_that_does() -> None:
+    table = Table([Row(State.of(SCHEMA, [("road", ("a", "b"), True)]), ())])
+    nowhere, here = Constant(None, TOWN), Constant("a", TOWN)
+    for left, right, leads in ((nowhere, nowhere, False), (here, nowhere, False), (here, here, True)):
+        assert table.column(Path("road", False, None, left, right)) == [leads]
+        assert table.column(Between("road", (left,), right)) == [leads]
 
 
 def test_rules_about_offers_can_be_kept_as_data(told: Induction) -> None:

@@ -42,15 +42,15 @@ def addresses(
 
 def _columns(study: Study, relation: Relation, edited: set[tuple[int, Key]]) -> Iterator[list[Term]]:
     """For each column of a key, the terms that may stand there. A constant may where few are ever seen."""
-    language = study.language
+    language, places = study.language, sorted(edited)
     for index, (_, type_) in enumerate(relation.key):
         terms = language.of_type(language.variables, type_)
         if type_.entity:
             terms += language.of_type(language.made, type_) + language.keys(type_)
         else:
-            counts = Counter(key[index] for _, key in sorted(edited))
+            counts = Counter(key[index] for _, key in places)
             if language.with_records and type_.kind == "int":
-                terms += _counted(study, type_, [(number, key[index]) for number, key in sorted(edited)])
+                terms += _counted(study, type_, [(number, key[index]) for number, key in places])
             if len(counts) <= FEW:
                 terms += [Constant(value, broad(type_), 1.0) for value in counts]
         yield terms

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from ...facts import INT, Type, Value
+from .literals import rows_of
 from .table import Table, Term
 from .tree import Tree, routed
 
@@ -70,7 +71,8 @@ class Total:
         return found
 
     def __str__(self) -> str:
-        return " + ".join(map(_bracketed, self.more)) + "".join(f" - {_bracketed(term)}" for term in self.less)
+        less = "".join(f" - {_bracketed(term)}" for term in self.less)
+        return (" + ".join(map(_bracketed, self.more)) + less).lstrip()
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,12 +154,10 @@ class Chosen:
 
     def column(self, table: Table) -> list[Any]:
         found: list[Any] = [None] * len(table.rows)
-        width = len(found)
-        for leaf, bits in routed(self.tree, table, (1 << width) - 1):
+        for leaf, bits in routed(self.tree, table, (1 << len(found)) - 1):
             values = table.column(self.answers[leaf.answer])
-            found = [
-                new if bit == "1" else old for bit, new, old in zip(f"{bits:0{width}b}", values, found, strict=True)
-            ]
+            for row in rows_of(bits, len(found)):
+                found[row] = values[row]
         return found
 
     def __str__(self) -> str:

@@ -42,10 +42,12 @@ class Common(NamedTuple):
     def beside(self, seen: Sequence[Seen]) -> Beside:
         """What rules about these actions, which are of one shape, are told."""
         beside = Beside(self.settings, None, self.texts)
+        if self.ways is None:
+            return beside
         names = ((held, key) for held in self.named for key in held.keys if isinstance(key, Constant))
         texts = [(held.relation, str(key.value)) for held, key in names if held.type == TEXT]
         some = [Seen(*beside.told(one.state, one.words), one.delta) for one in seen]
-        return beside._replace(walks=walked(self.ways, some, texts) if self.ways else None)
+        return beside._replace(walks=walked(self.ways, some, texts))
 
 
 def common(schema: Schema, shapes: Sequence[Sequence[Seen]]) -> Common:

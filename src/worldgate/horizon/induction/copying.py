@@ -8,8 +8,7 @@ from ...facts import Key, Relation, Value
 from .effects import Target, target_of_each
 from .making import copies
 from .study import Seen, Study
-from .table import Row, Table, key_column, keys_of
-from .terms import Part
+from .table import Row, Table, keys_of, located
 
 
 def copied(
@@ -24,14 +23,13 @@ def copied(
     if language.ways is None or len(left) < 2:
         return found, left
     domain = language.schema.relations[language.ways.relation]
-    thing, name = (term for term in language.of_each(domain).variables if isinstance(term, Part))
+    thing, name = language.of_each(domain).parts
     some = [seen[number] for number in sorted({number for number, _ in left})]
     rows = [Row(one.state, one.words, key) for one in some for key in keys_of(one.state, domain.name)]
     changed = {(id(seen[number].state), key): (number, key) for number, key in left}
     for outer, inner in copies(language.words, thing, name, language.ways):
         keys = (outer, name) if relation.name == domain.name else (inner,)
-        at = key_column(Table(rows), keys)
-        reached = {(id(row.state), key) for row, key in zip(rows, at, strict=True)} & changed.keys()
+        reached = changed.keys() & located(Table(rows), keys)
         if len(reached) > 1 and len(keys) == len(relation.key):
             every, target = target_of_each(study, relation, domain, seen, edits, keys)
             every.language.made.append(inner)

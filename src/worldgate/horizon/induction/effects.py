@@ -22,7 +22,7 @@ from .literals import rows_of
 from .reading import broad
 from .study import Seen, Study
 from .table import Row, Table, Term, Words, key_column, keys_of, packed, spread
-from .terms import Constant, Held, Part
+from .terms import Constant, Held
 from .told import Told
 from .tree import Leaf, Tree, leaves, routed
 
@@ -140,7 +140,7 @@ def target_of_each(
     some = list(spread(facts, MOST_ROWS))
     rows = [Row(seen[number].state, seen[number].words, key) for number, key in some]
     every = Study(study.language.of_each(domain), Table(rows))
-    keys = keys or tuple(term for term in every.language.variables if isinstance(term, Part))
+    keys = keys or every.language.parts
     at = key_column(every.table, keys)
     after = [
         edits[number].get(key, row.state.get(relation.name, key))

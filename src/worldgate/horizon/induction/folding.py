@@ -23,7 +23,7 @@ from .goals import Goal, remembered, settle, solve
 from .language import Language
 from .reading import broad
 from .study import Study
-from .table import Table, Term, facts_table, key_column
+from .table import Table, Term, facts_table, key_column, located
 from .terms import Held, Part
 from .told import NEW
 
@@ -48,16 +48,16 @@ class Earlier:
     def column(self, table: Table) -> list[Any]:
         facts = facts_table(table, self.relation)
         found: dict[Any, list[tuple[Any, int]]] = {}
-        columns = (key_column(facts, self.joins), key_column(facts, self.places), facts.filled(self.amount))
-        for row, key, place, amount in zip(facts.rows, *columns, strict=True):
-            if None not in place:
-                found.setdefault((id(row.state), key), []).append((place, amount))
+        columns = (located(facts, self.joins), key_column(facts, self.places), facts.filled(self.amount))
+        for (state, key), place, amount in zip(*columns, strict=True):
+            if None not in (*key, *place):
+                found.setdefault((state, key), []).append((place, amount))
         sums = {}
         for key, rows in found.items():
             rows.sort()
             sums[key] = [place for place, _ in rows], [0, *accumulate(amount for _, amount in rows)]
-        here = zip(table.rows, key_column(table, self.keys), key_column(table, self.own), strict=True)
-        return [_before(sums.get((id(row.state), key)), place) for row, key, place in here]
+        here = zip(located(table, self.keys), key_column(table, self.own), strict=True)
+        return [_before(sums.get(key), place) for key, place in here]
 
     def __str__(self) -> str:
         by = f" by {self.places[0]}" if not isinstance(self.places[0], Part) else ""
@@ -85,16 +85,15 @@ class Fold:
         # what becomes of an earlier fact itself is known; what becomes of things that facts are about is not yet
         alike = {f"{NEW}{one.name}" for one in schema.relations.values() if _kinds(one) == _kinds(relation)}
         self.domain, self._asks = domain, {*known.schema.relations, *alike}
-        self._near, self._far = _things(self.here, domain), _things(self.there, new)
+        self._near, self._far = self.here.nearest(domain), self.there.nearest(new)
 
     def places(self) -> list[Place]:
         """The orders in which facts may follow one another: by one of their numbers and by their key, or by that."""
         sides = []
         for language in (self.there, self.here):
-            key = tuple(term for term in language.variables if isinstance(term, Part))
-            held = Held(self.domain.name, key, broad(self.domain.value))
+            held = Held(self.domain.name, language.parts, broad(self.domain.value))
             numbers = language.of_type([held, *language.fields(held)], INT)
-            sides.append([key, *((number, *key) for number in numbers)])
+            sides.append([language.parts, *((number, *language.parts) for number in numbers)])
         return list(zip(*sides, strict=True))
 
     def used(self, place: Place, keep: Term) -> Iterator[Term]:
@@ -192,18 +191,6 @@ def _at(keys: tuple[Term, ...], value: Term) -> Term:
 
 def _kinds(relation: Relation) -> list[Type]:
     return [broad(type_) for _, type_ in relation.key]
-
-
-def _things(language: Language, relation: Relation) -> dict[Type, Term]:
-    """The nearest thing of each kind that a fact of a relation is about."""
-    key = tuple(term for term in language.variables if isinstance(term, Part))
-    own = Held(relation.name, key, broad(relation.value))
-    found: dict[Type, Term] = {}
-    terms: list[Term] = [*key, own, *language.fields(own), *language.direct, *language.further]
-    for term in terms:
-        if term.type.entity:
-            found.setdefault(term.type, term)
-    return found
 
 
 def _sums(effects: Sequence[Effect], relations: Set[str]) -> Iterator[tuple[Term, Gathered]]:

@@ -12,15 +12,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...facts import INT, Key, Relation, Schema, Type
+from ...facts import INT, Relation, Schema, Type
 from .arithmetic import Total
 from .goals import Goal, settle
 from .language import Language
 from .literals import rows_of
 from .reading import broad
 from .study import Study
-from .table import Table, Term, facts_table, key_column, packed, spaced
-from .terms import Constant, Held, Part
+from .table import Table, Term, facts_table, located, packed, spaced
+from .terms import Constant
 from .told import NEW
 
 MOST_ROWS = 2_000
@@ -44,11 +44,9 @@ class Gathered:
     def column(self, table: Table) -> list[Any]:
         facts = facts_table(table, self.relation)
         sums: dict[Any, int] = {}
-        joined = zip(facts.rows, key_column(facts, self.joins), facts.filled(self.amount), strict=True)
-        for row, key, amount in joined:
-            sums[id(row.state), key] = sums.get((id(row.state), key), 0) + amount
-        keys = key_column(table, self.keys)
-        return [sums.get((id(row.state), key), 0) for row, key in zip(table.rows, keys, strict=True)]
+        for key, amount in zip(located(facts, self.joins), facts.filled(self.amount), strict=True):
+            sums[key] = sums.get(key, 0) + amount
+        return [sums.get(key, 0) for key in located(table, self.keys)]
 
     def __str__(self) -> str:
         return f"sum {self.amount} of {self.relation}({', '.join(map(str, self.joins))})"
@@ -56,14 +54,13 @@ class Gathered:
 
 def gather(study: Study, relation: Relation, goals: Sequence[Goal]) -> None:
     """Propose sums for goals, the keys of whose facts are those of that relation, that are not explained."""
-    keys = [term for term in study.language.variables if isinstance(term, Part)]
     done: set[Goal] = set()
     for of in _relations(study.language, relation):
         left = [goal for goal in goals if goal.wrong and goal.type.kind == "int" and goal not in done]
         language = study.language.of_each(of)
         joins = _joins(language, of, [type_ for _, type_ in relation.key]) if left else None
         if joins is not None:
-            done.update(_gathered(study, language, of, joins, keys, left))
+            done.update(_gathered(study, language, of, joins, left))
 
 
 def _relations(language: Language, relation: Relation) -> Iterator[Relation]:
@@ -76,26 +73,21 @@ def _relations(language: Language, relation: Relation) -> Iterator[Relation]:
 
 def _joins(language: Language, of: Relation, wanted: Sequence[Type]) -> tuple[Term, ...] | None:
     """For each column of a key, what is of its type in a fact of that relation, the nearest first; None if nothing."""
-    own = Held(of.name, tuple(language.variables[len(language.words) :]), broad(of.value))
-    terms = [*own.keys, own, *language.fields(own), *language.direct, *language.further]
-    found = []
-    for type_ in wanted:
-        term = next((term for term in terms if type_.entity and term.type == broad(type_)), None)
-        if term is None:
-            return None
-        found.append(term)
-    return tuple(found) if any(term not in own.keys for term in found) or len(found) < len(own.keys) else None
+    near = language.nearest(of)
+    found = tuple(near[type_] for type_ in map(broad, wanted) if type_ in near)
+    same = len(found) == len(of.key) and all(term in language.parts for term in found)
+    return found if len(found) == len(wanted) and not same else None
 
 
 def _gathered(
-    study: Study, language: Language, of: Relation, joins: tuple[Term, ...], keys: Sequence[Term], goals: Sequence[Goal]
+    study: Study, language: Language, of: Relation, joins: tuple[Term, ...], goals: Sequence[Goal]
 ) -> Iterator[Goal]:
     """Propose sums over these facts; the goals for which they are right wherever there is one are told."""
+    keys = study.language.parts
     facts = facts_table(study.table, of.name)
-    belong = [(id(row.state), key) for row, key in zip(facts.rows, key_column(facts, joins), strict=True)]
+    belong, here = located(facts, joins), located(study.table, keys)
     count = Counter(belong)
-    here = [(id(row.state), key) for row, key in zip(study.table.rows, key_column(study.table, keys), strict=True)]
-    at: dict[tuple[int, Key], int] = {address: number for number, address in enumerate(here)}
+    at = {address: number for number, address in enumerate(here)}
     alone = [(row, at[key]) for row, key in zip(facts.rows, belong, strict=True) if count[key] == 1 and key in at]
     if not alone or max(count.values()) < 2:
         return
@@ -113,7 +105,7 @@ def _gathered(
         tried, left = zip(left, parts, strict=True), []
         for (goal, base), part in tried:
             if part.wrong * DOUBTFUL <= len(alone) and len(part.choice.answers) > 1:
-                total = Gathered(of.name, joins, tuple(keys), part.choice)
+                total = Gathered(of.name, joins, keys, part.choice)
                 made = total if base is ZERO else Total((base, total))
                 goal.proposed.append(made)
                 pairs = zip(study.table.column(made), goal.after, strict=True)

@@ -62,12 +62,13 @@ class Goal:
 
     @property
     def clumsy(self) -> bool:
-        """Whether a number takes more than one answer beside staying as it was: one expression may be all of them."""
+        """Whether a number takes more than one answer, of which staying as it was may be one: one expression may be all
+        of them."""
         return self.type.kind == "int" and isinstance(self.keep, Field) and len(self.choice.answers) > 2
 
     @property
     def by_heart(self) -> bool:
-        """Whether a number takes more than one answer beside staying as it was, of any kind."""
+        """The same of a number that need be no field."""
         return self.type.kind == "int" and len(self.choice.answers) > 2
 
     @property
@@ -164,8 +165,7 @@ def solve(study: Study, goal: Goal, answers: Sequence[Term], beside: Sequence[Te
     """Propose expressions for rows that none of these answers explains, and others than those `beside`."""
     left = goal.rows & packed(value is not None for value in goal.after)
     for answer in answers:
-        pairs = zip(study.table.column(answer), goal.after, strict=True)
-        left &= ~packed(one == other for one, other in pairs)
+        left &= goal.missed(study.table.column(answer))
     rows = list(rows_of(left, len(goal.after)))
     some = spaced(rows, SAMPLE)
     if len(some) > 1:

@@ -94,6 +94,7 @@ class Language:
         self.made = born(words, more.ways) if more.ways else []
         self.followed = list(filter(is_followed, schema.relations.values())) if records else []
         parts = [Part(index, name, broad(type_)) for index, (name, type_) in enumerate(each.key)] if each else []
+        self.parts: tuple[Term, ...] = tuple(parts)
         self.variables: list[Term] = [*words, *parts]
         self._key = tuple(parts[:about])
 
@@ -139,6 +140,15 @@ class Language:
     def _opened(self, terms: Sequence[Term]) -> list[Term]:
         """These and the fields of records among them."""
         return [*terms, *(part for term in terms for part in self.fields(term))]
+
+    def nearest(self, relation: Relation) -> dict[Type, Term]:
+        """The nearest thing of each kind that a fact is about, of rules about every fact of that relation."""
+        own = Held(relation.name, self.parts, broad(relation.value))
+        found: dict[Type, Term] = {}
+        for term in (*self.parts, own, *self.fields(own), *self.direct, *self.further):
+            if term.type.entity:
+                found.setdefault(term.type, term)
+        return found
 
     def fields(self, term: Term) -> list[Field]:
         """The fields of a record."""
@@ -247,12 +257,12 @@ class Language:
                 yield relation.name
 
     def terms(self, level: int) -> list[Term]:
-        """All terms of a level, simplest first."""
+        """All terms of a level, in a fixed order."""
         found = [*self.variables, *self.direct]
         return found if level == 1 else [*found, *self.further, *self.sums, *self.paths]
 
     def literals(self, level: int, table: Table) -> Iterator[Literal]:
-        """All literals of a level, with constants taken from the table, simplest first."""
+        """All literals of a level, with constants taken from the table, in a fixed order."""
         terms = self.terms(level)
         if self.with_records:  # many of their fields are of facts that never are
             terms = [term for term in terms if not self._ended(term) and table.present(term)]

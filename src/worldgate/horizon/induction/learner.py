@@ -51,7 +51,7 @@ class _Shape:
         seen = list(self.seen)
         known = known_ids((told.state for told in sampled(seen)), (one.delta for one in seen))
         words, beside = [one.words for one in seen], NOTHING
-        self.typed = words_of(self.schema, words, len(words[0]), known)
+        self.typed = words_of(self.schema, words, known)
         schema = with_tables(self.schema, [one.state.tables for one in seen], known)
         if self.records:
             schema, beside = common.schema(schema), common.beside(seen)
@@ -112,8 +112,9 @@ class Induction:
 
     def _shared(self, *, now: bool) -> Common:
         """What is found out from actions of all shapes."""
-        seen = [list(shape.seen) for _, shape in sorted(self._shapes.items())] if self._fresh else []
-        if self._records and seen and (now or 3 * self._fresh > sum(map(len, seen))):
+        count = sum(len(shape.seen) for shape in self._shapes.values())
+        if self._records and self._fresh and (now or 3 * self._fresh > count):
+            seen = [list(shape.seen) for _, shape in sorted(self._shapes.items())]
             self._common, self._fresh = common(self._schema, seen), 0
         return self._common
 

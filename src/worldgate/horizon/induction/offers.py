@@ -25,7 +25,7 @@ from .mining import FEWEST, Edited, Miner
 from .reading import broad
 from .study import Seen, Study
 from .table import Row, Table, Term, Words, packed, spaced, spread
-from .terms import Held, Part
+from .terms import Held
 
 OFFERED = "offered_"
 MOST_ROWS = 6_000
@@ -192,9 +192,9 @@ def _others(join: Written, schema: Schema) -> list[Source]:
 
 def _explained(study: Study, relation: Relation, name: str, edits: Sequence[Mapping[Key, Value | None]]) -> Effect:
     """The rule about each offer. What becomes of a fact that another offer was taken for says nothing of this one."""
-    columns = [term for term in study.language.variables if isinstance(term, Part)]
+    columns = study.language.parts
     count = len(relation.key)
-    keys = tuple(columns[:count])
+    keys = columns[:count]
     before = study.table.column(Held(relation.name, keys, broad(relation.value)))
     after: list[Value | None] = []
     taken, known = [], []
@@ -208,9 +208,10 @@ def _explained(study: Study, relation: Relation, name: str, edits: Sequence[Mapp
     target = Target(relation, keys, name, after, packed(taken))
     whole, fields = goals_of(study, target)
     whole.rows = packed(known)
-    settle(study, fields)
+    parts = fields or [whole]
+    settle(study, parts)
     effect, _ = concluded(study, target, whole, fields)
-    amounts: list[Term] = [field.choice for field in fields if field.type.kind == "int"]
+    amounts: list[Term] = [part.choice for part in parts if part.type.kind == "int"]
     return effect._replace(order=_order(study, effect, [*amounts, *columns[count:]], edits))
 
 

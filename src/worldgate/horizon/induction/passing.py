@@ -13,6 +13,8 @@ from .table import Row, Table
 
 WAY = "way_"
 """What the name of a relation begins with where its facts are what others become on the way."""
+GONE = "gone_"
+"""The same where they say which of the others are absent on the way."""
 
 
 def passed(language: Language, seen: Sequence[Seen]) -> list[Effect]:
@@ -28,7 +30,8 @@ def passed(language: Language, seen: Sequence[Seen]) -> list[Effect]:
     study, found = Study(language, Table([Row(one.state, one.words) for one in seen])), list[Effect]()
     for (name, absent), edits in edited.items():
         relation = language.schema.relations[name]
-        none = Relation(f"{WAY}{name}", relation.key, BOOL if absent else relation.value)  # a state has no such facts
+        mark, value = (GONE, BOOL) if absent else (WAY, relation.value)
+        none = Relation(f"{mark}{name}", relation.key, value)  # a state has no such facts
         targets = [target_at(study, none, keys, edits) for keys in addresses(study, none, edits)[0]]
         found += [effect._replace(relation=name) for effect, _ in explained(study, targets)]
     return found

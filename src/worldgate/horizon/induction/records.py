@@ -65,7 +65,7 @@ def with_tables(schema: Schema, tables: Sequence[Tables], known: Mapping[str, se
     return Schema(schema.name, schema.version, relations) if rows else schema
 
 
-def words_of(schema: Schema, rows: Sequence[Words], arity: int, known: Mapping[str, set[Value]]) -> list[Argument]:
+def words_of(schema: Schema, rows: Sequence[Words], known: Mapping[str, set[Value]]) -> list[Argument]:
     """The typed words of a shape: one term for each position and each broad type its words can have.
 
     A word is an id, or a number, where three in ten of those seen at its place are ids of that entity, or numbers.
@@ -74,9 +74,8 @@ def words_of(schema: Schema, rows: Sequence[Words], arity: int, known: Mapping[s
     values = [relation.value for relation in schema.relations.values()]
     types = dict.fromkeys(broad(type_) for type_ in (*columns, *values))
     found = []
-    for index in range(arity):
-        seen = [words[index] for words in rows]
-        numbers = all(isinstance(word, str) and word.lstrip("-").isdigit() for word in seen)
+    for index, seen in enumerate(zip(*rows, strict=True)):
+        numbers = all(isinstance(word, str) and typed(word, INT) is not None for word in seen)
         for type_ in types:
             if type_.kind == "ref":
                 fits = sum(word in known.get(type_.entity, ()) for word in seen) * 10 >= 3 * len(seen)

@@ -138,6 +138,7 @@ class Solver:
     def _variants(self, term: Term, keep: Term) -> Iterator[Term]:
         """The expression with a part of it, at least or at most as large as another term."""
         kept = isinstance(term, Total) and keep in term.more
+        own = (keep,) if kept else ()
         rest = Total(tuple(one for one in term.more if one is not keep), term.less) if kept else term  # type: ignore[attr-defined]
         minus = isinstance(rest, Total) and not rest.more
         whole = Total(rest.less) if minus else rest  # type: ignore[attr-defined]
@@ -147,7 +148,7 @@ class Solver:
         for part, other, larger in product(parts, self.terms, (True, False)):
             if part is not other:
                 made = replaced(whole, part, Extreme(part, other, larger))
-                yield made if not kept else Total((keep,), (made,)) if minus else Total((keep, made))
+                yield Total(own, (made,)) if minus else Total((*own, made)) if kept else made
 
     def _proposed(self, row: int, keep: Term, before: int, after: int) -> list[Term]:
         """The expressions that give the value, or the change, in an example: the simplest ones."""

@@ -18,7 +18,7 @@ from .language import Language
 from .literals import Is, Literal, Same, rows_of
 from .reading import broad
 from .study import Study
-from .table import Row, Table, Term, facts_table, key_column
+from .table import Row, Table, Term, facts_table, located
 from .terms import Held, Part
 from .told import NEW
 from .tree import Candidate, Labels, saved
@@ -72,10 +72,9 @@ class Some:
             bits &= literal.bits(facts)
         for literal in self.false:
             bits &= ~literal.bits(facts)
-        joined = key_column(facts, self.joins)
-        found = {(id(facts.rows[row].state), joined[row]) for row in rows_of(bits, len(facts.rows))}
-        keys = zip(table.rows, key_column(table, self.keys), strict=True)
-        return [None not in key and (id(row.state), key) in found for row, key in keys]
+        joined = located(facts, self.joins)
+        found = {joined[row] for row in rows_of(bits, len(facts.rows))}
+        return [None not in place[1] and place in found for place in located(table, self.keys)]
 
     def __str__(self) -> str:
         pairs = " and ".join(f"{join} = {key}" for join, key in zip(self.joins, self.keys, strict=True))
@@ -129,14 +128,12 @@ class _Search:
         self.table, self.labels, self.start = table, labels, start
         self.every = (1 << len(table.rows)) - 1
         here: dict[Any, int] = {}
-        for number, (row, key) in enumerate(zip(table.rows, key_column(table, start.keys), strict=True)):
-            if None not in key:
-                here[id(row.state), key] = here.get((id(row.state), key), 0) | 1 << (len(table.rows) - 1 - number)
+        for number, place in enumerate(located(table, start.keys), 1):
+            if None not in place[1]:
+                here[place] = here.get(place, 0) | 1 << (len(table.rows) - number)
         facts = facts_table(table, start.relation)
-        about = (
-            (row, (id(row.state), key)) for row, key in zip(facts.rows, key_column(facts, start.joins), strict=True)
-        )
-        belong = [(row, here[key]) for row, key in about if key in here]
+        about = zip(facts.rows, located(facts, start.joins), strict=True)
+        belong = [(row, here[place]) for row, place in about if place in here]
         self.of = [bits for _, bits in belong]
         self.candidates = self._candidates(study, [row for row, _ in belong])
 
@@ -150,8 +147,7 @@ class _Search:
         facts = Study(study.language.of_each(relation), Table(rows))
         if not changes:
             return facts.candidates(1)
-        key = tuple(term for term in facts.language.variables if isinstance(term, Part))
-        new, old = (Held(one, key, broad(relation.value)) for one in (f"{NEW}{name}", name))
+        new, old = (Held(one, facts.language.parts, broad(relation.value)) for one in (f"{NEW}{name}", name))
         kept = Same(new, old)
         return [(kept, kept.bits(facts.table)), *facts.candidates(1)]
 

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from ...facts import BOOL, Key, Relation, Schema, Value
+from ...facts import Key, Relation, Schema, Value
 from .addresses import addresses, domains
 from .beside import NOTHING, Beside
 from .copying import copied
@@ -21,10 +21,11 @@ from .effects import Effect, Target, explained, target_at, target_of_each
 from .folding import folded
 from .language import Language
 from .offers import Offers, offered
-from .passing import passed
+from .passing import GONE, passed
 from .reading import broad
 from .study import Seen, Study
 from .table import Row, Table, Words
+from .terms import Held
 from .texts import Digest, Length
 from .told import NEW, Told
 from .tree import Leaf
@@ -64,7 +65,7 @@ class Rules(NamedTuple):
             state = state.with_new(name, ())
         said, after = self._once(state, words)
         # the first fact is right at once and each time one more is, as facts ask what becomes of earlier ones alone
-        for _ in said:
+        for _ in range(len(said)):
             before, (said, after) = after, self._once(after, words)
             if after.tables == before.tables:
                 break
@@ -77,7 +78,7 @@ class Rules(NamedTuple):
         state, words = self.beside.told(state, words)
         found: dict[tuple[str, Key], Value | None] = {}
         for effect in self.passing:
-            absent = effect.answers[0].type == BOOL
+            absent = isinstance(keep := effect.answers[0], Held) and keep.relation.startswith(GONE)
             said = ((key, value) for key, value, _ in effect.predict(state, words) if value is not None)
             found |= {(effect.relation, key): None if absent else value for key, value in said}
         return found
@@ -115,7 +116,7 @@ def learned(language: Language, seen: Sequence[Seen]) -> Rules:
     poor = [name for name in edited if language.with_records and (found[name].wrong or found[name].beyond)]
     order, new = [name for name in edited if name not in poor], set[str]()
     order += _fine_first(language, poor, edited, found)
-    languages, offers = dict.fromkeys(order, language), list[Offers]()
+    languages, offers = dict[str, Language](), list[Offers]()
     for name in order:
         languages[name] = language
         if name in poor:

@@ -113,9 +113,9 @@ def spread(groups: Sequence[Sequence[_One]], most: int) -> Iterator[tuple[int, _
 
 def facts_table(table: Table, relation: str) -> Table:
     """A table with a row for each fact of a relation in the states of another table."""
-    states = {id(row.state): row for row in table.rows}.values()
 
     def make() -> Table:
+        states = {id(row.state): row for row in table.rows}.values()
         return Table([Row(row.state, row.words, key) for row in states for key in keys_of(row.state, relation)])
 
     return table.shared(("facts", relation), make)
@@ -131,3 +131,8 @@ def key_column(table: Table, keys: Sequence[Term]) -> list[Key]:
     if not keys:
         return [()] * len(table.rows)
     return list(zip(*(table.column(key) for key in keys), strict=True))
+
+
+def located(table: Table, keys: Sequence[Term]) -> list[tuple[int, Key]]:
+    """The same, each with its state, by identity: facts of one table belong to rows of another where these agree."""
+    return [(id(row.state), key) for row, key in zip(table.rows, key_column(table, keys), strict=True)]

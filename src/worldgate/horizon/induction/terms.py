@@ -230,7 +230,7 @@ class Path:
 
     def column(self, table: Table) -> list[Any]:
         ends = zip(table.rows, table.column(self.left), table.column(self.right), strict=True)
-        return [right in self._reached(table, row.state, left) for row, left, right in ends]
+        return [left is not None and right in self._reached(table, row.state, left) for row, left, right in ends]
 
     def _reached(self, table: Table, state: State | Told, start: Value) -> set[Value]:
         def edges() -> Mapping[Value, list[Value]]:

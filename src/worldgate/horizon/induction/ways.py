@@ -52,7 +52,10 @@ class Way:
 
     def column(self, table: Table) -> list[Any]:
         ends = zip(table.rows, key_column(table, self.lefts), table.column(self.right), strict=True)
-        return [any(right in self._reached(table, row.state, left) for left in lefts) for row, lefts, right in ends]
+        return [
+            any(right in self._reached(table, row.state, left) for left in lefts if left is not None)
+            for row, lefts, right in ends
+        ]
 
     def _reached(self, table: Table, state: State | Told, start: Value) -> set[Value]:
         def near() -> Mapping[Value, list[Value]]:
