@@ -74,7 +74,7 @@ WRONG = [
     ("trained_on: everyday", "wrong: {facts: 0}", "WG490", "`$.worlds[1].wrong.facts`"),
     ("trained_on: everyday", "wrong: {facts: 1, relations: [link]}", "WG490", "`$.worlds[1].wrong`"),
     ("trained_on: everyday", "wrong: {facts: 1, relations: []}", "WG490", "`$.worlds[1].wrong`"),
-    ("scattered}", "scattered}, wrong: {facts: 5, relations: [up]}", "WG490", "found 4 facts of up"),
+    ("scattered}", "scattered}, wrong: {facts: 5, relations: [up]}", "WG490", "4 facts of up"),
     ("measures: [horizon", "measures: [horizons", "WG490", "`$.measures[0]`"),
     ("measure: area", "measure: areas", "WG490", "`$.drawings[1]`"),
     ("measure: area", "measure: area, epsilon: 0", "WG490", "no epsilon"),

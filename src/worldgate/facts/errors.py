@@ -7,7 +7,7 @@ are unique over the whole package, and `numbers()` lists them for the documentat
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 _registry: dict[str, type[Error]] = {}
 
@@ -36,6 +36,14 @@ class Error(Exception):
     def __str__(self) -> str:
         advice = f". {self.do}" if self.do else ""
         return f"{self.number} {self.title}: found {self.found}; expected {self.expected}{advice}"
+
+    @classmethod
+    def within(cls, name: str, said: object, expected: str, do: str = "", *, place: str = "") -> Self:
+        """What is wrong in a document of that name; a numbered error met there tells what it expected itself."""
+        where = f" at `$.{place}`" if place else ""
+        if isinstance(said, Error):
+            return cls(f"{name}: {said.title} ({said.number}), {said.found}{where}", said.expected, said.do or do)
+        return cls(f"{name}: {said}{where}", expected, do)
 
     def to_json(self) -> dict[str, str]:
         """The same as data: number, title, found, expected, do."""

@@ -23,7 +23,7 @@ from ..worlds import World
 from .experiment import Drawing
 from .plots import draw
 
-SHIPPED = {"relational": NETWORK_0, "graph, as published": GRAPH_PUBLISHED}
+SHIPPED = {"relational": NETWORK_0, "graph (as published)": GRAPH_PUBLISHED}
 MARKS, BOTH = "ox", "*"
 STRETCHES = 50
 """Points of a curve at most."""

@@ -45,9 +45,9 @@ def _experiment(data: Any, name: str) -> Experiment:
     try:
         found = converted(data, Experiment)
     except (msgspec.ValidationError, Error) as error:
-        raise BadExperiment(f"{name}: {error}", "an experiment, as docs/lab/index.md tells it") from error
+        raise BadExperiment.within(name, error, "an experiment, as docs/lab/index.md tells it") from error
     for place, said in _problems(found):
-        raise BadExperiment(f"{name}: {said} at `$.{place}`", "what docs/lab/index.md tells")
+        raise BadExperiment.within(name, said, "what docs/lab/index.md tells", place=place)
     if found.train:
         disjoint(found.train, found.seeds, name)
     planned, left_out = expand(found)
@@ -55,7 +55,7 @@ def _experiment(data: Any, name: str) -> Experiment:
         why = "; ".join(left_out)
         raise BadExperiment(f"{name}: {why} at `$.policies` and `$.corrections`", "a cell that can run")
     for place, said in _about_models(planned, found):
-        raise BadExperiment(f"{name}: {said} at `$.{place}`", "what docs/models.md tells")
+        raise BadExperiment.within(name, said, "what docs/models.md tells", place=place)
     marks: list[Callable[[Planned], Any]] = [lambda one: one.cell.digest, lambda one: (*one.at.values(), one.training)]
     for mark in marks:
         for twice, count in Counter(map(mark, planned)).items():
@@ -83,18 +83,18 @@ def _fetch_trainings(data: Any, name: str) -> None:
         except (OSError, TypeError, UnicodeDecodeError, Error) as error:
             do = "Name it from the directory that the command runs in"
             said = unreadable(Path(path), error) if isinstance(error, OSError) else error
-            raise BadExperiment(f"{where}: {said}", "a training file", do) from error
+            raise BadExperiment.within(where, said, "a training file", do) from error
         source = msgspec.structs.replace(given.source, walks=())
         one |= {"family": given.family, "config": given.config, "seed": one.get("seed", given.seed)}
         one["train"] = msgspec.to_builtins(Taking(source, given.loop, given.calibrate))
 
 
-def _problems(found: Experiment) -> Iterator[tuple[str, str]]:
+def _problems(found: Experiment) -> Iterator[tuple[str, str | Error]]:
     """(place, what is wrong there), those first that others stand on."""
     try:
         use(found.uses, BadExperiment)
     except BadExperiment as error:
-        yield "uses", str(error)
+        yield "uses", error
     if not plain(found.name):
         yield "name", f"{found.name!r}, which is no plain name"
     for field in ("worlds", "predictors", "policies", "rho", "semantics", "corrections", "oracles", "budgets"):
@@ -123,10 +123,10 @@ def _problems(found: Experiment) -> Iterator[tuple[str, str]]:
             checked(settings)
             consulting(settings, found.steps)
         except Error as error:
-            yield f"policies (rho {at['rho']})", str(error)
+            yield f"policies (rho {at['rho']})", error
 
 
-def _about_worlds(found: Experiment) -> Iterator[tuple[str, str]]:
+def _about_worlds(found: Experiment) -> Iterator[tuple[str, str | Error]]:
     labels = [place.label or place.world for place in found.worlds]
     if len(set(labels)) < len(labels):
         yield "worlds", "two worlds of one label"
@@ -136,7 +136,7 @@ def _about_worlds(found: Experiment) -> Iterator[tuple[str, str]]:
             for name in {*found.oracles, *found.judges} - {None}:
                 derived_of(world.schema.name, str(name))
         except Error as error:
-            yield f"worlds[{number}]", str(error)
+            yield f"worlds[{number}]", error
             return
         for driver in place.drivers:
             if driver not in world.drivers:
@@ -145,7 +145,7 @@ def _about_worlds(found: Experiment) -> Iterator[tuple[str, str]]:
         yield from ((f"worlds[{number}].wrong", said) for said in _about_wrong(place, world, found.seeds.first))
 
 
-def _about_wrong(place: Place, world: World, seed: int) -> Iterator[str]:
+def _about_wrong(place: Place, world: World, seed: int) -> Iterator[str | Error]:
     """What is wrong in how much is wrong; of too few facts the first seed tells, and a run where another has fewer."""
     relations = place.wrong.relations if place.wrong else UNSET
     if relations is not UNSET and (not relations or len(set(relations)) < len(relations)):
@@ -154,17 +154,17 @@ def _about_wrong(place: Place, world: World, seed: int) -> Iterator[str]:
         try:
             place.wrong.begins(world).initial(seed)
         except Error as error:
-            yield str(error)
+            yield error
 
 
-def _about_school(place: Place, world: World) -> Iterator[tuple[str, str]]:
+def _about_school(place: Place, world: World) -> Iterator[tuple[str, str | Error]]:
     """(field, what is wrong in it) of where predictors learn."""
     school = world
     if place.trained_in:
         try:
             school = world_of(place.trained_in.world, place.trained_in.options)
         except Error as error:
-            yield "trained_in", str(error)
+            yield "trained_in", error
             return
         if school.schema != world.schema:
             yield "trained_in", f"{place.trained_in.world!r}, which has another schema than {place.world}"
@@ -175,7 +175,7 @@ def _about_school(place: Place, world: World) -> Iterator[tuple[str, str]]:
             yield field, f"driver {driver!r}, which {school.name} lacks; it has {listed(school.drivers)}"
 
 
-def _about_predictors(found: Experiment) -> Iterator[tuple[str, str]]:
+def _about_predictors(found: Experiment) -> Iterator[tuple[str, str | Error]]:
     labels = [one.label for one in found.predictors]
     if len(set(labels)) < len(labels):
         yield "predictors", "the same predictor twice"
@@ -203,12 +203,12 @@ def _about_predictors(found: Experiment) -> Iterator[tuple[str, str]]:
             try:
                 one.learn.check()
             except Error as error:
-                yield f"{where}.learn", str(error)
+                yield f"{where}.learn", error
         if one.name == "checkpoint":
             try:
                 held = digest(Path(one.path)) if one.path else one.digest
             except Error as error:
-                yield where, str(error)
+                yield where, error
                 return
             if not held:
                 yield where, "neither a path nor a digest"
@@ -216,14 +216,14 @@ def _about_predictors(found: Experiment) -> Iterator[tuple[str, str]]:
                 yield f"{where}.digest", f"{one.digest}, where {one.path} has {held}"
 
 
-def _about_models(planned: list[Planned], found: Experiment) -> Iterator[tuple[str, str]]:
+def _about_models(planned: list[Planned], found: Experiment) -> Iterator[tuple[str, str | Error]]:
     numbers = {one.label: number for number, one in enumerate(found.predictors)}
     for one in {(file_of(each.cell, Path()), each.at["world"]): each for each in planned if _modelled(each)}.values():
         number = numbers[str(one.at["predictor"])]
         try:
             prove(one.cell, found.predictors[number].path or None)
         except Error as error:
-            yield f"predictors[{number}]", str(error)
+            yield f"predictors[{number}]", error
 
 
 def _modelled(one: Planned) -> bool:

@@ -95,9 +95,9 @@ def load_studies(data: Any, name: str) -> Studies:
         problem = next(_problems(found), None)
         asked = [] if problem else [(at, _grounding().checked(study)) for at, study in expand(found)]
     except (msgspec.ValidationError, Error) as error:
-        raise BadExperiment(f"{name}: {error}", "studies, as docs/lab/index.md tells them") from error
+        raise BadExperiment.within(name, error, "studies, as docs/lab/index.md tells them") from error
     if problem:
-        raise BadExperiment(f"{name}: {problem[1]} at `$.{problem[0]}`", "what docs/lab/index.md tells")
+        raise BadExperiment.within(name, problem[1], "what docs/lab/index.md tells", place=problem[0])
     if len({run_id(study) for _, study in asked}) < len(asked):
         raise BadExperiment(f"{name}: two studies that are the same at `$.vary`", "labels that differ in what they set")
     disjoint(found.train, found.seeds, name)
