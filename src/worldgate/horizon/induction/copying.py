@@ -31,7 +31,7 @@ def copied(
         keys = (outer, name) if relation.name == domain.name else (inner,)
         reached = changed.keys() & located(Table(rows), keys)
         if len(reached) > 1 and len(keys) == len(relation.key):
-            every, target = target_of_each(study, relation, domain, seen, edits, keys)
+            every, target = target_of_each(language, relation, domain, seen, edits, keys)
             every.language.made.append(inner)
             found.append((every, target))
             left = left - {changed[one] for one in reached}

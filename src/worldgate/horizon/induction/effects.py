@@ -18,6 +18,7 @@ from ...facts import Key, Relation, State, Value
 from .arithmetic import Chosen, Field, Made
 from .gathering import gather
 from .goals import Goal, settle
+from .language import Language
 from .literals import rows_of
 from .reading import broad
 from .study import Seen, Study
@@ -123,7 +124,7 @@ def target_at(
 
 
 def target_of_each(
-    study: Study,
+    language: Language,
     relation: Relation,
     domain: Relation,
     seen: Sequence[Seen],
@@ -139,7 +140,7 @@ def target_of_each(
     ]
     some = list(spread(facts, MOST_ROWS))
     rows = [Row(seen[number].state, seen[number].words, key) for number, key in some]
-    every = Study(study.language.of_each(domain), Table(rows))
+    every = Study(language.of_each(domain), Table(rows))
     keys = keys or every.language.parts
     at = key_column(every.table, keys)
     after = [

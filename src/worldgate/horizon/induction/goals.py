@@ -1,8 +1,8 @@
 """Goals: the values that facts of one table become, solved together, as one often follows from another.
 
 A goal is a value or a field of a record. It has answers and a tree that chooses among them (`Chosen`). Where the simple
-answers do not explain it, expressions are solved for; and as soon as a goal is explained without an error, what it
-becomes and how much it changes are terms for those that are not.
+answers do not explain it, expressions are solved for; and as soon as a goal is explained but for a few rows (`NEARLY`),
+what it becomes and how much it changes are terms for the others.
 """
 
 from __future__ import annotations
@@ -80,6 +80,10 @@ class Goal:
         """The rows in which it does not become these values."""
         return self.rows & ~packed(value == after for value, after in zip(column, self.after, strict=True))
 
+    def others(self, study: Study) -> list[Term]:
+        """What was found of other goals."""
+        return [term for term in study.found if term not in self.news]
+
     @property
     def choice(self) -> Chosen:
         """What was found; settle first."""
@@ -105,7 +109,7 @@ def settle(study: Study, goals: Sequence[Goal], *, simply: bool = False) -> None
     known = dict[Goal, list[object]]()
     for turn in range(MOST_ROUNDS):
         for goal in left:
-            others = [term for term in study.found if term not in goal.news]
+            others = goal.others(study)
             given = [turn > 0, goal.choice, *others]
             if known.get(goal) == given:
                 continue  # it would be explained as before
@@ -149,7 +153,7 @@ def remembered(study: Study, goals: Sequence[Goal], found: Sequence[Chosen]) -> 
 def _tell(study: Study, goal: Goal) -> None:
     """What a goal becomes, if it is explained, is a term for others, in place of what was thought of it before."""
     if goal.known and goal.news[:1] != [goal.choice]:
-        study.found = [term for term in study.found if term not in goal.news]
+        study.found = goal.others(study)
         goal.news = _news(goal.choice, goal.keep)
         study.found += goal.news
 
@@ -170,7 +174,7 @@ def solve(study: Study, goal: Goal, answers: Sequence[Term], beside: Sequence[Te
     some = spaced(rows, SAMPLE)
     if len(some) > 1:
         language = study.language
-        others = [term for term in study.found if term not in goal.news]
+        others = goal.others(study)
         found = language.of_type([*others, *_products(others, language.units[-1])], INT)
         terms = [*found, *language.own, *language.terms(1), *language.further, *language.units]
         terms = language.of_type(list(dict.fromkeys(terms)), INT)
@@ -243,8 +247,8 @@ def _own(study: Study, goal: Goal, answers: Sequence[Term]) -> list[Candidate]:
     made = [part for part in parts if isinstance(part, Made) and all(one.type.kind == "int" for one in part.parts)]
     literals += [Is(part, part.make(*(0 for _ in part.parts))) for part in made]
     literals += [Below(*pair) for pair in permutations(ints, 2)]
-    found_numbers = [term for term in study.language.of_type(study.found, INT) if term not in goal.news]
-    for pair in product(found_numbers, study.language.of_type(study.language.own, INT)):
+    language = study.language
+    for pair in product(language.of_type(goal.others(study), INT), language.of_type(language.own, INT)):
         literals += [Same(*pair), Below(*pair)]
     known, found = {0, study.all}, []
     for literal in literals:

@@ -13,7 +13,7 @@ from typing import Any
 
 from ...facts import Type
 from .following import Walker, Ways
-from .table import Table, Term
+from .table import Row, Table, Term
 from .terms import Stage
 
 
@@ -33,7 +33,8 @@ class Born:
         ways = Ways(self.relation, self.separator, again=self.again)
         places = zip(table.rows, table.column(self.at), table.column(self.name), strict=True)
         return [
-            None if at is None or name is None else Walker(row.state, ways).made(at, [name]) for row, at, name in places
+            None if at is None or name is None else _walker(table, row, ways).made(at, [name])
+            for row, at, name in places
         ]
 
     def __str__(self) -> str:
@@ -59,7 +60,7 @@ class Copied:
         columns = (table.column(term) for term in (self.of, self.old, self.new, self.name or self.of))
         found = []
         for row, of, old, new, name in zip(table.rows, *columns, strict=True):
-            names = None if None in (of, old, new, name) else Walker(row.state, ways).between(old, of)
+            names = None if None in (of, old, new, name) else _walker(table, row, ways).between(old, of)
             more = [name] if self.name is not None else []
             found.append(None if names is None else self.separator.join((new, *names, *more)))
         return found
@@ -87,6 +88,11 @@ def copies(words: Sequence[Term], part: Term, name: Term, ways: Ways) -> Iterato
             of = (part, old, new)
             one, inside = (Copied(ways.relation, ways.separator, *of, more, old.type) for more in (None, name))
             yield one, inside
+
+
+def _walker(table: Table, row: Row, ways: Ways) -> Walker:
+    """One for each state."""
+    return table.derived(row.state, ways, lambda: Walker(row.state, ways))
 
 
 def _walk(term: Term) -> str | None:

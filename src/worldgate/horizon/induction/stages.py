@@ -213,7 +213,7 @@ def _folded(language: Language, seen: Sequence[Seen], name: str, edits: Edits, f
         return False
     others = [effect for other in found if other != name for effect in found[other].effects]
     relation, domain = (language.schema.relations[one] for one in (name, effects[0].each))
-    every, target = target_of_each(Study(language, Table([])), relation, domain, seen, edits)
+    every, target = target_of_each(language, relation, domain, seen, edits)
     again = folded(every, target, effects[0], others)
     if again is None or again[1] >= wrong:
         return False
@@ -229,7 +229,7 @@ def _targets(
     keys, left = addresses(study, relation, edits)
     each, left = copied(study, relation, seen, edits, left)
     of_each, left = domains(study.language, relation, seen, left)
-    each += [target_of_each(study, relation, domain, seen, edits, taken=taken) for domain in of_each]
+    each += [target_of_each(study.language, relation, domain, seen, edits, taken=taken) for domain in of_each]
     return [target_at(study, relation, one, edits) for one in keys], each, {number for number, _ in left}
 
 

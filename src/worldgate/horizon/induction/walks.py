@@ -91,8 +91,9 @@ def _again(ways: Ways, seen: Sequence[Seen]) -> str:
     found = Counter[str]()
     for one in seen:
         made = [str(edit.after) for edit in one.delta if edit.relation == ways.relation and edit.before is None]
+        walker = Walker(one.state, ways)
         for word in one.words if made else ():
-            whole = Walker(one.state, ways).walk(word).whole
+            whole = walker.walk(word).whole
             rests = [_NUMBERED.fullmatch(name, len(str(whole))) for name in made if name.startswith(str(whole))]
             found.update(rest[1] for rest in rests if rest)
     return min(found, key=lambda mark: (-found[mark], mark), default="")
