@@ -1,6 +1,6 @@
 """What the flat family's predictions cost: together and one by one, with keys and values kept and without.
 
-    python bench/learn_flat.py                 # the figures in docs/models.md: 5 hosts, one thread
+    python bench/learn_flat.py                 # 5 hosts, one thread
     python bench/learn_flat.py --hosts 25
 
 A net of the default sizes is trained for a moment, so that its deltas are as long as real ones. Seconds are of the
