@@ -23,6 +23,7 @@ class Bad(Error):
         ("- x\n- y", ["x", "y"]),
         ("", None),
         ("a: {b: 1}", {"a": {"b": 1}}),
+        ("[1e-3, 2.E6, -.5e+1, 1e, e3, 0x1e3]", [0.001, 2e6, -5.0, "1e", "e3", 0x1E3]),
     ],
 )
 def test_plain_data_is_read(text: str, data: object) -> None:

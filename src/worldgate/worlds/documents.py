@@ -36,6 +36,11 @@ class _Strict(_Loader):  # type: ignore[misc]
         return super().compose_node(parent, index)
 
 
+# 1e-3 is a number in JSON and in YAML 1.2, and a text in the YAML 1.1 of the library
+_EXPONENT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)[eE][-+]?[0-9]+$")
+_Strict.add_implicit_resolver("tag:yaml.org,2002:float", _EXPONENT, list("-+.0123456789"))
+
+
 def load_document(text: str, name: str, error: type[Error]) -> Any:
     """The data of a YAML (or JSON) text; raises `error`, with `name` and the line, when it is not one."""
     if len(text) > MAX_BYTES:
