@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 
+from worldgate.facts import Edit
 from worldgate.worlds import get
 from worldgate.worlds.check import walk
 from worldgate.worlds.filesystem.plain import SHAPES
+from worldgate.worlds.filesystem.schema import ROOT
 
 WORLD = get("plain-files")
 
@@ -15,6 +19,11 @@ WORLD = get("plain-files")
 def test_what_is_made_lies_no_deeper_than_the_driver_says(driver: str, deepest: int) -> None:
     made = [text.split(" ")[-1] for seed in range(4) for text, _, _ in walk(WORLD, driver, seed, 30)]
     assert max(path.count("/") + 1 for path in made) == deepest
+
+
+def test_a_directory_that_holds_itself_is_said_once() -> None:
+    state = WORLD.initial(0).force((Edit("entry", (ROOT, "loop"), None, ROOT),))
+    assert WORLD.drivers["plain"](state, Random(0))
 
 
 @pytest.mark.parametrize(("driver", "steps"), [("trivial", 8), ("plain", 40)])

@@ -39,13 +39,14 @@ class _Tree(NamedTuple):
 
     @classmethod
     def of(cls, state: State) -> _Tree:
-        kinds, left = {ROOT: "dir"}, [(ROOT, ROOT)]
+        kinds, left, seen = {ROOT: "dir"}, [(ROOT, ROOT)], {ROOT}
         while left:
             at, inode = left.pop()
             for row, child in sorted(state.select("entry", (inode,)).items()):
                 path = str(row[0]) if at == ROOT else f"{at}/{row[0]!s}"
                 kinds[path] = inode_in(state, child).kind
-                if kinds[path] == "dir":
+                if kinds[path] == "dir" and child not in seen:  # of a state that no step leads to, it may hold itself
+                    seen.add(child)
                     left.append((path, child))
         return cls(kinds, "" if state.get("cwd", ()) == ROOT else "/")
 
