@@ -101,6 +101,24 @@ def test_counterfactuals_ask_other_actions_in_the_same_state() -> None:
     assert all(world(FREE).step(step.before, step.action).delta == step.delta for step in more)
 
 
+def test_where_walks_have_no_question_others_are_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Choosy(Seen):
+        def questions(self, step):
+            return super().questions(step) if step.text.startswith("close") else []
+
+    short = replace(FREE, walks_each=1, episode=4)
+    found = [pool(short, Choosy(), 0, number) for number in range(12)]
+    assert all(found)
+    assert [len(one) for one in found] == [len(pool(short, Choosy(), 0, number)) for number in range(12)]
+    monkeypatch.setattr("worldgate.models.pools.TRIES", 1)
+    assert not all(pool(short, Choosy(), 0, number) for number in range(12))
+
+
+def test_a_driver_that_says_no_action_of_a_wrong_state_is_passed_over() -> None:
+    wrong = Source(places=(Place("market", ("adversarial",)),), noise=0.3, noise_facts=20, counterfactuals=2)
+    assert all(pool(wrong, Seen(), 0, number) for number in range(4))
+
+
 def test_contrasts_ask_two_states_a_fact_apart_in_which_an_action_does_not_do_the_same() -> None:
     seen = Seen()
     plain = asked(FREE)

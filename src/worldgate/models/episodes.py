@@ -46,7 +46,7 @@ class Row(NamedTuple):
     true: list[Step]
 
 
-def rows(how: Episodes, source: Source, seed: str, number: int, random: Random) -> list[Row]:
+def rows(how: Episodes, source: Source, seed: str, number: int | str, random: Random) -> list[Row]:
     """The episodes of step `number`."""
     later = source.burn_in + max(0, source.episode - how.horizon)  # one begins anywhere in what is else asked
     short = msgspec.structs.replace(source, walks_each=how.walks, burn_in=later, episode=how.horizon)

@@ -21,7 +21,7 @@ from ..horizon.trajectory import net as net_of
 from ..worlds import World
 from .episodes import Episodes, Row, reached, rows
 from .family import Arrays, Encoder, Net
-from .pools import Balanced, ask, classed
+from .pools import Balanced, Classed, ask, classed, first
 from .residual import asked
 from .source import Source
 
@@ -39,10 +39,13 @@ class SelfForcing(Episodes, frozen=True):
 def forced(how: SelfForcing, net: Net, source: Source, encoder: Encoder, seed: int, number: int) -> Arrays:
     """The batch of step `number`."""
     random = Random(f"forced/{seed}/{number}")
-    true = rows(how, source, f"forced/{seed}", number, random)
-    rolled = _rolled(net, true, _back if how.label == "walk" else _answered)
-    questions = [one for step in rolled for one in classed(asked(encoder, step, source.look))]
-    return encoder.batch(Balanced(questions, source.balance).draw(source.batch, random))
+
+    def questions(number: int | str) -> list[Classed]:
+        true = rows(how, source, f"forced/{seed}", number, random)
+        rolled = _rolled(net, true, _back if how.label == "walk" else _answered)
+        return [one for step in rolled for one in classed(asked(encoder, step, source.look))]
+
+    return encoder.batch(Balanced(first(questions, number), source.balance).draw(source.batch, random))
 
 
 def _rolled(net: Net, rows: list[Row], label: Label) -> Iterator[Step]:

@@ -9,11 +9,12 @@ Not covered: a world that does not come back from a state that no step leads to,
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import accumulate, islice
 from operator import itemgetter
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -29,6 +30,9 @@ from .source import Source
 
 FRESH = 2**32
 """The least seed of a fresh walk."""
+TRIES = 100
+"""Of so many pools, one after the other, one has a question, or the training ends."""
+T = TypeVar("T")
 
 
 class Walk(NamedTuple):
@@ -49,7 +53,7 @@ class Classed(NamedTuple):
     question: Any
 
 
-def walks(source: Source, seed: int | str, number: int) -> Iterator[Walk]:
+def walks(source: Source, seed: int | str, number: int | str) -> Iterator[Walk]:
     """The walks of pool `number`; of given walks there is one pool."""
     for given in source.walks:
         made = world_of(given.world, given.options)
@@ -84,8 +88,19 @@ def classed(questions: Iterable[Question], hangs_on: str = "") -> Iterator[Class
     return (Classed(f"{question.outcome}{hangs_on}", question) for question in questions)
 
 
+def first(made: Callable[[int | str], list[T]], number: int) -> list[T]:
+    """What is made of `number`; where that is nothing, of another number that follows from it."""
+    tried = (made(f"{number}/{again}" if again else number) for again in range(TRIES))
+    return next(filter(None, tried), [])
+
+
 def pool(source: Source, encoder: Encoder, seed: int, number: int) -> list[Classed]:
-    """All questions of pool `number`, in order."""
+    """All questions of pool `number`, in order; of other walks where these have none."""
+    made = partial(_pool, source, encoder, seed)
+    return first(made, number) if source.places else made(number)
+
+
+def _pool(source: Source, encoder: Encoder, seed: int, number: int | str) -> list[Classed]:
     return [
         question
         for at, walk in enumerate(walks(source, seed, number))
@@ -172,9 +187,10 @@ def _others(source: Source, walk: Walk, state: State, text: str, random: Random)
         driver = random.choice(walk.drivers)
         try:
             other = walk.world.drivers[driver](state, random)
-        except Exception:  # of a state that no step leads to nothing is promised
+            asked = None if other in seen else ask(walk.world, state, other)
+        except Exception:  # of a state that no step leads to nothing is promised, not even that drivers say an action
             continue
-        if other not in seen and (asked := ask(walk.world, state, other)) is not None:
+        if asked is not None:
             seen.add(other)
             yield asked
 
