@@ -4,8 +4,8 @@ Three of five hosts are observed, and nothing that is decided by what is seen of
 
 Each of five training sets is 120 transitions, as published; each net is asked about the same walks that it was not
 trained on. Open are the edits that refer to a host that is not observed: the share of the true ones that are predicted
-(`recall`), and of the steps that have some the share in which all are and no other (`exact`), each as the mean over the
-five sets and the least and most of them.
+(`recall`), and the share of all steps in which these are and no other (`exact`), each as the mean over the five sets
+and the least and most of them.
 
     python bench/residual.py
 """
@@ -90,9 +90,8 @@ def _judged(arm: Arm, first: int, look: dict[str, Look], world: Any, steps: list
         for delta in (one.delta, step.delta)
     ]
     told, true = pairs[::2], pairs[1::2]
-    known = [(one[1], other[1]) for one, other in zip(told, true, strict=True) if other[1]]
-    decided = [(one[0], other[0]) for one, other in zip(told, true, strict=True) if other[0]]
-    return _recall(known), mean(one == other for one, other in known), _recall(decided)
+    decided, open_ = ([(one[at], other[at]) for one, other in zip(told, true, strict=True)] for at in (0, 1))
+    return _recall(open_), mean(one == other for one, other in open_), _recall(decided)
 
 
 def _edits(delta: Delta) -> list[Edit]:

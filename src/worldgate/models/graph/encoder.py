@@ -138,10 +138,13 @@ class Encoder:
         return [Question(outcome, step.before, step.action, step.net)]
 
     def residual(self, question: Question, split: Split) -> Question | None:
-        """The question without what is decided; None where all edits are. Where they end is always learned."""
+        """The question without what is decided; None where no fact of the state is open. Where edits end is always
+        learned, also of a step that has none."""
+        if not split([Edit(*fact, None) for fact in question.state.facts()])[1]:
+            return None
         every = self.tokens.every(question.state, question.net)
-        decided, left = split([Edit(*address, *change) for address, change in every.items()])
-        return question._replace(decided=frozenset(edit[:2] for edit in decided)) if left else None
+        decided, _ = split([Edit(*address, *change) for address, change in every.items()])
+        return question._replace(decided=frozenset(edit[:2] for edit in decided))
 
     def batch(self, questions: Sequence[Question]) -> dict[str, Array]:
         """Arrays of `graphs`, and of the tokens (B questions, T tokens, V known tokens, N nodes of the largest graph):
