@@ -22,12 +22,16 @@ from tests.models import tiny_language
 from tests.models.test_text import WORLDS, as_text, assert_fits, steps
 from worldgate.facts import BYTES, DECIMAL, Edit, Relation, Schema, State, Type, references
 from worldgate.horizon.trajectory import net
+from worldgate.models.document import Loop, Training
 from worldgate.models.errors import BadTraining
 from worldgate.models.language import FAMILY
 from worldgate.models.language.encoder import Config
 from worldgate.models.language.errors import BadLanguageModel, MissingLanguage
 from worldgate.models.language.lines import grammar, line, read
+from worldgate.models.predictor import Learning, learned
+from worldgate.models.source import Place, Source
 from worldgate.models.text.grammar import Caps, nameable
+from worldgate.models.training import train
 from worldgate.worlds import get
 
 WORLD = "network-0"
@@ -148,6 +152,33 @@ def test_each_weight_is_kept_once(tied: bool, tmp_path: Path) -> None:
     assert len({value.data_ptr() for value in kept.values()}) == len(kept) == len(list(one.parameters()))
     other.load_state_dict(kept)
     assert all(torch.equal(*pair) for pair in zip(one.parameters(), other.parameters(), strict=True))
+
+
+def test_what_was_calibrated_or_learns_is_a_copy_with_its_own_weights(folder: Path, tmp_path: Path) -> None:
+    source = Source(2, (Place(WORLD, ("everyday",)),), walks_each=1, episode=3, sample=2)
+    asked = msgspec.to_builtins(config(folder, reply=32, edits=2))
+    path = train(Training("language", source, asked, Loop(steps=2), calibrate=1), tmp_path / "a")
+    one, plain = learned(path, get(WORLD).schema, Learning(rate=1.0)), learned(path, get(WORLD).schema)
+    first = steps(WORLD)[0]
+    before = [weight.clone() for weight in plain._net.parameters()]
+    one.learn(first.before, first.action, first.delta)
+    assert all(torch.equal(*pair) for pair in zip(before, plain._net.parameters(), strict=True))
+    assert not any(torch.equal(*pair) for pair in zip(before, one._net.parameters(), strict=True))
+    assert one.predict(first.before, first.action) is not None
+
+
+def test_weights_in_half_precision_are_trained_in_whole(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "half")
+    from transformers import GPT2LMHeadModel
+
+    GPT2LMHeadModel.from_pretrained(folder, dtype=torch.bfloat16).save_pretrained(tmp_path / "half")
+    asked = config(tmp_path / "half", examples=0)
+    net = FAMILY.net(asked, FAMILY.encoder(asked, get(WORLD).schema, steps(WORLD)))
+    assert {weight.dtype for weight in net.parameters()} == {torch.float32}
+    cut = tmp_path / "half" / "model.safetensors"
+    cut.write_bytes(cut.read_bytes()[:-9])
+    with pytest.raises(BadLanguageModel, match="half"):
+        FAMILY.net(asked, FAMILY.encoder(asked, get(WORLD).schema, steps(WORLD)))
 
 
 def test_examples_are_shown_and_the_room_is_kept(folder: Path) -> None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ...facts import Schema, State
 from ...horizon.trajectory import Step
+from ...system import unreadable
 from ..errors import BadTraining
 from ..family import Count, Size
 from ..text.batch import batch
@@ -90,7 +91,9 @@ class LanguageEncoder:
         document = Document(config.path, digest, _stop(config.path), shown, config.block, config.reply)
         made = cls(schema, document)
         if config.block - config.reply < 2 * len(made._shown):
-            raise BadTraining(f"config: {len(made._shown)} tokens of examples", "at most half of block - reply")
+            most = max(0, (config.block - config.reply) // 2)
+            do = "Raise `block`, or lower `reply`, `examples` or `facts`"
+            raise BadTraining(f"config: {len(made._shown)} tokens of examples", f"at most {most}", do)
         return made
 
     def document(self) -> Document:
@@ -145,9 +148,11 @@ def _stop(path: str) -> int:
 
 
 def _file(path: str, name: str) -> bytes:
+    file = Path(path) / name
     try:
-        return (Path(path) / name).read_bytes()
+        if not path:
+            raise BadLanguageModel("a config without `path`", "the folder of a model", "Name it in `path`")
+        return file.read_bytes()
     except OSError as error:
-        raise BadLanguageModel(
-            f"{path or 'no folder'}: {error}", f"a folder with {name}", "Name one in `path`"
-        ) from error
+        do = "It is named by `path`, from the directory that the command runs in"
+        raise BadLanguageModel(unreadable(file, error), f"a folder with {name}", do) from error

@@ -6,6 +6,7 @@ Whatever the weights, the delta fits the schema; what is not finished after `rep
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from functools import cached_property
 from typing import Any
 
@@ -33,8 +34,10 @@ class LanguageNet(nn.Module):
         transformers, guidance = library("transformers"), library("llguidance")
         library("llguidance.numpy")
         try:
-            self.model = transformers.AutoModelForCausalLM.from_pretrained(config.path, local_files_only=True)
-        except (OSError, ValueError, RuntimeError) as error:
+            self.model = transformers.AutoModelForCausalLM.from_pretrained(
+                config.path, local_files_only=True, dtype=torch.float32
+            )  # small steps would be rounded away in the half precision that many are kept in
+        except (OSError, ValueError, RuntimeError, library("safetensors").SafetensorError) as error:
             raise BadLanguageModel(
                 f"{config.path}: {error!s:.200}", "a causal model that transformers loads"
             ) from error
@@ -46,6 +49,16 @@ class LanguageNet(nn.Module):
         hooks: Any = self  # untyped there
         hooks.register_state_dict_post_hook(_without_twins)
         hooks.register_load_state_dict_pre_hook(_with_twins)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> LanguageNet:
+        """A copy that shares what reads and writes tokens, which cannot be copied and has no weights."""
+        made = type(self).__new__(type(self))
+        memo[id(self)] = made
+        made.__dict__ |= {
+            name: part if name in {"_tokens", "_unnamed"} else deepcopy(part, memo)
+            for name, part in self.__dict__.items()
+        }
+        return made
 
     def loss(self, batch: dict[str, Tensor]) -> Tensor:
         """Mean cross-entropy of the changes' tokens, in nats."""
