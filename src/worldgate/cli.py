@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
+import traceback
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -81,6 +82,8 @@ def main() -> None:
     except typer.Abort:
         code = 1
     except Error as error:
+        if os.environ.get("WORLDGATE_TRACEBACK"):
+            traceback.print_exc()
         fail(error)
         code = 2 if error.number in REJECTED else 1
     except BrokenPipeError:  # whoever was reading has seen enough

@@ -42,6 +42,8 @@ WRONG = [
     ("steps: 6", "steps: 6\nuses: [no_such_module]", "WG490", "PYTHONPATH"),
     ("rho: [0.5]", "rho: [1.5]", "WG490", "1.5"),
     ("rho: [0.5]", "rho: []", "WG490", "`$.rho`"),
+    ("epsilon: [0, 0.05]", "epsilon: [0, -1]", "WG490", "`$.epsilon[1]`"),
+    ("drivers: [everyday, outages]", "drivers: []", "WG490", "`$.worlds[0].drivers`"),
     (
         "semantics: [coupled, reanchor]",
         "semantics: [couple]",

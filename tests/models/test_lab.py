@@ -207,6 +207,15 @@ def test_a_checkpoint_is_a_predictor_by_what_it_holds(tmp_path: Path) -> None:
         load_experiment(some.replace(f"path: {path}", f"path: {path}, digest: {'f' * 64}"), "mine.yaml")
     with pytest.raises(Error, match=f"WG495.*no such file as .*{held}"):
         run(by_digest, tmp_path / "others")
+    kept = tmp_path / "others" / "models" / f"{held}.safetensors"
+    kept.parent.mkdir(parents=True)
+    for changed, said in ((path.read_bytes()[:-1] + b"x", "has changed"), (b"", "Delete it")):
+        kept.write_bytes(changed)
+        with pytest.raises(Error, match=f"WG495.*{said}"):
+            run(by_digest, tmp_path / "others")
+    kept.unlink()
+    run(mine, tmp_path / "others")
+    assert kept.read_bytes() == path.read_bytes()
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     assert not {one.cell.digest for one in expand(mine)[0]} >= {one.cell.digest for one in expand(by_digest)[0]}
 

@@ -41,6 +41,7 @@ def load_experiment(text: str, name: str) -> Experiment:
 
 
 def _experiment(data: Any, name: str) -> Experiment:
+    _use(data, name)
     _fetch_trainings(data, name)
     try:
         found = converted(data, Experiment)
@@ -69,6 +70,16 @@ def _experiment(data: Any, name: str) -> Experiment:
     return found
 
 
+def _use(data: Any, name: str) -> None:
+    """Import the modules of the user, which what follows may name."""
+    modules = data.get("uses", ()) if isinstance(data, dict) else ()
+    if isinstance(modules, list) and all(isinstance(one, str) for one in modules):
+        try:
+            use(modules, BadExperiment)
+        except BadExperiment as error:
+            raise BadExperiment(f"{name}: {error.found} at `$.uses`", error.expected, error.do) from error
+
+
 def _fetch_trainings(data: Any, name: str) -> None:
     """Put what training files say in their place; of given walks the experiment has its own."""
     listed = data.get("predictors") if isinstance(data, dict) else None
@@ -80,10 +91,11 @@ def _fetch_trainings(data: Any, name: str) -> None:
             raise BadExperiment(f"{where} beside what it says", "either the file, or family, config and train")
         try:
             given = load_training(Path(path).read_text(encoding="utf-8"), path)
-        except (OSError, TypeError, UnicodeDecodeError, Error) as error:
+        except OSError as error:
             do = "Name it from the directory that the command runs in"
-            said = unreadable(Path(path), error) if isinstance(error, OSError) else error
-            raise BadExperiment.within(where, said, "a training file", do) from error
+            raise BadExperiment(f"{where}: {unreadable(Path(path), error)}", "a training file", do) from error
+        except (TypeError, UnicodeDecodeError, Error) as error:
+            raise BadExperiment.within(where, error, "a training file") from error
         source = msgspec.structs.replace(given.source, walks=())
         one |= {"family": given.family, "config": given.config, "seed": one.get("seed", given.seed)}
         one["train"] = msgspec.to_builtins(Taking(source, given.loop, given.calibrate))
@@ -91,10 +103,6 @@ def _fetch_trainings(data: Any, name: str) -> None:
 
 def _problems(found: Experiment) -> Iterator[tuple[str, str | Error]]:
     """(place, what is wrong there), those first that others stand on."""
-    try:
-        use(found.uses, BadExperiment)
-    except BadExperiment as error:
-        yield "uses", error
     if not plain(found.name):
         yield "name", f"{found.name!r}, which is no plain name"
     for field in ("worlds", "predictors", "policies", "rho", "semantics", "corrections", "oracles", "budgets"):
@@ -118,6 +126,9 @@ def _problems(found: Experiment) -> Iterator[tuple[str, str | Error]]:
     for number, measure in enumerate(found.measures):
         if measure not in MEASURES:
             yield f"measures[{number}]", f"{measure!r}, not one of {listed(MEASURES)}"
+    for number, epsilon in enumerate(found.epsilon):
+        if not 0 <= epsilon <= 1:
+            yield f"epsilon[{number}]", f"{epsilon}, not in [0, 1]"
     for at, settings, _ in ways(found):
         try:
             checked(settings)
@@ -138,6 +149,8 @@ def _about_worlds(found: Experiment) -> Iterator[tuple[str, str | Error]]:
         except Error as error:
             yield f"worlds[{number}]", error
             return
+        if not place.drivers:
+            yield f"worlds[{number}].drivers", "an empty list"
         for driver in place.drivers:
             if driver not in world.drivers:
                 yield f"worlds[{number}]", f"driver {driver!r}, not one of {listed(world.drivers)}"
@@ -178,7 +191,8 @@ def _about_school(place: Place, world: World) -> Iterator[tuple[str, str | Error
 def _about_predictors(found: Experiment) -> Iterator[tuple[str, str | Error]]:
     labels = [one.label for one in found.predictors]
     if len(set(labels)) < len(labels):
-        yield "predictors", "the same predictor twice"
+        twice = next(label for label in labels if labels.count(label) > 1)
+        yield "predictors", f"two predictors labelled {twice!r}"
     for number, one in enumerate(found.predictors):
         kind, where = PREDICTORS[one.name], f"predictors[{number}]"
         for field in msgspec.structs.fields(one):

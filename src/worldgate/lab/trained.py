@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from ..facts import canonical_json
 from ..models import checkpoint
 from ..models.document import Training, proven
-from ..models.errors import BadTraining
+from ..models.errors import BadCheckpoint, BadTraining
 from ..models.source import Walks, versions, world
 from ..models.training import train
 from ..system import replace as put
@@ -74,7 +74,7 @@ def lacking(experiment: Experiment, cells: Iterable[Cell], folder: Path) -> list
     """A cell for each model that is yet to be trained; those of given checkpoints are brought there at once."""
     missing = {}
     for cell in (one for each in cells if PREDICTORS[each.predictor.name].model for one in members(each)):
-        if not (file := file_of(cell, folder)).exists():
+        if not _there(cell, file := file_of(cell, folder)):
             missing[file] = cell
     for asked in experiment.predictors:
         if asked.path and (file := folder / "models" / f"{asked.sha256}.safetensors") in missing:
@@ -82,9 +82,22 @@ def lacking(experiment: Experiment, cells: Iterable[Cell], folder: Path) -> list
                 raise RunFailed(f"{asked.path}, which has changed to {held}", f"the checkpoint {asked.digest}")
             put(file, lambda path, given=asked.path: shutil.copyfile(given, path))
     for file, cell in missing.items():
-        if cell.predictor.name == "checkpoint" and not file.exists():
-            raise RunFailed(f"no such file as {file}", "it, or the `path` of that checkpoint in the experiment")
+        if cell.predictor.name == "checkpoint" and not _there(cell, file):
+            found = f"{file}, which has changed" if file.exists() else f"no such file as {file}"
+            raise RunFailed(found, "it, or the `path` of that checkpoint in the experiment")
     return [cell for cell in missing.values() if cell.predictor.name == "learned"]
+
+
+def _there(cell: Cell, file: Path) -> bool:
+    """Whether the model of a cell is among the records, a given checkpoint as it was given; `RunFailed` where it is not
+    whole."""
+    if not file.exists():
+        return False
+    try:
+        checkpoint.describe(file)
+    except BadCheckpoint as error:
+        raise RunFailed.within("records", error, "", "Delete it; what is trained here is trained again") from error
+    return cell.predictor.name != "checkpoint" or checkpoint.digest(file) == cell.predictor.digest
 
 
 def train_for(cell: Cell, folder: Path) -> None:

@@ -17,7 +17,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from .. import __version__
-from ..facts import canonical_json, json_decode
+from ..facts import Error, canonical_json, json_decode
 from ..horizon import Trajectory, roll, rollout, to_json
 from ..models.predictor import Committee, Learned
 from ..system import uncollected, use
@@ -56,7 +56,10 @@ def _run(cell: Cell, seed: int, folder: Path) -> Row:
         return _rolled(cell, seed, folder)
     except Exception as error:
         where = f"{cell.world}/{cell.driver}, {cell.predictor.label}, {cell.settings.policy}, seed {seed}"
-        raise RunFailed(f"{where}: {error!r:.300}", "a record", "What was finished is kept") from error
+        kept = "What was finished is kept"
+        if isinstance(error, Error):
+            raise RunFailed.within(where, error, "", kept) from error
+        raise RunFailed(f"{where}: {error!r:.300}", "a record", kept) from error
 
 
 def _rolled(cell: Cell, seed: int, folder: Path) -> Row:
