@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import Json, text_of
+from .options import BadOption, Json, Uses, text_of
+from .system import use
 from .terminal import fail, print_json, print_lines, stepping
 
 if TYPE_CHECKING:
@@ -25,11 +26,12 @@ def train(
         int, typer.Option("--workers", "-j", metavar="N", min=0, help="How many processes make batches.")
     ] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where it was stopped.")] = False,
-    save_every: Annotated[int, typer.Option(metavar="N", min=1, help="Save the state every N steps.")] = 1000,
+    save_every: Annotated[int, typer.Option(metavar="N", min=1, help="Save the state every N steps.")] = 100,
     threads: Annotated[
         int, typer.Option(metavar="N", min=1, help="Threads of the net; they are part of what is promised.")
     ] = 1,
-    device: Annotated[str, typer.Option(metavar="NAME", help="cpu, or cuda.")] = "cpu",
+    device: Annotated[str, typer.Option(metavar="NAME", help="cpu, or cuda or cuda:N.")] = "cpu",
+    uses: Uses = [],  # noqa: B006
     as_json: Json = False,
 ) -> None:
     """Train a model. Stopped at any moment, the same command with --resume goes on."""
@@ -39,6 +41,7 @@ def train(
     from .models.training import saved
     from .models.training import train as make
 
+    use(uses, BadOption)
     training = load_training(text_of(file), file.name)
     losses: deque[float] = deque(maxlen=100)
     steps = training.loop.steps
@@ -51,7 +54,7 @@ def train(
 
             make(
                 training, to, workers=workers, resume=resume, save_every=save_every, threads=threads, device=device,
-                step=told,
+                uses=uses, step=told,
             )  # fmt: skip
     except KeyboardInterrupt:
         do = "The same command with --resume goes on from there" if (done := saved(to)) else "Begin anew"
@@ -67,12 +70,15 @@ def train(
 
 @model_app.command()
 def show(
-    checkpoint: Annotated[Path, typer.Argument(metavar="CKPT", help="A checkpoint.")], as_json: Json = False
+    checkpoint: Annotated[Path, typer.Argument(metavar="CKPT", help="A checkpoint.")],
+    uses: Uses = [],  # noqa: B006
+    as_json: Json = False,
 ) -> None:
     """Say what a checkpoint is: its family, what it was trained on, how far, and what by."""
     from .facts import canonical_json
     from .models.checkpoint import describe, digest, notes
 
+    use(uses, BadOption)
     card = describe(checkpoint)
     if as_json:
         print_json({"digest": digest(checkpoint), "card": card})

@@ -13,7 +13,8 @@ from .facts import Error
 from .system import unreadable
 
 Uses = Annotated[
-    list[str], typer.Option("--use", metavar="MODULE", help="Import a module first, which registers a world of yours.")
+    list[str],
+    typer.Option("--use", metavar="MODULE", help="Import a module first, which registers a world or family of yours."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Where = Annotated[Path, typer.Option("--directory", "-C", metavar="DIR", help="The workspace, or a directory in it.")]

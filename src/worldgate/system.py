@@ -1,8 +1,9 @@
 """What several rooms need of the system: files that are whole or not there, why one cannot be read, libraries of
-extras, modules of users, and a rest for the collector of garbage."""
+extras, modules of users, sums that are the same on every processor, and a rest for the collector of garbage."""
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -23,6 +24,9 @@ def replace(path: Path, write: Callable[..., Any]) -> Path:
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
+    except OSError as error:
+        error.filename = str(path)  # not the temporary one
+        raise
     finally:
         temporary.unlink(missing_ok=True)
     folder = os.open(path.parent, os.O_RDONLY)
@@ -31,6 +35,20 @@ def replace(path: Path, write: Callable[..., Any]) -> Path:
     finally:
         os.close(folder)
     return path
+
+
+def writable(path: Path) -> None:
+    """Raise what `replace` would of a place that may not be written, before the work and not after it."""
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.touch()
+        temporary.unlink()
+    except OSError as error:
+        error.filename = str(path)
+        raise
 
 
 def unreadable(path: Path, error: Exception) -> str:
@@ -48,6 +66,18 @@ def library(name: str, missing: type[Error], extra: str) -> Any:
         return import_module(name)
     except ImportError as error:
         raise missing(str(error), name.partition(".")[0], f"Install worldgate[{extra}]") from error
+
+
+def narrow() -> None:
+    """Have torch add in registers of AVX2 where there are wider ones, so that processors agree to the last bit.
+
+    What the environment says already stands. Torch and its libraries look once, before they first add."""
+    try:
+        known = " avx2 " in Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return
+    for name in ("ATEN_CPU_CAPABILITY", "MKL_CBWR", "ONEDNN_MAX_CPU_ISA") if known else ():
+        os.environ.setdefault(name, "avx2" if name == "ATEN_CPU_CAPABILITY" else "AVX2")
 
 
 def use(modules: Iterable[str], refused: type[Error]) -> None:

@@ -13,6 +13,7 @@ from time import sleep
 import pytest
 from typer.testing import CliRunner
 
+from tests.lab.tiny import ROOT
 from tests.models import bag
 from worldgate.cli_model import model_app
 from worldgate.facts import Error
@@ -76,6 +77,53 @@ def test_a_file_that_is_not_there_is_named_once(
         model(*words)
 
 
+@pytest.mark.parametrize("to", ["taken/a", "."])
+def test_where_a_checkpoint_cannot_be_written_nothing_is_trained(
+    to: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("bag.yaml").write_text(bag.TRAINING)
+    Path("taken").touch()
+    monkeypatch.setattr("worldgate.models.training._Run", lambda *_: pytest.fail("began"))
+    with pytest.raises(OSError, match=to.partition("/")[0]):
+        model("train", "bag.yaml", "--to", to)
+    assert {one.name for one in tmp_path.iterdir()} == {"bag.yaml", "taken"}
+
+
+USED = """
+from pathlib import Path
+from tests.models import lamps
+from worldgate.horizon import roll, rollout
+from worldgate.models.predictor import learned
+from worldgate.worlds import world_of
+
+world = world_of("lamps", {})
+record = rollout(roll(world, "any", 3, 40), learned("a", world.schema))
+print(len(record.divergences))
+"""
+
+
+def test_a_world_of_yours_is_trained_on_and_no_key_is_said_that_its_schema_refuses(tmp_path: Path) -> None:
+    (tmp_path / "t.yaml").write_text(lamps_training())
+    path = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")])}
+
+    def ran(*words: str) -> str:
+        done = subprocess.run(
+            [sys.executable, *words], cwd=tmp_path, env=path, text=True, capture_output=True, check=False, timeout=250
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    ran("-m", "worldgate", "model", "train", "t.yaml", "--to", "a", "--use", "tests.models.lamps", "-j", "1")
+    assert "schema      lamps" in ran("-m", "worldgate", "model", "show", "a")
+    assert int(ran("-c", USED)) == 40
+
+
+def lamps_training() -> str:
+    """Read without importing what it is in, which registers a world."""
+    return (Path(__file__).with_name("lamps.py").read_text().split('TRAINING = """')[1]).split('"""')[0]
+
+
 def _hearing() -> None:
     """Hear interrupts, also where a shell began these tests in the background, which does not."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -91,9 +139,7 @@ def test_an_interrupt_ends_the_workers_quietly_and_says_how_to_go_on(tmp_path: P
         start_new_session=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        preexec_fn=lambda: signal.signal(
-            signal.SIGINT, signal.SIG_DFL
-        ),  # which a shell may have begun these tests without
+        preexec_fn=_hearing,
     ) as training:
         try:
             while not state.exists() and training.poll() is None:

@@ -18,7 +18,7 @@ from worldgate.cli import app
 from worldgate.facts import Error
 from worldgate.horizon import roll, rollout
 from worldgate.models import trained
-from worldgate.models.checkpoint import describe
+from worldgate.models.checkpoint import describe, digest
 from worldgate.models.document import Training, load_training
 from worldgate.models.predictor import learned
 from worldgate.models.training import train
@@ -58,6 +58,14 @@ def test_a_shipped_checkpoint_is_made_by_its_file(path: Path, tmp_path: Path) ->
     loop = msgspec.structs.replace(training.loop, steps=1)
     brief = msgspec.structs.replace(training, loop=loop, calibrate=msgspec.UNSET)
     assert describe(train(brief, tmp_path / "a")).encoder == card.encoder
+
+
+def test_the_page_says_which_file_the_training_of_the_relational_net_gives() -> None:
+    page = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
+    made = describe(trained.NETWORK_0).versions
+    assert f"`{digest(trained.NETWORK_0)}`" in page
+    assert f"torch {made['torch'].removesuffix('+cpu')} (its CPU build), numpy {made['numpy']} and" in page
+    assert (made["processor"], made["threads"]) == ("AVX2", "1")
 
 
 @pytest.fixture(scope="module")

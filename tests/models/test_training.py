@@ -319,9 +319,28 @@ load_training("family: flat\\nsource: {places: [{world: network, drivers: [every
     assert "worldgate[learn]" in ran.stderr
 
 
-def test_a_device_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadTraining, match=r"WG510.*device 'abacus'"):
-        train(SHORT, tmp_path / "a", device="abacus")
+@pytest.mark.parametrize("device", ["abacus", "cpu:0", "meta"])
+def test_a_device_that_is_not_there_is_refused(device: str, tmp_path: Path) -> None:
+    with pytest.raises(BadTraining, match=f"WG510.*device '{device}'"):
+        train(SHORT, tmp_path / "a", device=device)
+
+
+def test_sums_are_those_of_no_wider_registers_than_all_processors_have() -> None:
+    code = "import worldgate.models, torch, os; print(torch.backends.cpu.get_cpu_capability(), os.environ['MKL_CBWR'])"
+    names = ("ATEN_CPU_CAPABILITY", "MKL_CBWR", "ONEDNN_MAX_CPU_ISA")
+    ran = elsewhere(f"import os; [os.environ.pop(name, 0) for name in {names}]; {code}")
+    wide = " avx2 " in Path("/proc/cpuinfo").read_text()
+    assert ran.stdout == "AVX2 AVX2\n" if wide else "MKL_CBWR" in ran.stderr
+    assert elsewhere(code, env=dict.fromkeys(names, "default")).stdout == "DEFAULT default\n"
+
+
+def test_several_threads_give_the_same_bytes_each_time(tmp_path: Path) -> None:
+    place = Place("network", ("everyday", "outages"), {"hosts": 6, "start": "scattered"})
+    source = Source(256, (place,), walks_each=8, episode=16, sample=16, share=8, balance=0.3)
+    training = Training("relational", source, {"width": 32}, Loop(steps=6))
+    one, other = (train(training, tmp_path / name, threads=2).read_bytes() for name in "ab")
+    assert one == other
+    assert not torch.are_deterministic_algorithms_enabled()
 
 
 def test_families_are_registered_once() -> None:
@@ -330,3 +349,10 @@ def test_families_are_registered_once() -> None:
     with pytest.raises(Error, match="WG510"):
         register("bag", "elsewhere:FAMILY")
     assert FAMILIES["bag"] == "tests.models.bag:FAMILY"
+
+
+@pytest.mark.parametrize("place", ["tests.models.bag:KIN", "tests.models.beg:FAMILY", "tests.models.bag:Config"])
+def test_a_family_that_is_not_where_it_was_said_to_be_is_refused(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(FAMILIES, "mine", place)
+    with pytest.raises(BadTraining, match=place):
+        family_of("mine")

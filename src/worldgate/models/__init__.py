@@ -9,3 +9,7 @@ predictor   a checkpoint as a predictor
 A family knows nothing of loops, files or drivers; these know nothing of how a family predicts. What needs torch is
 imported where it is used (extra `learn`); worker processes never import it.
 """
+
+from ..system import narrow
+
+narrow()  # before torch is imported

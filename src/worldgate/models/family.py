@@ -118,10 +118,17 @@ def register(name: str, place: str) -> None:
 def family_of(name: str) -> Family:
     """The family of that name, or `BadTraining`; `MissingLearn` where the extra is not installed."""
     if name not in FAMILIES:
-        raise BadTraining(f"{name!r} at `$.family`", f"one of {', '.join(sorted(FAMILIES))}")
+        do = "Import the module that registers a family of yours: --use MODULE, or `uses` in an experiment"
+        raise BadTraining(f"{name!r} at `$.family`", f"one of {', '.join(sorted(FAMILIES))}", do)
     library("numpy")
     module, _, attribute = FAMILIES[name].partition(":")
-    return getattr(import_module(module), attribute)  # type: ignore[no-any-return]
+    try:
+        found = getattr(import_module(module), attribute)
+    except (AttributeError, ModuleNotFoundError) as error:
+        raise BadTraining(f"family {name}, registered at {FAMILIES[name]}: {error}", "`module:attribute`") from error
+    if not isinstance(found, Family):
+        raise BadTraining(f"{FAMILIES[name]}, a {type(found).__name__}", "a Family")
+    return found
 
 
 def offered(part: object, name: str, option: str, family: str = "") -> Any:

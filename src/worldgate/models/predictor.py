@@ -142,7 +142,7 @@ def _most(said: Sequence[Prediction]) -> Prediction:
     return said[best]._replace(uncertainty=math.fsum(wrong) / len(said))
 
 
-def learned(path: Path, schema: Schema, learning: Learning | None = None, name: str = "") -> Learned:
+def learned(path: str | Path, schema: Schema, learning: Learning | None = None, name: str = "") -> Learned:
     """The predictor of a checkpoint file for a world of that schema; `BadCheckpoint` as `load`."""
-    found = load(path, schema)
+    found = load(Path(path), schema)
     return Learned(found, name) if learning is None else Learner(found, learning, name)

@@ -7,15 +7,17 @@ ahead of what was asked for; each ends with the process that started it. A worke
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from itertools import groupby, islice
 from random import Random
+from typing import Any
 
+from ..system import use
 from ..workers import Workers, end_with_parent
-from .errors import WorkerEnded
+from .errors import BadTraining, WorkerEnded
 from .family import Arrays, Encoder
 from .pools import Balanced, pool
 from .source import Source
@@ -29,8 +31,9 @@ TASK = 8
 class Stream:
     """Makes any batch of a training. The last pool is kept, so batches are made fastest in order."""
 
-    def __init__(self, source: Source, encoder: Encoder, seed: int) -> None:
-        self.source, self.encoder, self.seed = source, encoder, seed
+    def __init__(self, source: Source, encoder: Encoder, seed: int, uses: Sequence[str] = ()) -> None:
+        use(uses, BadTraining)
+        self.source, self.encoder, self.seed, self.uses = source, encoder, seed, uses
         self._pool: tuple[int, Balanced] | None = None
 
     def batch(self, number: int) -> Arrays:
@@ -54,11 +57,8 @@ class Stream:
         ):
             yield from found
 
-    def __getstate__(self) -> tuple[Source, Encoder, int]:
-        return self.source, self.encoder, self.seed
-
-    def __setstate__(self, state: tuple[Source, Encoder, int]) -> None:
-        self.__init__(*state)  # type: ignore[misc]
+    def __reduce__(self) -> tuple[type[Stream], tuple[Any, ...]]:
+        return Stream, (self.source, self.encoder, self.seed, self.uses)
 
 
 def _ordered(made: Workers, rest: Iterator[tuple[int, ...]], ahead: int) -> Generator[Arrays, None, None]:
@@ -70,7 +70,8 @@ def _ordered(made: Workers, rest: Iterator[tuple[int, ...]], ahead: int) -> Gene
                 return
             yield from waiting.popleft().result()
     except BrokenProcessPool as error:
-        raise WorkerEnded("a worker that ended", "workers that go on", "Resume the training to go on") from error
+        do = "Resume the training, or begin it again where nothing was saved"
+        raise WorkerEnded("a worker that ended", "workers that go on", do) from error
     finally:
         made.shutdown(cancel_futures=True)
 

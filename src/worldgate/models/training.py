@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from copy import deepcopy
 from pathlib import Path
@@ -22,6 +22,7 @@ import msgspec
 
 from .. import __version__
 from ..facts import canonical_json, json_decode
+from ..system import writable
 from .calibration import calibrate, fresh
 from .checkpoint import FORMAT, Card, card_of, describe, read, save
 from .document import Training, proven
@@ -40,20 +41,24 @@ def train(
     *,
     workers: int = 0,
     resume: bool = False,
-    save_every: int = 1000,
+    save_every: int = 100,
     device: str = "cpu",
     threads: int = 1,
+    uses: Sequence[str] = (),
     step: Callable[[int, float], None] = lambda _, __: None,
 ) -> Path:
     """Train, and write the checkpoint to `path`; `step` is told how many steps are done and the loss of the last.
+    Processes that make batches import the modules `uses` first, which add worlds and families.
 
     With `resume` it goes on from the state saved beside `path`, if there is one, and is done where the checkpoint is
     there; without, neither may be there. Raises `BadTraining`, `BadCheckpoint` (a file of another training),
     `WorkerEnded`, `Diverged` and `MissingLearn`.
     """
-    torch, state = library("torch"), state_of(path)
+    torch = library("torch")
     library("safetensors.torch")
     proven(training)
+    writable(path)
+    state = state_of(path)
     if not resume and (path.exists() or state.exists()):
         there = path if path.exists() else state
         raise BadCheckpoint(
@@ -67,7 +72,7 @@ def train(
             return path
         if state.exists():
             run.restore(state)
-        stream = Stream(training.source, run.encoder, training.seed)
+        stream = Stream(training.source, run.encoder, training.seed, uses)
         ahead = (number for number in range(run.done, training.loop.steps) if not run.own(number))
         with closing(stream.batches(ahead, workers)) as batches:
             while run.done < training.loop.steps:
@@ -161,6 +166,7 @@ class _Run:
         worlds = {f"world {name}": version for name, version in versions(training.source).items()}
         made = {"worldgate": __version__, "torch": str(self.torch.__version__), "numpy": library("numpy").__version__}
         made |= {"device": self.device, "threads": str(self.torch.get_num_threads()), **worlds}
+        made["processor"] = self.torch.backends.cpu.get_cpu_capability()
         return Card(
             FORMAT, training.family, training.config, msgspec.to_builtins(self.encoder.document()), self.schema.name,
             self.schema.digest, msgspec.to_builtins(training), self.done, made,
@@ -256,13 +262,19 @@ def torched(torch: Any, threads: int, device: str) -> Iterator[None]:
     """So many threads, and torch's random numbers afterwards as they were; `BadTraining` without such a device."""
     if device != "cpu":
         try:
+            if torch.device(device).type != "cuda":
+                raise RuntimeError("of another kind")
             torch.empty(0, device=device)
         except (RuntimeError, AssertionError) as error:
-            raise BadTraining(f"device {device!r}: {error!s:.80}", "cpu, or a device that torch has here") from error
-    before = torch.get_num_threads()
+            said = str(error).partition("\n")[0][:80]
+            raise BadTraining(f"device {device!r}: {said}", "cpu, or cuda or cuda:N where torch has it") from error
+    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     torch.set_num_threads(threads)
+    if device == "cpu" and threads > 1:  # else threads add up gradients in the order that they come
+        torch.use_deterministic_algorithms(True)
     try:
         with torch.random.fork_rng(devices=[] if device == "cpu" else [device]):
             yield
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(before[0])
+        torch.use_deterministic_algorithms(before[1])

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
-from ...facts import Delta, Edit, State, Value
+from ...facts import Delta, Edit, Error, Relation, State, Value
 from ...horizon.predictor import Prediction
 from ..drawing import draw
 from ..family import tensors
@@ -193,7 +193,7 @@ class Relational(nn.Module):
             value = max(chances, key=chances.__getitem__)
             right *= chances[value]
             relation, place = self.encoder.schema.relations[ask.template.relation], (ask.template.relation, ask.key)
-            if value == ask.now or value is OTHER or (value is not None and relation.value.problem(value)):
+            if value == ask.now or value is OTHER or not _fits(relation, ask.key, value):
                 continue
             if ask.template.join is None:
                 edits.setdefault(place, Edit(*place, ask.now, value))
@@ -201,6 +201,14 @@ class Relational(nn.Module):
                 joined[place] = chances[value]
                 edits[place] = Edit(*place, ask.now, value)
         return Prediction(tuple(edits.values()), 1.0 - right)
+
+
+def _fits(relation: Relation, key: Any, value: Value | None) -> bool:
+    try:
+        relation.check(key, value)
+    except Error:
+        return False
+    return True
 
 
 def _doubted(said: Prediction, doubt: float) -> Prediction:
