@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from .options import BadOption, Json, Uses, text_of
+from .options import BadOption, Interrupted, Json, Uses, text_of
 from .system import use
-from .terminal import print_json, print_lines, stepping
+from .terminal import fail, print_json, print_lines, stepping
 
 lab_app = typer.Typer(help="The lab: experiments as data files, from runs to figures.", no_args_is_help=True)
 
@@ -38,8 +38,13 @@ def run(
 
     experiment = load(text_of(file), file.name)
     folder = _folder(records, experiment)
-    with stepping("runs", total(experiment)) as step:
-        ran = make(experiment, folder, workers=workers, ray=ray, step=step)
+    runs = total(experiment)
+    try:
+        with stepping("runs", runs) as step:
+            ran = make(experiment, folder, workers=workers, ray=ray, step=step)
+    except KeyboardInterrupt:
+        fail(Interrupted("an interrupt", f"{runs} runs", f"What was finished is in {folder}; the same command goes on"))
+        raise typer.Exit(130) from None
     if as_json:
         print_json({"records": str(folder), **ran._asdict()})
         return

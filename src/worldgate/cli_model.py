@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import BadOption, Json, Uses, text_of
+from .options import BadOption, Interrupted, Json, Uses, text_of
 from .system import use
 from .terminal import fail, print_json, print_lines, stepping
 
@@ -37,7 +37,6 @@ def train(
     """Train a model. Stopped at any moment, the same command with --resume goes on."""
     from .models.checkpoint import digest
     from .models.document import load_training
-    from .models.errors import Interrupted
     from .models.training import saved
     from .models.training import train as make
 
@@ -45,6 +44,8 @@ def train(
     training = load_training(text_of(file), file.name)
     losses: deque[float] = deque(maxlen=100)
     steps = training.loop.steps
+    if resume and not to.exists() and not saved(to):
+        print_lines([("dim", f"nothing is saved for {to}: it begins anew")], err=True)
     try:
         with stepping("steps", steps) as step:
 

@@ -39,6 +39,12 @@ class NoFile(Error):
     number, title = "WG904", "not a file that can be read"
 
 
+class Interrupted(Error):
+    """A long command was interrupted from the keyboard. What it had saved is kept."""
+
+    number, title = "WG905", "interrupted"
+
+
 class Defect(Error):
     number, title = "WG999", "a defect of worldgate"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -40,6 +41,11 @@ def tiny(old: str = "", new: str = "") -> Experiment:
     """The experiment, with one text replaced by another."""
     assert old in TINY
     return load_experiment(TINY.replace(old, new), "tiny.yaml")
+
+
+def hearing() -> None:
+    """Hear interrupts, also where a shell began these tests in the background, which does not."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -13,7 +13,7 @@ from time import sleep
 import pytest
 from typer.testing import CliRunner
 
-from tests.lab.tiny import ROOT
+from tests.lab.tiny import ROOT, hearing
 from tests.models import bag
 from worldgate.cli_model import model_app
 from worldgate.facts import Error
@@ -124,11 +124,6 @@ def lamps_training() -> str:
     return (Path(__file__).with_name("lamps.py").read_text().split('TRAINING = """')[1]).split('"""')[0]
 
 
-def _hearing() -> None:
-    """Hear interrupts, also where a shell began these tests in the background, which does not."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 def test_an_interrupt_ends_the_workers_quietly_and_says_how_to_go_on(tmp_path: Path) -> None:
     file, state = tmp_path / "t.yaml", tmp_path / "a.state"
     file.write_text(LONG)
@@ -139,7 +134,7 @@ def test_an_interrupt_ends_the_workers_quietly_and_says_how_to_go_on(tmp_path: P
         start_new_session=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        preexec_fn=_hearing,
+        preexec_fn=hearing,
     ) as training:
         try:
             while not state.exists() and training.poll() is None:
@@ -149,7 +144,7 @@ def test_an_interrupt_ends_the_workers_quietly_and_says_how_to_go_on(tmp_path: P
         _, said = training.communicate(timeout=100)
     assert training.returncode == 130, said
     assert "Traceback" not in said
-    assert f"WG517 training interrupted\n  found an interrupt, with {saved(tmp_path / 'a')} steps saved" in said
+    assert f"WG905 interrupted\n  found an interrupt, with {saved(tmp_path / 'a')} steps saved" in said
     assert "--resume" in said
     with pytest.raises(Error, match=r"WG512.*unfinished training, after .* of 9999 steps.*--resume"):
         model("show", state)

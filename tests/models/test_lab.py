@@ -77,6 +77,14 @@ def test_a_training_file_says_the_same_as_what_is_in_it(tmp_path: Path) -> None:
             load_experiment(EXPERIMENT.replace("predictors:\n", f"predictors:\n  - {wrong}\n"), "x")
 
 
+def test_modules_of_yours_are_imported_before_training_files_that_need_them(tmp_path: Path) -> None:
+    (tmp_path / "bag.yaml").write_text(bag.TRAINING)
+    asked = f"predictors:\n  - {{name: learned, training: {tmp_path}/bag.yaml, label: b}}\n"
+    (tmp_path / "x.yaml").write_text(f"uses: [tests.models.bag]\n{EXPERIMENT.replace('predictors:', asked, 1)}")
+    code = "import sys; from worldgate.lab import load; print(load(open(sys.argv[1]).read(), 'x').predictors[0].family)"
+    assert elsewhere(code, tmp_path / "x.yaml").stdout == "bag\n"
+
+
 def test_a_model_is_found_again(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("worldgate.lab.trained.train", lambda *_, **__: pytest.fail("trained again"))
     assert run(experiment("count: 2}\ntrain", "count: 3}\ntrain"), whole).new == 1 + 2 * 2

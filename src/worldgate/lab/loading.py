@@ -222,6 +222,7 @@ def _about_predictors(found: Experiment) -> Iterator[tuple[str, str | Error]]:
             try:
                 held = digest(Path(one.path)) if one.path else one.digest
             except Error as error:
+                error.do = error.do or "Its SHA-256 as `digest` will do where the records have it."
                 yield where, error
                 return
             if not held:

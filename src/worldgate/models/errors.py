@@ -33,12 +33,6 @@ class Diverged(Error):
     number, title = "WG513", "training diverged"
 
 
-class Interrupted(Error):
-    """A training was interrupted from the keyboard. What it had saved is kept."""
-
-    number, title = "WG517", "training interrupted"
-
-
 class MissingLearn(Error):
     """A library of the extra `learn` is imported when it is needed, not before."""
 

@@ -29,7 +29,7 @@ _worlds: dict[str, World] = {}
 
 
 class UnknownWorld(Error):
-    number, title = "WG202", "unknown world"
+    number, title = "WG202", "unknown world or option"
 
 
 def register(name: str, factory: Callable[[], World]) -> None:

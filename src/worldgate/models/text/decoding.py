@@ -43,7 +43,7 @@ def decode(cursors: Sequence[Cursor], logits: torch.Tensor, follow: Follow, room
     said. `logits` (rows, vocabulary) are those of the first tokens."""
     rows = list(range(len(cursors)))
     certain, unsure, length = ([0.0] * len(rows) for _ in range(3))
-    for _ in range(room):
+    for number in range(room):
         tokens, chosen, entropies = choose(logits, [_allowed(cursors[row]) for row in rows])
         for row, token, log, entropy in zip(rows, tokens, chosen, entropies, strict=True):
             cursors[row].push(token)
@@ -52,7 +52,7 @@ def decode(cursors: Sequence[Cursor], logits: torch.Tensor, follow: Follow, room
             length[row] += 1
         kept = [at for at, row in enumerate(rows) if cursors[row].allowed is not None]
         rows = [rows[at] for at in kept]
-        if not rows:
+        if not rows or number + 1 == room:
             break
         logits = follow(kept, [tokens[at] for at in kept])
     broken = set(rows)
