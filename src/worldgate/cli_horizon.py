@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from .options import BadOption, Json
+from .system import writable
 from .terminal import print_json, print_lines, stepping
 
 horizon_app = typer.Typer(help="The horizon: how far predictions stay true.", no_args_is_help=True)
@@ -38,6 +39,7 @@ def demo(
         raise BadOption(f"--start {start}", f"one of {', '.join(LEVEL_0)}")
     if to:
         library("matplotlib")  # before the work, not after
+        writable(to / "horizon-demo.svg")
     world = world_of("network", {"hosts": hosts, "start": start})
     with stepping("steps", len(SHIPPED) * steps) as step:
         rows = rolled(world, driver, seed, steps, step)
