@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
-import signal
-import subprocess
-import sys
 from pathlib import Path
-from time import sleep
 
 import pytest
 from typer.testing import CliRunner
 
-from tests.lab.tiny import TINY, hearing
+from tests.lab.tiny import TINY, interrupted
 from worldgate.cli_lab import lab_app
 from worldgate.facts import Error
 
@@ -50,18 +45,8 @@ def test_from_a_file_to_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def test_an_interrupt_says_where_what_is_finished_lies_and_the_same_command_goes_on(tmp_path: Path) -> None:
     (tmp_path / "long.yaml").write_text(QUICK.replace("count: 3", "count: 4000"))
-    command = [sys.executable, "-m", "worldgate", "lab", "run", "long.yaml", "-j", "2"]
-    with subprocess.Popen(
-        command, cwd=tmp_path, text=True, start_new_session=True, stderr=subprocess.PIPE, preexec_fn=hearing
-    ) as running:
-        try:
-            while not list(tmp_path.glob("records/tiny/*.parquet")) and running.poll() is None:
-                sleep(0.05)
-        finally:
-            os.killpg(running.pid, signal.SIGINT)
-        _, said = running.communicate(timeout=100)
-    assert running.returncode == 130, said
-    assert "Traceback" not in said
+    command = ["lab", "run", "long.yaml", "-j", "2"]
+    said = interrupted(command, lambda: list(tmp_path.glob("records/tiny/*.parquet")), tmp_path)
     assert "WG905 interrupted" in said
     assert "What was finished is in records/tiny" in said
 

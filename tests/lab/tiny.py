@@ -6,8 +6,10 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from time import sleep
+from typing import Any
 
 from worldgate.lab import Experiment, load_experiment
 
@@ -43,7 +45,24 @@ def tiny(old: str = "", new: str = "") -> Experiment:
     return load_experiment(TINY.replace(old, new), "tiny.yaml")
 
 
-def hearing() -> None:
+def interrupted(command: Sequence[str | Path], when: Callable[[], Any], cwd: Path) -> str:
+    """What `worldgate COMMAND` says to its errors when it and its processes are interrupted as soon as `when` holds."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "worldgate", *command], cwd=cwd, text=True, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=_hearing,
+    ) as running:  # fmt: skip
+        try:
+            while not when() and running.poll() is None:
+                sleep(0.05)
+        finally:
+            os.killpg(running.pid, signal.SIGINT)
+        _, said = running.communicate(timeout=100)
+    assert running.returncode == 130, said
+    assert "Traceback" not in said
+    return said
+
+
+def _hearing() -> None:
     """Hear interrupts, also where a shell began these tests in the background, which does not."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
